@@ -1,0 +1,1 @@
+"""Populations of real models, from a data file to owners, copies of theirs and innocents."""

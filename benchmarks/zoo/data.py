@@ -1,0 +1,65 @@
+"""A data file, split once and for all: what owners train on, what thieves have, what is held out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Inputs (n, *shape) float32 in 0..1 with labels (n,) int64."""
+
+    x: Tensor
+    y: Tensor
+
+    def part(self, start: float, stop: float) -> "Split":
+        """The rows between two shares of the whole, 0..1."""
+        rows = slice(round(start * len(self.x)), round(stop * len(self.x)))
+        return Split(self.x[rows], self.y[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """One task: the owners' pool, the thieves' own data, and held-out samples."""
+
+    pool: Split
+    thief: Split
+    held_out: Split
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.pool.x.shape[1:])
+
+
+def load(path: Path, *, classes: int | None = None, limit: int | None = None) -> Data:
+    """Read an npz of `x` and `y`, shuffle it (seed 0) and split it 70 : 15 : 15.
+
+    Args:
+        path: Images are (n, h, w) or (n, h, w, c) uint8; rows are (n, features) floats.
+        classes: Keep the first so many classes.
+        limit: Keep at most so many inputs.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        x, y = archive["x"], archive["y"].astype(np.int64)
+    if classes is not None:
+        x, y = x[y < classes], y[y < classes]
+    order = np.random.default_rng(0).permutation(len(x))[:limit]
+    whole = Split(_inputs(x[order]), torch.from_numpy(y[order]))
+    return Data(
+        whole.part(0, 0.7), whole.part(0.7, 0.85), whole.part(0.85, 1), int(whole.y.max()) + 1
+    )
+
+
+def _inputs(x: np.ndarray) -> Tensor:
+    if x.dtype != np.uint8:
+        rows = x.astype(np.float32)
+        span = np.ptp(rows, axis=0)
+        return torch.from_numpy((rows - rows.min(axis=0)) / np.where(span > 0, span, 1))
+    images = x[..., None] if x.ndim == 3 else x
+    unit = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    return unit.contiguous(memory_format=torch.channels_last)
