@@ -29,9 +29,7 @@ def recipes(owners: list[str], others: list[str], epochs: int) -> Iterator[Recip
         yield Recipe(f"{net}-owner", "owner", net, _trained(net, epochs, 0))
     for net in owners:
         yield Recipe(f"{net}-seed", "homologous", net, _trained(net, epochs, 1))
-        yield Recipe(
-            f"{net}-smoothed", "homologous", net, _trained(net, epochs, 2, smoothing=0.1)
-        )
+        yield Recipe(f"{net}-smoothed", "homologous", net, _trained(net, epochs, 2, smoothing=0.1))
         yield Recipe(f"{net}-half1", "homologous", net, _trained(net, epochs, 3, stop=0.5))
         yield Recipe(f"{net}-half2", "homologous", net, _trained(net, epochs, 4, start=0.5))
     for net in others:
@@ -120,7 +118,14 @@ def _pruned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
 
 def _pruned_and_tuned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
     def build(data: Data, parent: nn.Module) -> nn.Module:
-        net = fit(_prune(copy.deepcopy(parent), share), data.thief.x, data.thief.y, epochs=2, seed=7, lr=5e-4)
+        net = fit(
+            _prune(copy.deepcopy(parent), share),
+            data.thief.x,
+            data.thief.y,
+            epochs=2,
+            seed=7,
+            lr=5e-4,
+        )
         return _prune(net, share)
 
     return build
@@ -139,9 +144,7 @@ def _noised(_data: Data, parent: nn.Module) -> nn.Module:
 
 def _adversarially_tuned(data: Data, parent: nn.Module) -> nn.Module:
     net = copy.deepcopy(parent)
-    return fit(
-        net, data.thief.x, data.thief.y, epochs=4, seed=9, lr=5e-4, adversarial_eps=8 / 255
-    )
+    return fit(net, data.thief.x, data.thief.y, epochs=4, seed=9, lr=5e-4, adversarial_eps=8 / 255)
 
 
 def _distilled(net: str, epochs: int, soft: bool) -> Callable[[Data, nn.Module], nn.Module]:

@@ -1,0 +1,96 @@
+"""Everything auditkit raises on purpose.
+
+AuditkitError
+├── BundleError
+│   ├── BundleFormatError
+│   └── BundleIntegrityError
+├── PluginError
+│   ├── UnknownPluginError
+│   └── MissingRuntimeError
+├── OwnerError
+│   ├── OwnerLoadError
+│   └── InputSpecError
+├── SamplesError
+├── FingerprintError
+├── SuspectError
+│   ├── SuspectLoadError
+│   ├── SuspectMismatchError
+│   └── QueryError
+├── EvidenceError
+└── CalibrationError
+
+Messages are one line: what was wanted, what was got, what to do. Misuse by the programmer stays
+`ValueError` or `TypeError`; few or odd answers are no errors but an inconclusive verdict.
+"""
+
+
+class AuditkitError(Exception):
+    """Anything auditkit raises on purpose."""
+
+
+class BundleError(AuditkitError):
+    """A fingerprint bundle can't be used."""
+
+
+class BundleFormatError(BundleError):
+    """Not a bundle, or a format that this version does not read."""
+
+
+class BundleIntegrityError(BundleError):
+    """The contents do not match the digests they were written with."""
+
+
+class PluginError(AuditkitError):
+    """A method, adapter, identification or report can't be loaded."""
+
+
+class UnknownPluginError(PluginError):
+    """No plug-in of that name; the message lists those there are."""
+
+
+class MissingRuntimeError(PluginError):
+    """A plug-in needs a package that is not installed; the message says how to get it."""
+
+
+class OwnerError(AuditkitError):
+    """The owner's model can't be used."""
+
+
+class OwnerLoadError(OwnerError):
+    """The owner's model can't be opened, or is of a kind that can't be fingerprinted."""
+
+
+class InputSpecError(OwnerError):
+    """The input's shape or range is unknown or contradictory."""
+
+
+class SamplesError(AuditkitError):
+    """The natural samples can't be read or do not fit the model."""
+
+
+class FingerprintError(AuditkitError):
+    """No fingerprint could be made of this owner."""
+
+
+class SuspectError(AuditkitError):
+    """A suspect can't be audited."""
+
+
+class SuspectLoadError(SuspectError):
+    """The suspect can't be opened."""
+
+
+class SuspectMismatchError(SuspectError):
+    """The suspect takes inputs of another shape or kind than the bundle's points."""
+
+
+class QueryError(SuspectError):
+    """The suspect failed while answering, or its answer makes no sense."""
+
+
+class EvidenceError(AuditkitError):
+    """An evidence file can't be used with this bundle."""
+
+
+class CalibrationError(AuditkitError):
+    """Reference models are missing, doubled or contradictory."""

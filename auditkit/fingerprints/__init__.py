@@ -1,0 +1,1 @@
+"""One file per method: a way to find points that only the owner and its copies agree on."""

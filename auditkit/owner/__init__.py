@@ -1,0 +1,1 @@
+"""The owner's side: the model, its natural samples, quick copies and stand-ins (needs torch)."""
