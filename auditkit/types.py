@@ -93,7 +93,7 @@ class InputSpec:
             )
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
             raise ValueError("bounds must be finite")
-        if not (np.float32(self.lower) < np.float32(self.upper)).all():
+        if not (np.array(self.lower, np.float32) < np.array(self.upper, np.float32)).all():
             raise ValueError("the lower bound must lie below the upper bound everywhere")
         if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.shape[0]):
             raise ValueError(
@@ -142,7 +142,8 @@ class Family:
     @property
     def labels(self) -> IntArray:
         """(n,) int64: the owner's classes."""
-        return self.outputs.argmax(axis=1)
+        labels: IntArray = self.outputs.argmax(axis=1)
+        return labels
 
     def __len__(self) -> int:
         return len(self.points)
