@@ -10,10 +10,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from auditkit.owner.domain import Owner
+
 Change = Callable[[Tensor, torch.Generator], Tensor]
 
 
-def _prune(share: float) -> Change:
+def _pruned(share: float) -> Change:
     def change(weight: Tensor, _generator: torch.Generator) -> Tensor:
         size = weight.abs()
         cut = size.flatten().kthvalue(max(int(share * size.numel()), 1)).values
@@ -22,7 +24,7 @@ def _prune(share: float) -> Change:
     return change
 
 
-def _quantise(bits: int) -> Change:
+def _quantised(bits: int) -> Change:
     def change(weight: Tensor, _generator: torch.Generator) -> Tensor:
         step = weight.abs().amax().clamp_min(1e-12) / (2 ** (bits - 1) - 1)
         return (weight / step).round() * step
@@ -30,7 +32,7 @@ def _quantise(bits: int) -> Change:
     return change
 
 
-def _noise(share: float) -> Change:
+def _noisy(share: float) -> Change:
     def change(weight: Tensor, generator: torch.Generator) -> Tensor:
         noise = torch.randn(weight.shape, generator=generator).to(weight)
         return weight + share * weight.std() * noise
@@ -39,22 +41,19 @@ def _noise(share: float) -> Change:
 
 
 COPIES: dict[str, Change] = {
-    "pruned 30 %": _prune(0.3),
-    "pruned 60 %": _prune(0.6),
-    "8-bit": _quantise(8),
-    "5-bit": _quantise(5),
-    "noise 5 %": _noise(0.05),
-    "noise 10 %": _noise(0.10),
+    **{f"{share:.0%} pruned": _pruned(share) for share in (0.3, 0.45, 0.6, 0.75)},
+    **{f"{bits} bits": _quantised(bits) for bits in (8, 5, 4, 3)},
+    **{f"{share:.0%} noise": _noisy(share) for share in (0.05, 0.1, 0.2, 0.3)},
 }
-"""Weight changes by name: shares of the smallest weights set to 0, symmetric per-tensor
-quantisation, and Gaussian noise as a share of each tensor's standard deviation."""
+"""From mild to harsh: the smallest weights of each tensor set to 0, symmetric quantisation of each
+tensor, and Gaussian noise as a share of each tensor's standard deviation."""
 
 
 @contextmanager
 def changed(module: nn.Module, change: Change, seed: int) -> Iterator[None]:
     """Within the block, every weight of two or more axes is changed; afterwards it is as before."""
     generator = torch.Generator().manual_seed(seed)
-    weights = [weight for weight in module.parameters() if weight.ndim > 1 and weight.numel() > 1]
+    weights = [weight for weight in module.parameters() if weight.ndim > 1]
     before = [weight.detach().clone() for weight in weights]
     try:
         with torch.no_grad():
@@ -65,3 +64,23 @@ def changed(module: nn.Module, change: Change, seed: int) -> Iterator[None]:
         with torch.no_grad():
             for weight, value in zip(weights, before, strict=True):
                 weight.copy_(value)
+
+
+def copy_labels(owner: Owner, points: Tensor, names: list[str], seed: int) -> Tensor:
+    """(copies, n) int64: what each named copy says of points (n, *shape)."""
+    if not names:
+        return torch.zeros((0, len(points)), dtype=torch.int64, device=points.device)
+    rows = []
+    for name in names:
+        with changed(owner.model.module, COPIES[name], seed):
+            rows.append(owner.answers(points).argmax(1))
+    return torch.stack(rows)
+
+
+def working_copies(owner: Owner, naturals: Tensor, share: float, seed: int) -> list[str]:
+    """The copies worth stealing: they keep the owner's label on this share of natural inputs."""
+    if not any(weight.ndim > 1 for weight in owner.model.module.parameters()):
+        return []
+    names = list(COPIES)
+    kept = copy_labels(owner, naturals, names, seed) == owner.answers(naturals).argmax(1)
+    return [name for name, row in zip(names, kept, strict=True) if row.float().mean() >= share]

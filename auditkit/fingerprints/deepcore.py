@@ -1,0 +1,263 @@
+"""Core points after DeepCore (Sun, Zhang, Li; ECML PKDD 2025; arXiv 2411.00380).
+
+The paper's idea: confidence grows with the distance to the decision boundary, and copies of a model
+behave alike where its confidence is extreme. Departures, each measured (docs/decisions/):
+
+- The loss is the logit margin, which does not saturate where confidence does.
+- A point starts at a natural sample and is pushed to *another* class; within its own class innocent
+  models agree.
+- A point is as deep as working copies need, and deeper only while stand-ins don't follow: the
+  deepest points turn into the class's prototype, which every model recognises.
+- The climb keeps away from what stand-ins recognise, so that what remains is the owner's own.
+- Uniqueness is measured on points climbed *without* that pressure, and vetoes the fingerprint.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from auditkit.errors import FingerprintError
+from auditkit.fingerprints.base import Findings, Request
+from auditkit.owner.climb import Climb, Gait
+from auditkit.owner.copies import copy_labels, working_copies
+from auditkit.owner.domain import snapped
+from auditkit.types import Discrimination
+
+__all__ = ["find_core_points"]
+
+FEWEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Measured defaults; shares are 0..1, depths in units of the owner's median natural margin."""
+
+    levels: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
+    bounds: tuple[float, ...] = (0.25, 0.5, 1.0)  # greatest change, as a share of the input range
+    steps: int = 60
+    rate: float = 0.05
+    pressure: float = 2.0
+    surplus: float = 2.0  # starts for each point wanted
+    enough: float = 1.25  # candidates for each point wanted, before the bound is widened
+    working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
+    hold: float = 0.95  # share of candidates that every working copy must keep
+    easy: float = 0.10  # stand-ins' mean share of unpressed points up to which deeper is better
+    veto: float = 0.45  # … above which nothing is unique
+    probe: int = 64  # unpressed points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What every climb of one fingerprint has in common."""
+
+    request: Request
+    settings: Settings
+    starts: Tensor  # (n, *shape)
+    targets: Tensor  # (n,)
+    unit: float
+    copies: list[str]
+
+    def climb(self, bound: float, *, pressed: bool) -> Climb:
+        settings = self.settings
+        gait = Gait(settings.steps, settings.rate, settings.pressure)
+        count = len(self.starts) if pressed else settings.probe
+        strangers = self.request.strangers if pressed else ()
+        return Climb(
+            self.request.owner,
+            self.starts[:count],
+            self.targets[:count],
+            strangers,
+            bound,
+            self.unit,
+            gait,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidates:
+    """Points of one depth, on the 8-bit grid where they are images, and what was seen of them."""
+
+    level: float
+    bound: float
+    points: Tensor  # (n, *shape)
+    targets: Tensor  # (n,)
+    kept: Tensor  # (copies, n) bool
+    shares: dict[str, float]  # stand-in -> share of unpressed points of this depth
+
+    def hold(self, rows: Tensor | slice = slice(None)) -> float:
+        """Share of these points that the worst working copy keeps."""
+        return float(self.kept[:, rows].float().mean(1).min()) if len(self.kept) else math.nan
+
+    def share(self) -> float:
+        """The stand-ins' mean share; 0 without any."""
+        return sum(self.shares.values()) / len(self.shares) if self.shares else 0.0
+
+
+def find_core_points(request: Request) -> Findings:
+    """Find points on which copies of the owner agree with it and strangers do not.
+
+    Raises:
+        FingerprintError: Fewer than 20 points reach the least depth.
+    """
+    task = _task(request, Settings())
+    candidates = _deep_enough(task)
+    chosen = _chosen(task, candidates)
+    hold = candidates.hold(chosen)
+    discrimination, reason = _judged(hold, candidates, task.settings)
+    measured = {
+        "settings": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(task.settings).items()
+        },
+        "level": candidates.level,
+        "bound": candidates.bound,
+        "natural margin": round(task.unit, 4),
+        "working copies": task.copies,
+        "worst copy keeps": None if math.isnan(hold) else round(hold, 4),
+        "stand-ins share, unpressed": {
+            name: round(share, 4) for name, share in candidates.shares.items()
+        },
+    }
+    points = candidates.points[chosen].cpu().numpy()
+    return Findings(points, measured, discrimination, reason)
+
+
+def _task(request: Request, settings: Settings) -> _Task:
+    naturals = _naturals(request)
+    best = request.owner.answers(naturals).topk(2, dim=1).values
+    unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
+    copies = working_copies(request.owner, naturals, settings.working, request.seed)
+    starts, targets = _starts(request, naturals, math.ceil(settings.surplus * request.count))
+    return _Task(request, settings, starts, targets, unit, copies)
+
+
+def _naturals(request: Request) -> Tensor:
+    """Samples, or uniform noise where there are none."""
+    owner = request.owner
+    if request.samples is not None:
+        return owner.tensor(request.samples.x)
+    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
+    generator = torch.Generator().manual_seed(request.seed)
+    noise = torch.rand((500, *owner.spec.shape), generator=generator).to(owner.device)
+    return lower + noise * (upper - lower)
+
+
+def _starts(request: Request, naturals: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Naturals drawn in random order, each with a random class that is not the owner's."""
+    generator = torch.Generator().manual_seed(request.seed)
+    rounds = [
+        torch.randperm(len(naturals), generator=generator)
+        for _ in range(math.ceil(count / len(naturals)))
+    ]
+    starts = naturals[torch.cat(rounds)[:count].to(naturals.device)]
+    classes = request.owner.record.classes
+    shift = torch.randint(1, classes, (count,), generator=generator).to(starts.device)
+    return starts, (request.owner.answers(starts).argmax(1) + shift) % classes
+
+
+def _deep_enough(task: _Task) -> _Candidates:
+    """As deep as working copies need, and deeper while strangers don't follow.
+
+    A wider bound is tried only where the narrower one gives too few points deep enough.
+    """
+    settings, wanted = task.settings, task.request.count
+    best: _Candidates | None = None
+    for bound in settings.bounds:
+        widest = bound == settings.bounds[-1]
+        for found in _deeper_and_deeper(task, bound):
+            if len(found.points) < (FEWEST if widest else settings.enough * wanted):
+                break
+            robust = best is not None and not best.hold() < settings.hold
+            if best is not None and robust and found.share() > settings.easy:
+                return best
+            best = found
+        if best is not None and not best.hold() < settings.hold:
+            return best
+    if best is None:
+        raise FingerprintError(
+            f"fewer than {FEWEST} points reach a margin of {settings.levels[0]:g} times the "
+            "natural one; check --input-range, or give --samples"
+        )
+    return best
+
+
+def _deeper_and_deeper(task: _Task, bound: float) -> Iterator[_Candidates]:
+    climb, probe = task.climb(bound, pressed=True), task.climb(bound, pressed=False)
+    levels = task.settings.levels
+    for number, level in enumerate(levels):
+        task.request.progress(f"climbing within {bound:.0%}", number, len(levels))
+        arrived = climb.to(level)
+        points = snapped(climb.points[arrived], task.request.owner.spec)
+        targets = climb.targets[arrived]
+        still = task.request.owner.answers(points).argmax(1) == targets
+        points, targets = points[still], targets[still]
+        kept = copy_labels(task.request.owner, points, task.copies, task.request.seed) == targets
+        yield _Candidates(level, bound, points, targets, kept, _shares(task, probe, level))
+
+
+def _shares(task: _Task, probe: Climb, level: float) -> dict[str, float]:
+    """Which share of points climbed without pressure each stand-in gives the owner's label."""
+    if not task.request.strangers:
+        return {}
+    arrived = probe.to(level)
+    rows = arrived if arrived.any() else ~arrived
+    inputs = task.request.owner.inputs(snapped(probe.points[rows], task.request.owner.spec))
+    return {
+        stranger.name: float(
+            (stranger.answers(inputs).argmax(1) == probe.targets[rows]).float().mean()
+        )
+        for stranger in task.request.strangers
+    }
+
+
+def _chosen(task: _Task, candidates: _Candidates) -> Tensor:
+    """Rows to keep: what copies keep and strangers doubt most, no class more than its share."""
+    inputs = task.request.owner.inputs(candidates.points)
+    cost = (~candidates.kept).sum(0) * (len(task.request.strangers) + 1.0)
+    for stranger in task.request.strangers:
+        trust = stranger.answers(inputs).softmax(1)
+        cost = cost + trust.gather(1, candidates.targets[:, None])[:, 0]
+    limit = math.ceil(1.5 * task.request.count / task.request.owner.record.classes)
+    taken = [0] * task.request.owner.record.classes
+    within, beyond = [], []
+    for row in torch.argsort(cost, stable=True).tolist():
+        target = int(candidates.targets[row])
+        taken[target] += 1
+        (within if taken[target] <= limit else beyond).append(row)
+    return torch.tensor((within + beyond)[: task.request.count], device=inputs.device)
+
+
+def _judged(hold: float, candidates: _Candidates, settings: Settings) -> tuple[Discrimination, str]:
+    share = candidates.share()
+    if not candidates.shares:
+        return (
+            Discrimination.UNMEASURED,
+            "made without samples, so what independent models answer was not measured; "
+            "add --samples",
+        )
+    if share > settings.veto:
+        return (
+            Discrimination.NOT_DISCRIMINATING,
+            f"independent stand-ins share {share:.0%} of such points (at most {settings.veto:.0%} "
+            "may be): on this task innocent models agree with the owner",
+        )
+    if math.isnan(hold):
+        return (
+            Discrimination.NOT_DISCRIMINATING,
+            "no changed copy of the model still works (its weights may be frozen into constants), "
+            "so what copies keep can't be measured",
+        )
+    if hold < settings.hold:
+        return (
+            Discrimination.NOT_DISCRIMINATING,
+            f"the harshest working copy keeps {hold:.0%} of the points (at least "
+            f"{settings.hold:.0%} are needed): no depth is robust enough",
+        )
+    return (
+        Discrimination.DISCRIMINATING,
+        f"working copies keep at least {hold:.0%} of the points; of points made without their "
+        f"help, independent stand-ins share {share:.0%} (at most {settings.veto:.0%} may be)",
+    )

@@ -1,0 +1,129 @@
+"""The owner's natural samples: read from disk, brought into the owner's input domain."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.errors import SamplesError
+from auditkit.types import FloatArray, IntArray
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+FEWEST = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawSamples:
+    """Samples as they lie on disk: `x` (n, …) of any number type, `y` (n,) int64 or None."""
+
+    x: NDArray[Any]
+    y: IntArray | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Samples in the owner's domain: `x` (n, *shape) float32, `y` (n,) int64 classes or None."""
+
+    x: FloatArray
+    y: IntArray | None
+
+
+def read_samples(path: Path) -> RawSamples:
+    """Read an npz with `x` and optionally `y`, or a folder of images (one subfolder a class).
+
+    Raises:
+        SamplesError: Nothing there, not readable, or fewer than 50 samples.
+    """
+    if path.is_dir():
+        samples = _read_folder(path)
+    elif path.is_file():
+        samples = _read_npz(path)
+    else:
+        raise SamplesError(f"no such file or folder of samples: {str(path)!r}")
+    if len(samples.x) < FEWEST:
+        raise SamplesError(
+            f"at least {FEWEST} samples are needed to measure uniqueness, "
+            f"{str(path)!r} has {len(samples.x)}"
+        )
+    return samples
+
+
+def _read_npz(path: Path) -> RawSamples:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "x" not in archive:
+                raise SamplesError(
+                    f"{str(path)!r} has arrays {sorted(archive)}, wanted 'x' and optionally 'y'"
+                )
+            x = archive["x"]
+            y = archive["y"] if "y" in archive else None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        raise SamplesError(
+            f"{str(path)!r} is not an npz of plain arrays; save one with numpy.savez(path, x=…, y=…)"
+        ) from error
+    return RawSamples(_numbers(x, path), None if y is None else _classes(y, len(x), path))
+
+
+def _numbers(x: NDArray[Any], path: Path) -> NDArray[Any]:
+    if x.ndim < 2 or x.dtype.kind not in "fiub":
+        raise SamplesError(
+            f"'x' in {str(path)!r} must be numbers (n, …), got {x.dtype} of shape {x.shape}"
+        )
+    if not np.isfinite(x).all():
+        raise SamplesError(f"'x' in {str(path)!r} holds NaN or infinity; remove those samples")
+    return x
+
+
+def _classes(y: NDArray[Any], count: int, path: Path) -> IntArray:
+    if y.dtype.kind not in "iu" or y.reshape(-1).shape != (count,):
+        raise SamplesError(
+            f"'y' in {str(path)!r} must be {count} whole numbers, got {y.dtype} of shape {y.shape}"
+        )
+    return y.reshape(-1).astype(np.int64)
+
+
+def _read_folder(folder: Path) -> RawSamples:
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise SamplesError(f"no images in {str(folder)!r}; wanted {', '.join(IMAGE_SUFFIXES)}")
+    images = [_read_image(file) for file in files]
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise SamplesError(f"images in {str(folder)!r} differ in size: {sorted(shapes)[:3]}")
+    parents = [file.parent for file in files]
+    classes = sorted(set(parents))
+    if len(classes) == 1:
+        return RawSamples(np.stack(images), None)
+    labels = np.array([classes.index(parent) for parent in parents], np.int64)
+    return RawSamples(np.stack(images), labels)
+
+
+def _read_image(file: Path) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise SamplesError(
+            f"{str(file)!r} is not a readable image; remove or replace it"
+        ) from error
+
+
+def arrangements(x: NDArray[Any]) -> list[NDArray[Any]]:
+    """The ways samples may enter a model: as they lie, channels first, one channel, flat.
+
+    Args:
+        x: (n, …) as on disk; (n, h, w) and (n, h, w, c) are taken for images.
+    """
+    ways = [x]
+    if x.ndim == 4 and x.shape[-1] in (1, 3, 4):
+        ways.insert(0, np.moveaxis(x, -1, 1))
+    if x.ndim == 3:
+        ways.insert(0, x[:, None])
+    if x.ndim > 2:
+        ways.append(x.reshape(len(x), -1))
+    return ways
