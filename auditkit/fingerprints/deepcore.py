@@ -44,7 +44,7 @@ class Settings:
     enough: float = 1.25  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
     hold: float = 0.95  # share of candidates that every working copy must keep
-    easy: float = 0.10  # stand-ins' mean share of unpressed points up to which deeper is better
+    easy: float = 0.05  # stand-ins' mean share of unpressed points up to which deeper is better
     veto: float = 0.45  # … above which nothing is unique
     probe: int = 64  # unpressed points
 

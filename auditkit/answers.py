@@ -1,0 +1,106 @@
+"""What a suspect returned -> answers: an adapter is never trusted."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.errors import QueryError
+from auditkit.types import Access, Answers, FloatArray
+
+LEAST_PROBABILITY = 1e-7
+TOP_K = 3
+
+
+def checked(reply: Any, count: int) -> NDArray[Any]:
+    """(count, classes) floats or (count,) integer labels.
+
+    Raises:
+        QueryError: Anything else.
+    """
+    array = np.asarray(reply)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2) or array.dtype.kind not in "iuf" or len(array) != count:
+        raise QueryError(
+            f"wanted ({count}, classes) scores or ({count},) labels, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    if array.ndim == 2:
+        return array.astype(np.float32)
+    if array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
+        raise QueryError(
+            "got one number a point that is no class; a score for each class is needed, "
+            "a single sigmoid score is not enough"
+        )
+    return array.astype(np.int64)
+
+
+def joined(replies: list[NDArray[Any]]) -> NDArray[Any]:
+    """The replies to consecutive batches as one.
+
+    Raises:
+        QueryError: They differ in kind or in the number of classes, or hold no usable answer.
+    """
+    shapes = {reply.shape[1:] for reply in replies}
+    if len(shapes) > 1:
+        raise QueryError(f"the suspect answers now in one form, now in another: {sorted(shapes)}")
+    whole = np.concatenate(replies)
+    if not _usable(whole).any():
+        raise QueryError(f"none of {len(whole)} answers is finite (NaN, infinity or no class)")
+    return whole
+
+
+def _usable(whole: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) bool: finite rows, and labels that are classes."""
+    usable: NDArray[np.bool_] = np.isfinite(whole).all(axis=1) if whole.ndim == 2 else whole >= 0
+    return usable
+
+
+def access_of(whole: NDArray[Any]) -> Access:
+    """What these answers reveal; one-hot rows reveal labels only."""
+    if whole.ndim == 1:
+        return Access.LABEL
+    rows = whole[_usable(whole)]
+    if (rows < 0).any() or (np.abs(rows.sum(axis=1) - 1) > 1e-2).any():
+        return Access.LOGITS
+    return Access.LABEL if np.isin(rows, (0, 1)).all() else Access.PROBABILITIES
+
+
+def answers_of(whole: NDArray[Any], revealed: Access, used: Access) -> Answers:
+    """Labels, and log-probabilities as far as `used` allows; unusable rows are unanswered."""
+    usable = _usable(whole)
+    if whole.ndim == 1:
+        return Answers(np.where(usable, whole, -1))
+    labels = np.full(len(whole), -1, np.int64)
+    labels[usable] = whole[usable].argmax(axis=1)
+    if used is Access.LABEL:
+        return Answers(labels)
+    scores = np.full(whole.shape, np.nan, np.float32)
+    scores[usable] = _log_probabilities(whole[usable], revealed)
+    if used is Access.TOP_K:
+        scores[usable] = _top_only(scores[usable])
+    return Answers(labels, scores)
+
+
+def _log_probabilities(rows: FloatArray, revealed: Access) -> FloatArray:
+    if revealed is Access.LOGITS:
+        shifted = rows - rows.max(axis=1, keepdims=True)
+        result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return result
+    cut = np.maximum(rows, LEAST_PROBABILITY)
+    result = np.log(cut / cut.sum(axis=1, keepdims=True))
+    return result
+
+
+def _top_only(rows: FloatArray) -> FloatArray:
+    """The three best classes as they are, the rest of the probability spread evenly."""
+    count = rows.shape[1]
+    if count <= TOP_K:
+        return rows
+    best = np.argsort(-rows, axis=1, kind="stable")[:, :TOP_K]
+    top = np.take_along_axis(rows, best, axis=1)
+    rest = np.maximum(1 - np.exp(top).sum(axis=1, keepdims=True), LEAST_PROBABILITY)
+    result = np.broadcast_to(np.log(rest / (count - TOP_K)), rows.shape).copy()
+    np.put_along_axis(result, best, top, axis=1)
+    return result.astype(np.float32)

@@ -1,0 +1,335 @@
+"""The command line: parse, call, print, exit code; it decides nothing.
+
+Exit codes: 0 homologous, 3 pirated, 4 inconclusive, 5 could not audit, 2 usage. 1 is never a
+verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats 0.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from auditkit.errors import AuditkitError
+from auditkit.text import clean
+from auditkit.types import Access, Decision, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from auditkit.bundle import Bundle
+    from auditkit.owner.domain import InputFacts
+    from auditkit.types import Evidence
+
+EXIT_CODES = {Decision.HOMOLOGOUS: 0, Decision.PIRATED: 3, Decision.INCONCLUSIVE: 4}
+COULD_NOT_AUDIT = 5
+WORST_FIRST = (3, 5, 4, 0)
+
+Progress = Callable[[str, int, int], None]
+
+app = typer.Typer(
+    name="auditkit",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Find out whether a neural-network classifier was copied.",
+    epilog="Exit codes: 0 homologous (independently trained), 3 pirated, 4 inconclusive, "
+    "5 could not audit, 2 usage. Of several suspects, 3 beats 5 beats 4 beats 0.",
+)
+
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Fingerprint bundle (.fp).")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
+Format = Annotated[str, typer.Option("--format", "-f", help="terminal or json.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead.")]
+Resize = Annotated[bool, typer.Option("--resize", help="Resize points to what a suspect takes.")]
+
+
+@app.command()
+def fingerprint(
+    model: Annotated[
+        str, typer.Argument(help="model.pt2, TorchScript model.pt, or package.module:factory.")
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="For a factory: safetensors or a state dict.")
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Natural inputs: npz of x and y, or a folder of images by class."),
+    ] = None,
+    points: Annotated[int, typer.Option(min=20, max=5000, help="How many core points.")] = 100,
+    method: Annotated[str, typer.Option(help="How points are found.")] = "deepcore",
+    input_shape: Annotated[str | None, typer.Option(help="E.g. 3,32,32.")] = None,
+    input_range: Annotated[str | None, typer.Option(help="E.g. 0,1.")] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Subtracted from each channel before the model.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Divides each channel before the model.")] = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Make a fingerprint bundle from the owner's model."""
+    from auditkit import bundle, pipeline
+
+    path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
+    with _errors(), _progress(quiet=quiet) as progress:
+        _needs_torch()
+        from auditkit.owner.fingerprinting import Order
+
+        facts = _facts(input_shape, input_range, mean, std)
+        order = Order(model, weights, samples, method, points, seed, device, facts)
+        made = pipeline.fingerprint(order, progress)
+        bundle.write(made, path)
+    if not quiet:
+        _tell(f"{path}: {_summary(made)}")
+
+
+@app.command()
+def calibrate(
+    bundle_path: BundlePath,
+    homologous: Annotated[
+        list[str] | None, typer.Option(help="A model known to be independent; repeatable.")
+    ] = None,
+    pirated: Annotated[
+        list[str] | None, typer.Option(help="A model known to be derived; repeatable.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The new bundle; else the same file.")
+    ] = None,
+    device: Device = "auto",
+    resize: Resize = False,
+    quiet: Quiet = False,
+) -> None:
+    """Keep the answers of models of known kind in the bundle."""
+    from auditkit import bundle, pipeline
+    from auditkit.adapters.base import Options
+
+    if not homologous and not pirated:
+        raise typer.BadParameter("give at least one --homologous or --pirated model")
+    with _errors(), _progress(quiet=quiet) as progress:
+        before = bundle.read(bundle_path)
+        made = pipeline.calibrate(
+            before,
+            homologous or [],
+            pirated or [],
+            options=Options(device, resize),
+            progress=progress,
+        )
+        bundle.write(made, output or bundle_path)
+    if not quiet:
+        _tell(f"{output or bundle_path}: {_summary(made)}")
+
+
+@app.command()
+def check(
+    bundle_path: BundlePath,
+    suspects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SUSPECT...",
+            help="model.onnx, model.pt, model.pt2, python:package.module:function, answers.npz.",
+        ),
+    ],
+    output_format: Format = "terminal",
+    output: Output = None,
+    access: Annotated[
+        Access, typer.Option(help="Use no more than this of what a suspect reveals.")
+    ] = Access.LOGITS,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Folder to keep each suspect's answers in.")
+    ] = None,
+    device: Device = "auto",
+    resize: Resize = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask suspects about the bundle's points and give a verdict on each."""
+    from auditkit import bundle, pipeline
+    from auditkit.adapters.base import Options
+
+    with _errors():
+        _known_format(output_format)
+        opened = bundle.read(bundle_path)
+        with _progress(quiet=quiet) as progress:
+            outcomes = pipeline.audit(
+                opened,
+                suspects,
+                access=access,
+                options=Options(device, resize),
+                progress=progress,
+                keep=_keeper(evidence),
+            )
+        _report(opened, outcomes, output_format, output)
+    raise typer.Exit(exit_code(outcomes))
+
+
+@app.command()
+def judge(
+    bundle_path: BundlePath,
+    evidence: Annotated[
+        list[Path], typer.Argument(metavar="EVIDENCE...", help="Files kept by check --evidence.")
+    ],
+    output_format: Format = "terminal",
+    output: Output = None,
+) -> None:
+    """Give the same verdicts again from kept answers, without the suspects."""
+    from auditkit import bundle, pipeline
+    from auditkit import evidence as evidence_files
+
+    with _errors():
+        _known_format(output_format)
+        opened = bundle.read(bundle_path)
+        outcomes: list[Outcome] = [
+            pipeline.judge(opened, evidence_files.read(path)) for path in evidence
+        ]
+        _report(opened, outcomes, output_format, output)
+    raise typer.Exit(exit_code(outcomes))
+
+
+@app.command()
+def queries(
+    bundle_path: BundlePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The npz to write.")],
+) -> None:
+    """Write what to ask a suspect that can't be reached; its answers are a suspect then."""
+    from auditkit import bundle, pipeline
+
+    with _errors():
+        count = pipeline.queries(bundle.read(bundle_path), output)
+    _tell(f"{output}: {count} points; record the answers in their order as labels or scores")
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle or an evidence file.")],
+) -> None:
+    """Show what is in a bundle or an evidence file."""
+    from auditkit import inspection
+
+    with _errors():
+        typer.echo(inspection.describe(file))
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    app()
+    raise SystemExit(0)
+
+
+def exit_code(outcomes: list[Outcome]) -> int:
+    """The worst outcome's code: pirated, could not audit, inconclusive, homologous."""
+    codes = {
+        EXIT_CODES[outcome.decision] if isinstance(outcome, Verdict) else COULD_NOT_AUDIT
+        for outcome in outcomes
+    }
+    return next((code for code in WORST_FIRST if code in codes), COULD_NOT_AUDIT)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """What auditkit raises on purpose becomes one line on stderr and exit code 5."""
+    try:
+        yield
+    except AuditkitError as error:
+        typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
+        raise typer.Exit(COULD_NOT_AUDIT) from error
+    except KeyboardInterrupt:
+        typer.echo("auditkit: interrupted; nothing was written", err=True)
+        raise typer.Exit(COULD_NOT_AUDIT) from None
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Progress]:
+    """A bar on stderr where that is a terminal; silence elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=stage, completed=done, total=total
+        )
+
+
+def _needs_torch() -> None:
+    from auditkit.pipeline import require_owner_side
+
+    require_owner_side()
+
+
+def _facts(
+    shape: str | None, bounds: str | None, mean: str | None, std: str | None
+) -> "InputFacts":
+    from auditkit.owner.domain import InputFacts
+
+    sizes = _numbers("--input-shape", shape)
+    limits = _numbers("--input-range", bounds)
+    if limits and len(limits) != 2:
+        raise typer.BadParameter(f"--input-range wants two numbers such as 0,1, got {bounds!r}")
+    if any(size != int(size) or size < 1 for size in sizes):
+        raise typer.BadParameter(f"--input-shape wants sizes such as 3,32,32, got {shape!r}")
+    return InputFacts(
+        tuple(int(size) for size in sizes) or None,
+        (limits[0], limits[1]) if limits else None,
+        _numbers("--mean", mean),
+        _numbers("--std", std),
+    )
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} wants numbers between commas, got {clean(str(text))!r}"
+        ) from None
+
+
+def _summary(made: "Bundle") -> str:
+    families = made.fingerprint.families
+    counts = ", ".join(f"{len(family)} {name}" for name, family in families.items())
+    return clean(
+        f"{counts} points; {made.fingerprint.discrimination}: {made.fingerprint.reason}", 600
+    )
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _known_format(name: str) -> None:
+    from auditkit import registry, reports
+
+    if name not in registry.names(reports):
+        known = ", ".join(registry.names(reports))
+        raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
+
+
+def _keeper(folder: Path | None) -> "Callable[[Evidence], None]":
+    if folder is None:
+        return lambda _evidence: None
+    from auditkit import evidence as evidence_files
+
+    def keep(found: "Evidence") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        evidence_files.write(found, folder / f"{Path(found.suspect.name).name}.evidence")
+
+    return keep
+
+
+def _report(
+    bundle: "Bundle", outcomes: list[Outcome], output_format: str, output: Path | None
+) -> None:
+    from auditkit import registry, reports, reporting
+
+    render = registry.load(reports, output_format)
+    report = reporting.report(bundle, outcomes)
+    if output is None:
+        render(report, sys.stdout)
+        return
+    reporting.write(render, report, output)

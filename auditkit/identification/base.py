@@ -1,0 +1,58 @@
+"""What an identification gets and gives, and the arithmetic they share."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+
+from auditkit.types import (
+    Answers,
+    Evidence,
+    Family,
+    Fingerprint,
+    FloatArray,
+    Identification,
+    Reference,
+    ReferenceKind,
+)
+
+PIRATED_FROM = 0.85
+"""Least share of core points on which a modified copy was seen to agree, uncalibrated."""
+HOMOLOGOUS_BELOW = 0.70
+"""Innocent models stay below; between the two is no man's land."""
+
+
+class Weigh(Protocol):
+    """One way to weigh a suspect's answers."""
+
+    def __call__(
+        self, fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
+    ) -> Identification:
+        """Say pirated, homologous or inconclusive, or abstain with a reason."""
+
+
+def agreement(family: Family, answers: Answers) -> float:
+    """Share of answered points on which the owner's label was given, 0..1; NaN without answers."""
+    answered = answers.answered
+    if not answered.any():
+        return float("nan")
+    return float((answers.labels == family.labels)[answered].mean())
+
+
+def centred(log_probabilities: FloatArray) -> FloatArray:
+    """(n, classes) with each row's mean removed: the same for logits and log-probabilities."""
+    centre: FloatArray = log_probabilities - log_probabilities.mean(axis=1, keepdims=True)
+    return centre
+
+
+def clipped(scores: FloatArray) -> FloatArray:
+    """(n, classes) logits or log-probabilities -> log-probabilities of at least 1e-7."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    normalised = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    result: FloatArray = np.maximum(normalised, np.float32(np.log(1e-7)))
+    return result
+
+
+def strangers(references: Iterable[Reference]) -> list[Reference]:
+    """Stand-ins and homologous references: models known to be innocent."""
+    return [reference for reference in references if reference.kind is not ReferenceKind.PIRATED]

@@ -1,0 +1,53 @@
+"""DeepCore's first identification: how often the suspect gives the owner's label on core points.
+
+Works with labels alone. The default thresholds were measured on modified copies and innocent models
+(docs/benchmark.md); they carry no error rate.
+"""
+
+from auditkit.identification.base import (
+    HOMOLOGOUS_BELOW,
+    PIRATED_FROM,
+    agreement,
+    strangers,
+)
+from auditkit.types import CORE, Decision, Evidence, Fingerprint, Identification, Reference
+
+__all__ = ["weigh_labels"]
+
+NAME = "label_similarity"
+
+
+def weigh_labels(
+    fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
+) -> Identification:
+    """Compare the share of matching labels with the thresholds and with known strangers."""
+    family = fingerprint.families[CORE]
+    value = agreement(family, evidence.answers[CORE])
+    known = [agreement(family, r.answers[CORE]) for r in strangers(references) if CORE in r.answers]
+    threshold = max([PIRATED_FROM, *((1 + share) / 2 for share in known)])
+    if value >= threshold:
+        return Identification(
+            NAME,
+            Decision.PIRATED,
+            f"gives the owner's label on {value:.0%} of core points, as modified copies do "
+            f"({threshold:.0%} or more)",
+            value,
+            threshold,
+        )
+    if value < HOMOLOGOUS_BELOW:
+        return Identification(
+            NAME,
+            Decision.HOMOLOGOUS,
+            f"gives the owner's label on {value:.0%} of core points, as independent models do "
+            f"(below {HOMOLOGOUS_BELOW:.0%})",
+            value,
+            threshold,
+        )
+    return Identification(
+        NAME,
+        Decision.INCONCLUSIVE,
+        f"gives the owner's label on {value:.0%} of core points: more than independent models, "
+        f"less than modified copies ({HOMOLOGOUS_BELOW:.0%} to {threshold:.0%})",
+        value,
+        threshold,
+    )

@@ -1,0 +1,25 @@
+"""The baseline AKH (Godinot et al., AAAI 2025): shared mistakes on natural inputs.
+
+Reported beside the others because a fingerprint that does not beat it is not worth its making. It
+abstains: without reference models nobody knows how many mistakes strangers share.
+"""
+
+from auditkit.identification.base import agreement
+from auditkit.types import MISTAKE, Evidence, Fingerprint, Identification, Reference
+
+__all__ = ["weigh_mistakes"]
+
+NAME = "mistakes"
+
+
+def weigh_mistakes(
+    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
+) -> Identification:
+    """The share of the owner's natural mistakes that the suspect makes too."""
+    if MISTAKE not in fingerprint.families:
+        return Identification(NAME, None, "the bundle has no natural mistakes of the owner")
+    family = fingerprint.families[MISTAKE]
+    value = agreement(family, evidence.answers[MISTAKE])
+    return Identification(
+        NAME, None, f"makes {value:.0%} of the owner's {len(family)} natural mistakes too", value
+    )

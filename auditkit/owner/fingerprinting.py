@@ -1,0 +1,152 @@
+"""The owner's side from end to end: model and samples in, fingerprint and stand-ins out."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from auditkit import fingerprints
+from auditkit.errors import InputSpecError
+from auditkit.fingerprints.base import Findings, Method, Progress, Request
+from auditkit.owner.domain import InputFacts, Owner, place
+from auditkit.owner.models import load_model
+from auditkit.owner.naturals import control_points, mistaken_points
+from auditkit.owner.samples import Samples, read_samples
+from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train_standins
+from auditkit.registry import load
+from auditkit.types import (
+    CONTROL,
+    CORE,
+    MISTAKE,
+    Access,
+    Answers,
+    Family,
+    Fingerprint,
+    Reference,
+    ReferenceKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the owner asks for."""
+
+    model: str
+    """A `.pt2` or TorchScript file, or `package.module:factory`."""
+    weights: Path | None = None
+    samples: Path | None = None
+    method: str = "deepcore"
+    points: int = 100
+    seed: int = 0
+    device: str = "auto"
+    facts: InputFacts = InputFacts()
+
+
+def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, list[Reference]]:
+    """Open the model, find its points, and keep what stand-ins say about them.
+
+    Raises:
+        OwnerError: The model can't be used.
+        SamplesError: The samples can't be used.
+        FingerprintError: No points could be found.
+    """
+    method: Method = load(fingerprints, order.method)
+    raw = None if order.samples is None else read_samples(order.samples)
+    device = torch_device(order.device)
+    model = load_model(order.model, order.weights, device)
+    owner, samples = place(model, order.facts, raw, device)
+    strangers = _strangers(owner, samples, order.seed, progress)
+    found = method(Request(owner, samples, strangers, order.points, order.seed, progress))
+    families = _families(owner, samples, strangers, found)
+    parameters = {**found.parameters, **_sample_facts(owner, samples)}
+    fingerprint = Fingerprint(
+        order.method,
+        parameters,
+        order.seed,
+        owner.spec,
+        owner.record,
+        families,
+        found.discrimination,
+        found.reason,
+    )
+    references = [_reference(stranger, owner, families, order.seed) for stranger in strangers]
+    return fingerprint, references
+
+
+def torch_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda` or `cuda:N` -> the device, made to give the same results each time.
+
+    Raises:
+        InputSpecError: CUDA is asked for and not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputSpecError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    return torch.device(name)
+
+
+def _strangers(
+    owner: Owner, samples: Samples | None, seed: int, progress: Progress
+) -> tuple[StandIn, ...]:
+    if samples is None:
+        return ()
+    points = owner.tensor(samples.x)
+    labels = owner.answers(points).argmax(1)
+    if samples.y is not None:
+        labels = torch.from_numpy(samples.y).to(labels.device)
+    total = len(IMAGE_NETS if points.ndim == 4 else ROW_NETS)
+    trained: list[StandIn] = []
+    progress("training stand-ins", 0, total)
+    for stranger in train_standins(owner.inputs(points), labels, owner.record.classes, seed):
+        trained.append(stranger)
+        progress("training stand-ins", len(trained), total)
+    return tuple(trained)
+
+
+def _families(
+    owner: Owner, samples: Samples | None, strangers: tuple[StandIn, ...], found: Findings
+) -> dict[str, Family]:
+    points = {CORE: owner.tensor(found.points)}
+    if samples is not None:
+        points[CONTROL] = control_points(owner, samples, strangers)
+        points[MISTAKE] = mistaken_points(owner, samples)
+    return {
+        name: Family(rows.cpu().numpy(), owner.answers(rows).cpu().numpy())
+        for name, rows in points.items()
+        if len(rows)
+    }
+
+
+def _sample_facts(owner: Owner, samples: Samples | None) -> dict[str, Any]:
+    if samples is None:
+        return {"samples": 0}
+    labels = owner.answers(owner.tensor(samples.x)).argmax(1).cpu().numpy()
+    right = None if samples.y is None else round(float((labels == samples.y).mean()), 4)
+    return {
+        "samples": len(samples.x),
+        "owner is right on": right,
+        "stand-ins learnt from": "owner's labels" if samples.y is None else "given labels",
+    }
+
+
+def _reference(
+    stranger: StandIn, owner: Owner, families: dict[str, Family], seed: int
+) -> Reference:
+    answers = {}
+    for name, family in families.items():
+        scores = stranger.answers(owner.inputs(owner.tensor(family.points))).log_softmax(1)
+        answers[name] = Answers(scores.argmax(1).cpu().numpy(), scores.cpu().numpy())
+    recipe = {**RECIPE, "net": stranger.name, "seed": seed, "accuracy": round(stranger.accuracy, 4)}
+    digest = hashlib.sha256(
+        json.dumps(recipe, sort_keys=True).encode()
+        + b"".join(answer.scores.tobytes() for answer in answers.values() if answer.scores is not None)
+    ).hexdigest()
+    return Reference(
+        stranger.name, ReferenceKind.STAND_IN, f"sha256:{digest}", Access.LOGITS, answers, recipe
+    )

@@ -1,0 +1,52 @@
+"""Families of natural points: what any model of the task knows, and what this owner gets wrong."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from auditkit.owner.domain import Owner, snapped
+from auditkit.owner.samples import Samples
+from auditkit.owner.standins import StandIn
+
+CONTROLS = 20
+MISTAKES = 50
+
+
+def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn]) -> Tensor:
+    """Up to 20 samples on which the owner is right and sure, and most stand-ins too.
+
+    Without labels the owner's own answer stands in for the right one.
+    """
+    points = snapped(owner.tensor(samples.x), owner.spec)
+    scores = owner.answers(points)
+    labels = scores.argmax(1)
+    truth = labels if samples.y is None else torch.from_numpy(samples.y).to(labels.device)
+    best = scores.topk(2, dim=1).values
+    sureness = best[:, 0] - best[:, 1]
+    known = torch.zeros(len(points), device=points.device)
+    for stranger in strangers:
+        known += (stranger.answers(owner.inputs(points)).argmax(1) == truth).float()
+    rank = known + sureness / (sureness.max() + 1)
+    rank[labels != truth] = -1
+    order = _in_turns(torch.argsort(rank, descending=True, stable=True), labels)
+    rows = [row for row in order if rank[row] >= 0][:CONTROLS]
+    return points[rows]
+
+
+def mistaken_points(owner: Owner, samples: Samples) -> Tensor:
+    """Up to 50 samples that the owner gets wrong (AKH); none without labels."""
+    points = snapped(owner.tensor(samples.x), owner.spec)
+    if samples.y is None:
+        return points[:0]
+    truth = torch.from_numpy(samples.y).to(points.device)
+    return points[owner.answers(points).argmax(1) != truth][:MISTAKES]
+
+
+def _in_turns(order: Tensor, labels: Tensor) -> list[int]:
+    """The same rows, one of each class at a time."""
+    queues: dict[int, list[int]] = {}
+    for row in order.tolist():
+        queues.setdefault(int(labels[row]), []).append(row)
+    longest = max(map(len, queues.values()))
+    return [rows[turn] for turn in range(longest) for rows in queues.values() if turn < len(rows)]
