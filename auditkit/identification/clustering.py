@@ -52,9 +52,7 @@ def weigh_clusters(
         return Identification(NAME, None, "the three clusterings do not agree", value)
     says = votes[0]
     side = "with the owner" if says is Decision.PIRATED else "with the homologous references"
-    return Identification(
-        NAME, says, f"all three clusterings put the suspect {side}", value, 1.0
-    )
+    return Identification(NAME, says, f"all three clusterings put the suspect {side}", value, 1.0)
 
 
 def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:

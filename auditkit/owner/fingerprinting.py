@@ -145,7 +145,9 @@ def _reference(
     recipe = {**RECIPE, "net": stranger.name, "seed": seed, "accuracy": round(stranger.accuracy, 4)}
     digest = hashlib.sha256(
         json.dumps(recipe, sort_keys=True).encode()
-        + b"".join(answer.scores.tobytes() for answer in answers.values() if answer.scores is not None)
+        + b"".join(
+            answer.scores.tobytes() for answer in answers.values() if answer.scores is not None
+        )
     ).hexdigest()
     return Reference(
         stranger.name, ReferenceKind.STAND_IN, f"sha256:{digest}", Access.LOGITS, answers, recipe

@@ -1,4 +1,4 @@
-"""Train a population: `python -m benchmarks.zoo DATA.npz -o FOLDER`; a second run goes on where it was."""
+"""Train a population: `python -m benchmarks.zoo DATA.npz -o FOLDER`; run again, it goes on."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A data file, split once and for all: what owners train on, what thieves have, what is held out."""
+"""A data file, split once: what owners train on, what thieves have, what is held out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +57,14 @@ def load(path: Path, *, classes: int | None = None, limit: int | None = None) ->
 
 def _inputs(x: np.ndarray) -> Tensor:
     if x.dtype != np.uint8:
-        rows = x.astype(np.float32)
-        span = np.ptp(rows, axis=0)
-        return torch.from_numpy((rows - rows.min(axis=0)) / np.where(span > 0, span, 1))
+        return unit_rows(x)
     images = x[..., None] if x.ndim == 3 else x
     unit = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     return unit.contiguous(memory_format=torch.channels_last)
+
+
+def unit_rows(x: np.ndarray) -> Tensor:
+    """(n, features) of any scale -> float32, each feature in 0..1."""
+    rows = x.astype(np.float32)
+    span = np.ptp(rows, axis=0)
+    return torch.from_numpy((rows - rows.min(axis=0)) / np.where(span > 0, span, 1))

@@ -42,6 +42,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, *shape) in 0..1 -> (n, classes) logits."""
         return self.head(self.features(x - 0.5))
 
 
@@ -67,6 +68,12 @@ def resnet(shape: Shape, classes: int) -> nn.Module:
 def wide(shape: Shape, classes: int) -> nn.Module:
     """Residual net, half as deep and one and a half times as wide."""
     return _residual_net(shape, classes, width=24, blocks=1)
+
+
+def strided(shape: Shape, classes: int) -> nn.Module:
+    """Four convolutions, two of them strided, with normalisation: trains in seconds."""
+    features = _pooled(_conv(shape[0], 16, 2), _conv(16, 32, 2), _conv(32, 64), _conv(64, 64))
+    return Classifier(features, 64, classes)
 
 
 def vgg(shape: Shape, classes: int) -> nn.Module:
@@ -112,6 +119,7 @@ def mlp(shape: Shape, classes: int) -> nn.Module:
 NETS: dict[str, NetFactory] = {
     "resnet": resnet,
     "wide": wide,
+    "strided": strided,
     "vgg": vgg,
     "lenet": lenet,
     "mlp": mlp,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.zoo.data import Data
 from benchmarks.zoo.nets import NETS
-from benchmarks.zoo.training import fit, logits
+from benchmarks.zoo.training import fit, logits, pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +100,9 @@ def _tuned(
     return build
 
 
-@torch.no_grad()
-def _prune(net: nn.Module, share: float) -> nn.Module:
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            size = module.weight.abs()
-            module.weight.mul_(size > size.flatten().kthvalue(int(share * size.numel()) or 1)[0])
-    return net
-
-
 def _pruned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
     def build(_data: Data, parent: nn.Module) -> nn.Module:
-        return _prune(copy.deepcopy(parent), share)
+        return pruned(copy.deepcopy(parent), share)
 
     return build
 
@@ -119,14 +110,14 @@ def _pruned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
 def _pruned_and_tuned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
     def build(data: Data, parent: nn.Module) -> nn.Module:
         net = fit(
-            _prune(copy.deepcopy(parent), share),
+            pruned(copy.deepcopy(parent), share),
             data.thief.x,
             data.thief.y,
             epochs=2,
             seed=7,
             lr=5e-4,
         )
-        return _prune(net, share)
+        return pruned(net, share)
 
     return build
 

@@ -77,3 +77,14 @@ def logits(net: nn.Module, x: Tensor) -> Tensor:
 def accuracy(net: nn.Module, x: Tensor, y: NDArray[np.int64] | Tensor) -> float:
     """Share of right answers, 0..1."""
     return float((logits(net, x).argmax(1) == torch.as_tensor(y)).float().mean())
+
+
+@torch.no_grad()
+def pruned(net: nn.Module, share: float) -> nn.Module:
+    """Set the smallest weights of each layer to 0, in place; `share` of them, 0..1."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            size = module.weight.abs()
+            cut = size.flatten().kthvalue(max(int(share * size.numel()), 1)).values
+            module.weight.mul_(size > cut)
+    return net

@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: help demo test lint types arch bench format clean
+
+help:  ## List these commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready  ## Train an owner and suspects on handwritten digits, then audit them
+	$(RUN) -m examples.demo
+
+test: lint types arch $(VENV)/.ready  ## Everything CI runs: lint, types, import contracts, tests
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/.ready  ## ruff
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.ready  ## mypy, strict
+	$(VENV)/bin/mypy
+
+arch: $(VENV)/.ready  ## Who may import whom
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.ready  ## Speed, as ratios measured side by side
+	$(RUN) -m benchmarks.speed
+
+format: $(VENV)/.ready  ## Rewrite the code in the house's style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:  ## Remove the environment and everything made
+	rm -rf $(VENV) demo build dist *.egg-info
