@@ -89,8 +89,8 @@ def _log_probabilities(rows: FloatArray, revealed: Access) -> FloatArray:
         result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return result
     cut = np.maximum(rows, LEAST_PROBABILITY)
-    result = np.log(cut / cut.sum(axis=1, keepdims=True))
-    return result
+    log: FloatArray = np.log(cut / cut.sum(axis=1, keepdims=True))
+    return log
 
 
 def _top_only(rows: FloatArray) -> FloatArray:

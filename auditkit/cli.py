@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from auditkit.errors import AuditkitError
+from auditkit.order import InputFacts, Order
 from auditkit.text import clean
 from auditkit.types import Access, Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
     from auditkit.bundle import Bundle
-    from auditkit.owner.domain import InputFacts
     from auditkit.types import Evidence
 
 EXIT_CODES = {Decision.HOMOLOGOUS: 0, Decision.PIRATED: 3, Decision.INCONCLUSIVE: 4}
@@ -76,9 +76,6 @@ def fingerprint(
 
     path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
     with _errors(), _progress(quiet=quiet) as progress:
-        _needs_torch()
-        from auditkit.owner.fingerprinting import Order
-
         facts = _facts(input_shape, input_range, mean, std)
         order = Order(model, weights, samples, method, points, seed, device, facts)
         made = pipeline.fingerprint(order, progress)
@@ -256,17 +253,7 @@ def _progress(*, quiet: bool) -> Iterator[Progress]:
         )
 
 
-def _needs_torch() -> None:
-    from auditkit.pipeline import require_owner_side
-
-    require_owner_side()
-
-
-def _facts(
-    shape: str | None, bounds: str | None, mean: str | None, std: str | None
-) -> "InputFacts":
-    from auditkit.owner.domain import InputFacts
-
+def _facts(shape: str | None, bounds: str | None, mean: str | None, std: str | None) -> InputFacts:
     sizes = _numbers("--input-shape", shape)
     limits = _numbers("--input-range", bounds)
     if limits and len(limits) != 2:
@@ -325,7 +312,7 @@ def _keeper(folder: Path | None) -> "Callable[[Evidence], None]":
 def _report(
     bundle: "Bundle", outcomes: list[Outcome], output_format: str, output: Path | None
 ) -> None:
-    from auditkit import registry, reports, reporting
+    from auditkit import registry, reporting, reports
 
     render = registry.load(reports, output_format)
     report = reporting.report(bundle, outcomes)

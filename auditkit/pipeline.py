@@ -4,7 +4,6 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from auditkit.answers import access_of, answers_of, checked, joined
 from auditkit.bundle import Bundle, now, with_references
 from auditkit.errors import AuditkitError, EvidenceError, MissingRuntimeError, QueryError
 from auditkit.inputs import write_queries
+from auditkit.order import Order
 from auditkit.registry import load, names
 from auditkit.types import (
     Access,
@@ -29,9 +29,6 @@ from auditkit.types import (
 )
 from auditkit.verdict import decide
 
-if TYPE_CHECKING:
-    from auditkit.owner.fingerprinting import Order
-
 BATCH = 100
 Progress = Callable[[str, int, int], None]
 
@@ -40,7 +37,7 @@ def silent(_stage: str, _done: int, _total: int) -> None:
     """The progress report of a library that never prints."""
 
 
-def fingerprint(order: "Order", progress: Progress = silent) -> Bundle:
+def fingerprint(order: Order, progress: Progress = silent) -> Bundle:
     """Make a bundle from an owner's model (needs torch).
 
     Raises:
@@ -205,16 +202,3 @@ def versions(*packages: str) -> dict[str, str]:
     found = {"auditkit": importlib.metadata.version("model-auditkit")}
     found["python"] = platform.python_version()
     return found | {package: importlib.metadata.version(package) for package in packages}
-
-
-__all__ = [
-    "ask",
-    "audit",
-    "calibrate",
-    "fingerprint",
-    "judge",
-    "queries",
-    "query",
-    "silent",
-    "versions",
-]

@@ -1,7 +1,8 @@
-"""Evidence -> decision: pure, total, three-valued; each decision is reached only by its own test."""
+"""Evidence -> decision: pure, total, three-valued; each is reached only by its own test."""
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 from auditkit.identification.base import agreement
 from auditkit.types import (
@@ -37,7 +38,12 @@ def decide(
         evidence: The suspect's answers.
         identifications: One of each kind; `label_similarity` must be among them.
     """
-    decision, reason = _decision(fingerprint, evidence, identifications)
+    doubt = _doubt(fingerprint, evidence)
+    if doubt is None:
+        decision, reason = _decision(fingerprint, evidence, identifications)
+    else:
+        decision, reason = Decision.INCONCLUSIVE, doubt
+        identifications = tuple(_unweighed(opinion) for opinion in identifications)
     kinds = Counter(reference.kind for reference in references)
     return Verdict(
         suspect=evidence.suspect,
@@ -55,9 +61,6 @@ def decide(
 def _decision(
     fingerprint: Fingerprint, evidence: Evidence, identifications: tuple[Identification, ...]
 ) -> tuple[Decision, str]:
-    doubt = _doubt(fingerprint, evidence)
-    if doubt is not None:
-        return Decision.INCONCLUSIVE, doubt
     lead = next(i for i in identifications if i.name == LEAD)
     if lead.says not in (Decision.PIRATED, Decision.HOMOLOGOUS):
         return Decision.INCONCLUSIVE, lead.reason
@@ -75,6 +78,13 @@ def _decision(
     if stranger is not None:
         return Decision.INCONCLUSIVE, stranger
     return Decision.HOMOLOGOUS, lead.reason
+
+
+def _unweighed(opinion: Identification) -> Identification:
+    """The value stays for the record; an opinion that can't be trusted accuses nobody."""
+    if opinion.says is None:
+        return opinion
+    return replace(opinion, says=None, reason="not weighed, for the reason above")
 
 
 def _doubt(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
@@ -118,6 +128,6 @@ def _another_task(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
     if not math.isnan(kept) and kept >= CONTROLS_KEPT:
         return None
     return (
-        f"like neither: the suspect gives the owner's label on only {kept:.0%} of natural controls; "
-        "another task, other preprocessing or class order, a broken model, or evasion"
+        f"like neither: the suspect gives the owner's label on only {kept:.0%} of natural "
+        "controls; another task, other preprocessing or class order, a broken model, or evasion"
     )

@@ -222,7 +222,8 @@ def _chosen(task: _Task, candidates: _Candidates) -> Tensor:
         cost = cost + trust.gather(1, candidates.targets[:, None])[:, 0]
     limit = math.ceil(1.5 * task.request.count / task.request.owner.record.classes)
     taken = [0] * task.request.owner.record.classes
-    within, beyond = [], []
+    within: list[int] = []
+    beyond: list[int] = []
     for row in torch.argsort(cost, stable=True).tolist():
         target = int(candidates.targets[row])
         taken[target] += 1

@@ -79,7 +79,7 @@ def _hierarchical(distances: NDArray[np.float64]) -> IntArray:
 
 
 def _kmeans(distances: NDArray[np.float64]) -> IntArray:
-    """On the rows of the distance matrix, started at the owner and at the model furthest from it."""
+    """On the rows of the distance matrix, from the owner's and the furthest model's."""
     from scipy.cluster.vq import kmeans2
 
     centres = distances[[0, int(distances[0].argmax())]]

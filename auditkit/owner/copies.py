@@ -19,7 +19,8 @@ def _pruned(share: float) -> Change:
     def change(weight: Tensor, _generator: torch.Generator) -> Tensor:
         size = weight.abs()
         cut = size.flatten().kthvalue(max(int(share * size.numel()), 1)).values
-        return weight * (size > cut)
+        kept: Tensor = weight * (size > cut)
+        return kept
 
     return change
 
@@ -27,7 +28,8 @@ def _pruned(share: float) -> Change:
 def _quantised(bits: int) -> Change:
     def change(weight: Tensor, _generator: torch.Generator) -> Tensor:
         step = weight.abs().amax().clamp_min(1e-12) / (2 ** (bits - 1) - 1)
-        return (weight / step).round() * step
+        quantised: Tensor = (weight / step).round() * step
+        return quantised
 
     return change
 

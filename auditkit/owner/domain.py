@@ -10,22 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditkit.errors import InputSpecError, OwnerLoadError, SamplesError
+from auditkit.order import InputFacts
 from auditkit.owner.models import LoadedModel
 from auditkit.owner.samples import RawSamples, Samples, arrangements
 from auditkit.types import Access, FloatArray, InputSpec, OwnerRecord
 
 BATCH = 256
 Range = tuple[tuple[float, ...], tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class InputFacts:
-    """What the user says of the input; None or empty: nothing."""
-
-    shape: tuple[int, ...] | None = None
-    range: tuple[float, float] | None = None
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +57,7 @@ class Owner:
 def place(
     model: LoadedModel, facts: InputFacts, raw: RawSamples | None, device: torch.device
 ) -> tuple[Owner, Samples | None]:
-    """Settle shape and range from the file, the samples and the user, in this order of trust:
-
-    what the user says, what the file declares, what the samples show.
+    """Settle shape and range: the user's word first, then the file's, then the samples'.
 
     Raises:
         InputSpecError: Nothing tells the shape or the range, or the model refuses such inputs.
@@ -208,7 +197,7 @@ def _scaled(arranged: NDArray[Any], raw: RawSamples, spec: InputSpec) -> Samples
 
 
 def _check_classes(samples: Samples, classes: int) -> None:
-    if samples.y is not None and not (0 <= samples.y.min() and samples.y.max() < classes):
+    if samples.y is not None and not (samples.y.min() >= 0 and samples.y.max() < classes):
         raise SamplesError(
             f"labels range from {samples.y.min()} to {samples.y.max()}, "
             f"the model knows {classes} classes (0 to {classes - 1})"

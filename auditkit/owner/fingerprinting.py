@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +9,8 @@ import torch
 from auditkit import fingerprints
 from auditkit.errors import InputSpecError
 from auditkit.fingerprints.base import Findings, Method, Progress, Request
-from auditkit.owner.domain import InputFacts, Owner, place
+from auditkit.order import Order
+from auditkit.owner.domain import Owner, place
 from auditkit.owner.models import load_model
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.samples import Samples, read_samples
@@ -28,21 +27,6 @@ from auditkit.types import (
     Reference,
     ReferenceKind,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the owner asks for."""
-
-    model: str
-    """A `.pt2` or TorchScript file, or `package.module:factory`."""
-    weights: Path | None = None
-    samples: Path | None = None
-    method: str = "deepcore"
-    points: int = 100
-    seed: int = 0
-    device: str = "auto"
-    facts: InputFacts = InputFacts()
 
 
 def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, list[Reference]]:

@@ -33,7 +33,7 @@ class LoadedModel:
     digest: str  # "sha256:…" of the file, or of factory and weights
     module: nn.Module
     declared: dict[str, Any] = field(default_factory=dict)
-    """Of `shape`, `lower`, `upper`, `mean`, `std`, what the file tells (see docs/owner-models.md)."""
+    """Of `shape`, `lower`, `upper`, `mean`, `std`, what the file tells."""
     batch: int | None = None
     """The one batch size that the model takes, None where any will do."""
 
@@ -208,4 +208,4 @@ def _load_weights(module: nn.Module, weights: Path) -> bytes:
 
 def _freeze(module: nn.Module) -> None:
     for parameter in module.parameters():
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad_(False)  # noqa: FBT003

@@ -59,10 +59,10 @@ def _read_npz(path: Path) -> RawSamples:
                     f"{str(path)!r} has arrays {sorted(archive)}, wanted 'x' and optionally 'y'"
                 )
             x = archive["x"]
-            y = archive["y"] if "y" in archive else None
+            y = archive.get("y")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise SamplesError(
-            f"{str(path)!r} is not an npz of plain arrays; save one with numpy.savez(path, x=…, y=…)"
+            f"{str(path)!r} is no npz of plain arrays; save one with numpy.savez(path, x=…, y=…)"
         ) from error
     return RawSamples(_numbers(x, path), None if y is None else _classes(y, len(x), path))
 

@@ -1,0 +1,172 @@
+"""ONNX files through onnxruntime: CUDA where it really works, else CPU; never torch, never onnx."""
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from auditkit.adapters.base import Options, one_line, read_file
+from auditkit.container import sha256
+from auditkit.errors import QueryError, SuspectError, SuspectLoadError, SuspectMismatchError
+from auditkit.inputs import Arrangement, arrange
+from auditkit.types import FloatArray, InputSpec
+
+__all__ = ["OnnxAdapter"]
+
+FOREIGN_ERRORS: tuple[type[Exception], ...] = (
+    *(
+        error
+        for error in vars(states).values()
+        if isinstance(error, type) and issubclass(error, Exception)
+    ),
+    RuntimeError,
+    ValueError,
+    TypeError,
+    OSError,
+)
+DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
+SCORES = ("logit", "prob", "score", "output")
+
+
+class OnnxAdapter:
+    """An onnxruntime session over the very bytes that were hashed."""
+
+    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
+        data = read_file(source)
+        self.digest: str | None = sha256(data)
+        self._source = source
+        with _mapped(SuspectLoadError, f"{source!r} is not a readable ONNX model: "):
+            self._session = _session(data, options.device)
+        provider = self._session.get_providers()[0]
+        self.runtime = {"onnxruntime": str(ort.__version__), "provider": provider}
+        self._cuda = provider.startswith("CUDA")
+        self._input, self._arrangement = _input(self._session, spec, options)
+        self._batch = _fixed_batch(self._session)
+        self._output = _output(self._session, source)
+
+    def answer(self, points: FloatArray) -> NDArray[Any]:
+        """See `Adapter.answer`."""
+        batch = self._arrangement(points)
+        with _mapped(QueryError, "the suspect failed while answering: "):
+            if self._batch is None:
+                return _two_axes(self._run(batch))
+            missing = -len(batch) % self._batch
+            padded = np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
+            parts = np.split(padded, len(padded) // self._batch)
+            return _two_axes(np.concatenate([self._run(part) for part in parts]))[: len(batch)]
+
+    def _run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        if not self._cuda:
+            return np.asarray(self._session.run([self._output], {self._input: batch})[0])
+        binding = self._session.io_binding()
+        binding.bind_cpu_input(self._input, batch)
+        binding.bind_output(self._output)
+        self._session.run_with_iobinding(binding)
+        return np.asarray(binding.copy_outputs_to_cpu()[0])
+
+    def close(self) -> None:
+        """See `Adapter.close`."""
+        self._session = None
+
+
+@contextlib.contextmanager
+def _mapped(error_type: type[SuspectError], prefix: str) -> Iterator[None]:
+    try:
+        yield
+    except SuspectError:
+        raise
+    except FOREIGN_ERRORS as error:
+        line = one_line(error).removeprefix("[ONNXRuntimeError] : ")
+        raise error_type(prefix + line) from error
+
+
+def _session(data: bytes, device: str) -> Any:
+    """A session on the device, without a word on stdout or stderr.
+
+    External weights are refused by running from bytes with a model path that can't exist: what a
+    file would read from beside itself is not there.
+    """
+    ort.set_default_logger_severity(4)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", "/nonexistent/auditkit"
+    )
+    session = ort.InferenceSession(data, options, providers=_providers(device))
+    session.disable_fallback()
+    if device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
+        raise SuspectLoadError(
+            f"--device {device}: onnxruntime finds no usable CUDA here; use --device cpu"
+        )
+    return session
+
+
+def _providers(device: str) -> list[Any]:
+    cpu = "CPUExecutionProvider"
+    if device == "cpu" or "CUDAExecutionProvider" not in ort.get_available_providers():
+        return [cpu]
+    if hasattr(ort, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
+    number = device.partition(":")[2] or "0"
+    return [("CUDAExecutionProvider", {"device_id": number}), cpu]
+
+
+def _input(session: Any, spec: InputSpec, options: Options) -> tuple[str, Arrangement]:
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        listed = ", ".join(repr(node.name) for node in inputs)
+        raise SuspectMismatchError(
+            f"the suspect takes {len(inputs)} inputs ({listed}), auditkit asks with one tensor"
+        )
+    [node] = inputs
+    if node.type not in DTYPES:
+        raise SuspectMismatchError(
+            f"the suspect takes {node.type} inputs, points are float numbers; "
+            "token ids and text can't be asked yet"
+        )
+    shape = [size if isinstance(size, int) and size > 0 else None for size in node.shape[1:]]
+    return node.name, arrange(spec, tuple(shape), DTYPES[node.type], resize=options.resize)
+
+
+def _fixed_batch(session: Any) -> int | None:
+    [node] = session.get_inputs()
+    size = node.shape[0] if node.shape else None
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _output(session: Any, source: str) -> str:
+    """Scores before labels; among several, one whose name says so, else the first."""
+    outputs = session.get_outputs()
+    scores = [node for node in outputs if node.type in DTYPES and _is_rows(node.shape)]
+    labels = [node for node in outputs if node.type in ("tensor(int64)", "tensor(int32)")]
+    named = [node for node in scores if any(word in node.name.lower() for word in SCORES)]
+    for candidates in (named, scores, labels):
+        if candidates:
+            return str(candidates[0].name)
+    listed = ", ".join(f"{node.name!r} {node.type} {node.shape}" for node in outputs)
+    raise SuspectMismatchError(
+        f"{source!r} has no output of one row of scores, or one label, for each input: {listed}"
+    )
+
+
+def _is_rows(shape: Sequence[Any] | None) -> bool:
+    """(batch, classes), perhaps with axes of size 1 behind; unknown shapes are tried."""
+    return not shape or (len(shape) >= 2 and shape[1] != 1 and all(s == 1 for s in shape[2:]))
+
+
+def _two_axes(outputs: NDArray[Any]) -> NDArray[Any]:
+    """(b, k, 1, 1) -> (b, k); half precision -> single."""
+    while outputs.ndim > 2 and outputs.shape[-1] == 1:
+        outputs = outputs[..., 0]
+    return outputs.astype(np.float32) if outputs.dtype.kind == "f" else outputs

@@ -1,0 +1,60 @@
+"""Evidence files: a suspect's answers, kept so that anyone can judge again without it."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from auditkit import container
+from auditkit.bundle import pack_answers, unpack_answers
+from auditkit.container import take
+from auditkit.errors import BundleError, EvidenceError
+from auditkit.types import Access, Evidence, SuspectRecord
+
+VERSION = 1
+
+
+def write(evidence: Evidence, path: Path) -> None:
+    """Write the evidence, whole or not at all.
+
+    Raises:
+        BundleError: The place can't be written.
+    """
+    manifest = {
+        "format": f"auditkit.evidence/{VERSION}",
+        "suspect": {**asdict(evidence.suspect), "runtime": dict(evidence.suspect.runtime)},
+        "bundle": evidence.bundle_digest,
+        "access": str(evidence.access),
+        "classes": evidence.classes,
+        "families": list(evidence.answers),
+        "notes": list(evidence.notes),
+    }
+    container.write(Path(path), manifest, pack_answers("answers", evidence.answers))
+
+
+def read(path: Path | str) -> Evidence:
+    """Read an evidence file and check every byte of it.
+
+    Raises:
+        EvidenceError: Not evidence, of an unknown version, or changed after it was written.
+    """
+    try:
+        contents = container.read(Path(path), "evidence", VERSION)
+        manifest = contents.manifest
+        suspect = take(manifest, "suspect", dict)
+        classes = manifest.get("classes")
+        return Evidence(
+            SuspectRecord(
+                take(suspect, "name", str),
+                suspect.get("digest"),
+                take(suspect, "adapter", str),
+                {str(k): str(v) for k, v in take(suspect, "runtime", dict).items()},
+            ),
+            take(manifest, "bundle", str),
+            Access(take(manifest, "access", str)),
+            None if classes is None else take(manifest, "classes", int),
+            unpack_answers("answers", take(manifest, "families", list), contents.tensors),
+            tuple(str(note) for note in take(manifest, "notes", list)),
+        )
+    except BundleError as error:
+        raise EvidenceError(str(error)) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error

@@ -1,0 +1,59 @@
+"""What is in a bundle or an evidence file, as plain text."""
+
+import json
+from pathlib import Path
+
+from auditkit import bundle, evidence
+from auditkit.bundle import Bundle
+from auditkit.errors import BundleFormatError
+from auditkit.reporting import summary
+from auditkit.text import clean
+from auditkit.types import Evidence
+
+
+def describe(path: Path) -> str:
+    """One fact a line, nothing in it that a terminal would obey.
+
+    Raises:
+        BundleError, EvidenceError: The file is neither, or damaged.
+    """
+    try:
+        lines = _bundle_lines(bundle.read(path))
+    except BundleFormatError as error:
+        if "auditkit.evidence/" not in str(error):
+            raise
+        lines = _evidence_lines(evidence.read(path))
+    return "\n".join(clean(line, 400) for line in lines)
+
+
+def _bundle_lines(found: Bundle) -> list[str]:
+    made, facts = found.fingerprint, summary(found)
+    points = ", ".join(f"{count} {name}" for name, count in facts.points.items())
+    measured = {key: value for key, value in made.parameters.items() if key != "settings"}
+    return [
+        f"bundle          {facts.digest}",
+        f"made            {facts.created} with {json.dumps(dict(found.versions))}",
+        f"owner           {facts.owner}, {facts.classes} classes, returns {made.owner.output}",
+        f"owner digest    {facts.owner_digest}",
+        f"input           shape {made.spec.shape}, from {min(made.spec.lower):g} "
+        f"to {max(made.spec.upper):g}",
+        f"method          {facts.method}, seed {made.seed}",
+        f"points          {points}",
+        f"discrimination  {facts.discrimination}: {facts.reason}",
+        *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),
+        *(f"reference       {r.kind}: {r.name} {r.digest}" for r in found.references),
+    ]
+
+
+def _evidence_lines(found: Evidence) -> list[str]:
+    return [
+        f"evidence of     {found.suspect.name} through {found.suspect.adapter}",
+        f"suspect digest  {found.suspect.digest}",
+        f"bundle          {found.bundle_digest}",
+        f"access          {found.access}, {found.classes} classes",
+        *(
+            f"answers         {int(answers.answered.sum())} of {len(answers.labels)} {name} points"
+            for name, answers in found.answers.items()
+        ),
+        *(f"note            {note}" for note in found.notes),
+    ]

@@ -1,0 +1,29 @@
+"""What an owner asks for when a fingerprint is made; free of torch."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class InputFacts:
+    """What the user says of the model's input; None or empty: nothing."""
+
+    shape: tuple[int, ...] | None = None
+    range: tuple[float, float] | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which model, with what, how many points."""
+
+    model: str
+    """A `.pt2` or TorchScript file, or `package.module:factory`."""
+    weights: Path | None = None
+    samples: Path | None = None
+    method: str = "deepcore"
+    points: int = 100
+    seed: int = 0
+    device: str = "auto"
+    facts: InputFacts = field(default_factory=InputFacts)

@@ -1,0 +1,108 @@
+"""What a suspect returned becomes answers, or one clear line."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from auditkit.answers import access_of, answers_of, checked, joined
+from auditkit.errors import QueryError
+from auditkit.types import Access
+
+LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
+PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        np.zeros((3, 4, 5), np.float32),
+        np.zeros((2, 4), np.float32),
+        np.array(["cat", "dog", "cat"]),
+        np.array([0.1, 0.9, 0.5], np.float32),
+        "nonsense",
+        None,
+    ],
+)
+def test_a_reply_of_another_form_is_one_line(reply):
+    """Anything but a row of scores or a label for each point is refused in one line."""
+    with pytest.raises(QueryError) as caught:
+        checked(reply, 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_single_column_integers_are_labels():
+    """(n, 1) integers are read as labels."""
+    assert checked(np.array([[3], [1]]), 2).tolist() == [3, 1]
+
+
+def test_whole_numbered_floats_are_labels():
+    """A CSV's labels may come back as floats."""
+    assert checked(np.array([3.0, 1.0]), 2).dtype == np.int64
+
+
+def test_answers_that_change_form_are_refused():
+    """A suspect that answers now in three classes, now in four, is refused."""
+    with pytest.raises(QueryError, match="now in one form"):
+        joined([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)])
+
+
+def test_nothing_finite_is_refused():
+    """A suspect that answers NaN throughout could not be audited."""
+    with pytest.raises(QueryError, match="none of 4 answers is finite"):
+        joined([np.full((4, 3), np.nan, np.float32)])
+
+
+@pytest.mark.parametrize(
+    ("whole", "access"),
+    [
+        (LOGITS, Access.LOGITS),
+        (PROBABILITIES, Access.PROBABILITIES),
+        (np.eye(3, dtype=np.float32), Access.LABEL),
+        (np.array([0, 2, 1]), Access.LABEL),
+        (np.log(PROBABILITIES), Access.LOGITS),
+    ],
+)
+def test_access_is_read_from_the_answers(whole, access):
+    """Logits, probabilities, one-hot rows and labels are told apart."""
+    assert access_of(whole) is access
+
+
+def test_logits_and_their_probabilities_give_the_same_answers():
+    """What a suspect applies last does not matter."""
+    first = answers_of(LOGITS, Access.LOGITS, Access.LOGITS)
+    second = answers_of(PROBABILITIES, Access.PROBABILITIES, Access.PROBABILITIES)
+    assert first.labels.tolist() == second.labels.tolist()
+    np.testing.assert_allclose(first.scores, second.scores, atol=1e-5)
+
+
+def test_label_access_keeps_no_scores():
+    """Asked for labels only, nothing else is kept."""
+    assert answers_of(LOGITS, Access.LOGITS, Access.LABEL).scores is None
+
+
+def test_rows_that_are_not_finite_are_unanswered():
+    """One NaN row is unanswered, the rest is kept."""
+    broken = LOGITS.copy()
+    broken[0, 1] = np.nan
+    answers = answers_of(broken, Access.LOGITS, Access.LOGITS)
+    assert answers.labels.tolist() == [-1, 1]
+    assert answers.answered.tolist() == [False, True]
+
+
+@given(
+    hnp.arrays(
+        np.float32, (5, 8), elements=st.floats(-30, 30, width=32), unique=True
+    )
+)
+def test_top_k_keeps_the_best_three_and_all_the_probability(rows):
+    """Top-k access keeps label and best three, and still sums to 1."""
+    full = answers_of(rows, Access.LOGITS, Access.LOGITS)
+    top = answers_of(rows, Access.LOGITS, Access.TOP_K)
+    assert top.labels.tolist() == full.labels.tolist()
+    best = np.argsort(-full.scores, axis=1)[:, :3]
+    np.testing.assert_allclose(
+        np.take_along_axis(top.scores, best, 1), np.take_along_axis(full.scores, best, 1)
+    )
+    np.testing.assert_allclose(np.exp(top.scores).sum(axis=1), 1, atol=1e-4)

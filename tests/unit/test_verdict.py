@@ -1,0 +1,172 @@
+"""The decision is total, three-valued, and reached only by its own test."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditkit.identification.label_similarity import weigh_labels
+from auditkit.types import (
+    CONTROL,
+    CORE,
+    Access,
+    Answers,
+    Decision,
+    Discrimination,
+    Evidence,
+    Family,
+    Fingerprint,
+    Identification,
+    InputSpec,
+    OwnerRecord,
+    Reference,
+    ReferenceKind,
+    SuspectRecord,
+)
+from auditkit.verdict import decide
+
+CLASSES = 5
+RNG = np.random.default_rng(0)
+
+
+def family(count: int) -> Family:
+    return Family(
+        RNG.uniform(size=(count, 4)).astype(np.float32),
+        RNG.normal(size=(count, CLASSES)).astype(np.float32),
+    )
+
+
+def fingerprint(discrimination=Discrimination.DISCRIMINATING) -> Fingerprint:
+    return Fingerprint(
+        "deepcore",
+        {},
+        0,
+        InputSpec((4,), (0.0,), (1.0,)),
+        OwnerRecord("owner", "sha256:0", Access.LOGITS, CLASSES),
+        {CORE: family(100), CONTROL: family(20)},
+        discrimination,
+        "as measured",
+    )
+
+
+MADE = fingerprint()
+
+
+def agreeing(family: Family, share: float) -> Answers:
+    labels = family.labels.copy()
+    wrong = round((1 - share) * len(labels))
+    labels[:wrong] = (labels[:wrong] + 1) % CLASSES
+    return Answers(labels)
+
+
+def evidence(core: float, control: float = 1.0, *, classes=None, made=MADE) -> Evidence:
+    answers = {
+        CORE: agreeing(made.families[CORE], core),
+        CONTROL: agreeing(made.families[CONTROL], control),
+    }
+    record = SuspectRecord("suspect.onnx", "sha256:1", "onnx", {})
+    return Evidence(record, "sha256:2", Access.LABEL, classes, answers)
+
+
+def verdict(found: Evidence, *others: Identification, made=MADE, references=()):
+    lead = weigh_labels(made, references, found)
+    return decide(made, references, found, (lead, *others))
+
+
+@pytest.mark.parametrize(
+    ("share", "decision"),
+    [
+        (1.0, Decision.PIRATED),
+        (0.85, Decision.PIRATED),
+        (0.84, Decision.INCONCLUSIVE),
+        (0.70, Decision.INCONCLUSIVE),
+        (0.69, Decision.HOMOLOGOUS),
+        (0.0, Decision.HOMOLOGOUS),
+    ],
+)
+def test_the_default_thresholds(share, decision):
+    """From 0.85 pirated, below 0.70 homologous, between them no man's land."""
+    assert verdict(evidence(share)).decision is decision
+
+
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_more_agreement_never_looks_more_innocent(first, second):
+    """The decision is monotone in the share of matching labels."""
+    order = [Decision.HOMOLOGOUS, Decision.INCONCLUSIVE, Decision.PIRATED]
+    low, high = sorted((first, second))
+    ranks = [order.index(verdict(evidence(share / 100)).decision) for share in (low, high)]
+    assert ranks == sorted(ranks)
+
+
+@pytest.mark.parametrize(
+    "discrimination", [Discrimination.NOT_DISCRIMINATING, Discrimination.UNMEASURED]
+)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_fingerprint_that_tells_nothing_apart_accuses_nobody(discrimination, share):
+    """Every verdict from such a bundle is inconclusive, with the reason."""
+    made = fingerprint(discrimination)
+    found = verdict(evidence(share, made=made), made=made)
+    assert found.decision is Decision.INCONCLUSIVE
+    assert "as measured" in found.reason
+
+
+def test_other_label_spaces_are_inconclusive():
+    """A suspect with other classes is answered, never accused and never cleared."""
+    found = verdict(evidence(1.0, classes=7))
+    assert found.decision is Decision.INCONCLUSIVE
+    assert "label spaces differ" in found.reason
+
+
+def test_a_label_beyond_the_owners_classes_is_another_label_space():
+    """The same is seen from labels alone."""
+    answers = dict(evidence(0.0).answers)
+    labels = answers[CORE].labels.copy()
+    labels[3] = CLASSES
+    answers[CORE] = Answers(labels)
+    found = Evidence(evidence(0).suspect, "sha256:2", Access.LABEL, None, answers)
+    assert "label spaces differ" in verdict(found).reason
+
+
+def test_few_answers_are_inconclusive():
+    """No answers is not innocence."""
+    labels = MADE.families[CORE].labels.copy()
+    labels[:20] = -1
+    answers = {CORE: Answers(labels), CONTROL: evidence(1).answers[CONTROL]}
+    found = Evidence(evidence(1).suspect, "sha256:2", Access.LABEL, None, answers)
+    result = verdict(found)
+    assert result.decision is Decision.INCONCLUSIVE
+    assert "only 80 of 100" in result.reason
+
+
+def test_a_suspect_unlike_the_task_is_not_cleared():
+    """Who fails natural controls is not called homologous."""
+    result = verdict(evidence(0.1, control=0.2))
+    assert result.decision is Decision.INCONCLUSIVE
+    assert "like neither" in result.reason
+
+
+def test_contradicting_identifications_are_inconclusive():
+    """Every combination of votes is decided, and a contradiction claims nothing."""
+    for share, says in itertools.product((0.0, 1.0), Decision):
+        other = Identification("other", says, "because")
+        lead = Decision.PIRATED if share else Decision.HOMOLOGOUS
+        contradicts = {lead, says} == {Decision.PIRATED, Decision.HOMOLOGOUS}
+        expected = Decision.INCONCLUSIVE if contradicts else lead
+        assert verdict(evidence(share), other).decision is expected
+
+
+def test_known_strangers_raise_the_bar():
+    """A suspect no further from a known innocent model than from a copy is not accused."""
+    stranger = Reference(
+        "innocent", ReferenceKind.HOMOLOGOUS, "sha256:3", Access.LABEL, evidence(0.8).answers
+    )
+    assert verdict(evidence(0.88), references=(stranger,)).decision is Decision.INCONCLUSIVE
+    assert verdict(evidence(0.95), references=(stranger,)).decision is Decision.PIRATED
+
+
+def test_a_verdict_has_no_truth():
+    """Three values don't fit a bool."""
+    with pytest.raises(TypeError, match="three values"):
+        bool(verdict(evidence(1.0)))
