@@ -91,11 +91,7 @@ def test_rows_that_are_not_finite_are_unanswered():
     assert answers.answered.tolist() == [False, True]
 
 
-@given(
-    hnp.arrays(
-        np.float32, (5, 8), elements=st.floats(-30, 30, width=32), unique=True
-    )
-)
+@given(hnp.arrays(np.float32, (5, 8), elements=st.floats(-30, 30, width=32), unique=True))
 def test_top_k_keeps_the_best_three_and_all_the_probability(rows):
     """Top-k access keeps label and best three, and still sums to 1."""
     full = answers_of(rows, Access.LOGITS, Access.LOGITS)

@@ -1,0 +1,146 @@
+"""Are the verdicts right? `python -m benchmarks.verdicts DATA.npz --zoo FOLDER` on a trained zoo.
+
+For each owner of the zoo: fingerprint it from its TorchScript file and held-out samples, then check
+every other model with labels only: all as ONNX, and the first few of each kind as TorchScript,
+Python callable and recorded answers too, which must give the same verdict.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+
+from auditkit import pipeline
+from auditkit.bundle import Bundle
+from auditkit.order import Order
+from auditkit.types import Access, Decision, Outcome, Verdict
+from benchmarks.zoo.data import load
+from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
+from benchmarks.zoo.store import Record, Zoo
+
+DROP = 0.15
+"""A copy that lost more accuracy than this is no copy worth having; it is counted apart."""
+EVERY_WAY = 2
+"""Models of each kind that are asked through every adapter."""
+_CURRENT: list[ort.InferenceSession] = []
+
+
+def answer(inputs: np.ndarray) -> np.ndarray:
+    """The suspect behind `python:benchmarks.verdicts:answer`."""
+    return _CURRENT[0].run(None, {"input": inputs})[0]
+
+
+def main() -> None:
+    """Print one table an owner and a summary; exit 1 when an innocent is accused."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--zoo", type=Path, required=True)
+    parser.add_argument("--owners", nargs="*", help="names in the manifest; all unless given")
+    parser.add_argument("--classes", type=int)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    zoo = Zoo(options.zoo, load(options.data, classes=options.classes, limit=options.limit))
+    owners = [record for record in zoo.records() if record.kind == "owner"]
+    accused = 0
+    for owner in owners:
+        if not options.owners or owner.name in options.owners:
+            accused += _audit_all(zoo, owner, options.samples, options.seed)
+    sys.exit(1 if accused else 0)
+
+
+def _audit_all(zoo: Zoo, owner: Record, samples: int, seed: int) -> int:
+    """Returns how many innocents were called pirated."""
+    bundle = _fingerprint(zoo, owner, samples, seed)
+    rows: list[tuple[str, Decision]] = []
+    for number, (record, kind, path) in enumerate(_suspects(zoo, owner)):
+        [outcome] = pipeline.audit(bundle, [str(path)], access=Access.LABEL)
+        decision = _decision(outcome)
+        usable = record.accuracy >= owner.accuracy - DROP
+        rows.append((kind if usable or kind == "homologous" else f"{kind}, broken", decision))
+        others = _other_ways(zoo, record, path, bundle) if number % 5 < EVERY_WAY else {}
+        differing = [way for way, other in others.items() if _decision(other) is not decision]
+        print(
+            f"  {path.stem:26} {rows[-1][0]:20} accuracy {record.accuracy:.2f}  "
+            f"labels {_similarity(outcome):.2f}  {decision:13} "
+            f"{'differs: ' + ', '.join(differing) if differing else ''}",
+            flush=True,
+        )
+    for (kind, decision), count in sorted(Counter(rows).items()):
+        print(f"  = {kind}: {count} {decision}")
+    return rows.count(("homologous", Decision.PIRATED))
+
+
+def _fingerprint(zoo: Zoo, owner: Record, samples: int, seed: int) -> Bundle:
+    folder = zoo.folder / "files"
+    folder.mkdir(exist_ok=True)
+    held_out = zoo.data.held_out
+    np.savez(
+        folder / "samples.npz",
+        x=held_out.x[:samples].contiguous().numpy(),
+        y=held_out.y[:samples].numpy(),
+    )
+    model = save_torchscript(zoo.open(owner), zoo.data.shape, folder / f"{owner.name}.pt")
+    started = time.perf_counter()
+    bundle = pipeline.fingerprint(Order(str(model), samples=folder / "samples.npz", seed=seed))
+    seconds = time.perf_counter() - started
+    made = bundle.fingerprint
+    print(
+        f"{zoo.folder.name}/{owner.name}: accuracy {owner.accuracy:.2f}, {seconds:.0f} s, "
+        f"level {made.parameters['level']} within {made.parameters['bound']}\n"
+        f"  {made.discrimination}: {made.reason}",
+        flush=True,
+    )
+    return bundle
+
+
+def _suspects(zoo: Zoo, owner: Record) -> Iterator[tuple[Record, str, Path]]:
+    folder, shape = zoo.folder / "files", zoo.data.shape
+    source = save_onnx(zoo.open(owner), shape, folder / f"{owner.name}.onnx")
+    yield owner, "modified", save_fp16(source, folder / f"{owner.name}-fp16.onnx")
+    yield owner, "modified", save_int8(source, folder / f"{owner.name}-int8.onnx")
+    for record in zoo.records():
+        if record.name != owner.name and record.parent in (None, owner.name):
+            kind = "homologous" if record.parent is None else record.kind
+            yield record, kind, save_onnx(zoo.open(record), shape, folder / f"{record.name}.onnx")
+
+
+def _other_ways(zoo: Zoo, record: Record, path: Path, bundle: Bundle) -> dict[str, Outcome]:
+    _CURRENT[:] = [ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])]
+    families = bundle.fingerprint.families.values()
+    points = np.concatenate([family.points for family in families])
+    np.savez(path.with_suffix(".npz"), labels=answer(points).argmax(axis=1))
+    ways = {
+        "callable": "python:benchmarks.verdicts:answer",
+        "recorded": str(path.with_suffix(".npz")),
+    }
+    if path.stem == record.name:
+        script = save_torchscript(zoo.open(record), zoo.data.shape, path.with_suffix(".pt"))
+        ways["torchscript"] = str(script)
+    outcomes = pipeline.audit(bundle, list(ways.values()), access=Access.LABEL)
+    return dict(zip(ways, outcomes, strict=True))
+
+
+def _decision(outcome: Outcome) -> Decision:
+    assert isinstance(outcome, Verdict), outcome
+    return outcome.decision
+
+
+def _similarity(outcome: Outcome) -> float:
+    assert isinstance(outcome, Verdict)
+    values = {opinion.name: opinion.value for opinion in outcome.identifications}
+    return values["label_similarity"] or 0.0
+
+
+if __name__ == "__main__":
+    from benchmarks import verdicts
+
+    torch.set_num_threads(2)
+    verdicts.main()
