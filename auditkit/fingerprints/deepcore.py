@@ -22,8 +22,8 @@ from torch import Tensor
 from auditkit.errors import FingerprintError
 from auditkit.fingerprints.base import Findings, Request
 from auditkit.owner.climb import Climb, Gait
-from auditkit.owner.copies import copy_labels, working_copies
-from auditkit.owner.domain import snapped
+from auditkit.owner.copies import Copy, copy_labels, tuned_copies, working_copies
+from auditkit.owner.domain import sample_labels, snapped
 from auditkit.types import Discrimination
 
 __all__ = ["find_core_points"]
@@ -44,7 +44,7 @@ class Settings:
     enough: float = 1.25  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
     hold: float = 0.95  # share of candidates that every working copy must keep
-    easy: float = 0.05  # stand-ins' mean share of unpressed points up to which deeper is better
+    easy: float = 0.10  # stand-ins' mean share of unpressed points up to which deeper is better
     veto: float = 0.45  # … above which nothing is unique
     probe: int = 64  # unpressed points
 
@@ -58,7 +58,7 @@ class _Task:
     starts: Tensor  # (n, *shape)
     targets: Tensor  # (n,)
     unit: float
-    copies: list[str]
+    copies: list[Copy]
 
     def climb(self, bound: float, *, pressed: bool) -> Climb:
         settings = self.settings
@@ -115,7 +115,7 @@ def find_core_points(request: Request) -> Findings:
         "level": candidates.level,
         "bound": candidates.bound,
         "natural margin": round(task.unit, 4),
-        "working copies": task.copies,
+        "working copies": [copy.name for copy in task.copies],
         "worst copy keeps": None if math.isnan(hold) else round(hold, 4),
         "stand-ins share, unpressed": {
             name: round(share, 4) for name, share in candidates.shares.items()
@@ -130,6 +130,9 @@ def _task(request: Request, settings: Settings) -> _Task:
     best = request.owner.answers(naturals).topk(2, dim=1).values
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
     copies = working_copies(request.owner, naturals, settings.working, request.seed)
+    if request.samples is not None:
+        labels = sample_labels(request.owner, request.samples)
+        copies += tuned_copies(request.owner, naturals, labels, request.seed)
     starts, targets = _starts(request, naturals, math.ceil(settings.surplus * request.count))
     return _Task(request, settings, starts, targets, unit, copies)
 
@@ -194,7 +197,7 @@ def _deeper_and_deeper(task: _Task, bound: float) -> Iterator[_Candidates]:
         targets = climb.targets[arrived]
         still = task.request.owner.answers(points).argmax(1) == targets
         points, targets = points[still], targets[still]
-        kept = copy_labels(task.request.owner, points, task.copies, task.request.seed) == targets
+        kept = copy_labels(task.request.owner, points, task.copies) == targets
         yield _Candidates(level, bound, points, targets, kept, _shares(task, probe, level))
 
 

@@ -230,6 +230,13 @@ def _probed(model: LoadedModel, spec: InputSpec, device: torch.device) -> Owner:
     return Owner(model, spec, record, device)
 
 
+def sample_labels(owner: Owner, samples: Samples) -> Tensor:
+    """(n,) int64: the given labels, or the owner's own where none were given."""
+    if samples.y is None:
+        return owner.answers(owner.tensor(samples.x)).argmax(1)
+    return torch.from_numpy(np.array(samples.y)).to(owner.device)
+
+
 def snapped(points: Tensor, spec: InputSpec) -> Tensor:
     """Images on the 8-bit grid, so that they survive a PNG file; other points as they are."""
     if not spec.is_image:

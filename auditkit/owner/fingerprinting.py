@@ -10,7 +10,7 @@ from auditkit import fingerprints
 from auditkit.errors import InputSpecError
 from auditkit.fingerprints.base import Findings, Method, Progress, Request
 from auditkit.order import Order
-from auditkit.owner.domain import Owner, place
+from auditkit.owner.domain import Owner, place, sample_labels
 from auditkit.owner.models import load_model
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.samples import Samples, read_samples
@@ -81,9 +81,7 @@ def _strangers(
     if samples is None:
         return ()
     points = owner.tensor(samples.x)
-    labels = owner.answers(points).argmax(1)
-    if samples.y is not None:
-        labels = torch.from_numpy(samples.y).to(labels.device)
+    labels = sample_labels(owner, samples)
     total = len(IMAGE_NETS if points.ndim == 4 else ROW_NETS)
     trained: list[StandIn] = []
     progress("training stand-ins", 0, total)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from auditkit.owner.domain import Owner, snapped
+from auditkit.owner.domain import Owner, sample_labels, snapped
 from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
 
@@ -21,7 +21,7 @@ def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn])
     points = snapped(owner.tensor(samples.x), owner.spec)
     scores = owner.answers(points)
     labels = scores.argmax(1)
-    truth = labels if samples.y is None else torch.from_numpy(samples.y).to(labels.device)
+    truth = sample_labels(owner, samples)
     best = scores.topk(2, dim=1).values
     sureness = best[:, 0] - best[:, 1]
     known = torch.zeros(len(points), device=points.device)
@@ -39,7 +39,7 @@ def mistaken_points(owner: Owner, samples: Samples) -> Tensor:
     points = snapped(owner.tensor(samples.x), owner.spec)
     if samples.y is None:
         return points[:0]
-    truth = torch.from_numpy(samples.y).to(points.device)
+    truth = sample_labels(owner, samples)
     return points[owner.answers(points).argmax(1) != truth][:MISTAKES]
 
 

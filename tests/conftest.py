@@ -1,0 +1,112 @@
+"""A linear owner in plain numpy, its bundle, and the same weights as an ONNX file; no torch."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from auditkit.bundle import Bundle
+from auditkit.types import (
+    CONTROL,
+    CORE,
+    Access,
+    Answers,
+    Discrimination,
+    Family,
+    Fingerprint,
+    InputSpec,
+    OwnerRecord,
+    Reference,
+    ReferenceKind,
+)
+
+SHAPE, CLASSES = (1, 4, 4), 5
+WEIGHTS = np.random.default_rng(0).normal(size=(16, CLASSES)).astype(np.float32)
+
+
+def linear(points: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
+    """(n, 1, 4, 4) -> (n, 5) logits."""
+    return points.reshape(len(points), -1) @ weights
+
+
+def family(count: int, seed: int) -> Family:
+    """Random points on the 8-bit grid."""
+    levels = np.random.default_rng(seed).integers(0, 256, size=(count, *SHAPE))
+    points = (levels / 255).astype(np.float32)
+    return Family(points, linear(points))
+
+
+def stand_in(core: Family, control: Family) -> Reference:
+    """A stranger that always answers class 0."""
+    answers = {
+        CORE: Answers(np.zeros(len(core), np.int64), np.zeros((len(core), CLASSES), np.float32)),
+        CONTROL: Answers(np.zeros(len(control), np.int64)),
+    }
+    return Reference(
+        "net", ReferenceKind.STAND_IN, "sha256:aa", Access.LOGITS, answers, {"steps": 1}
+    )
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """100 core and 20 control points of the linear owner."""
+    families = {CORE: family(100, 1), CONTROL: family(20, 2)}
+    made = Fingerprint(
+        "deepcore",
+        {"level": 1.0},
+        0,
+        InputSpec(SHAPE, (0.0,), (1.0,)),
+        OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, CLASSES),
+        families,
+        Discrimination.DISCRIMINATING,
+        "measured",
+    )
+    return Bundle(made, (stand_in(*families.values()),), {"auditkit": "0"}, "2026-01-01T00:00:00Z")
+
+
+@pytest.fixture(scope="session")
+def write_onnx() -> Callable[..., Path]:
+    """A writer of linear ONNX models."""
+    return linear_onnx
+
+
+def linear_onnx(
+    path: Path,
+    *,
+    weights: np.ndarray = WEIGHTS,
+    shape: tuple[int | str, ...] = ("batch", *SHAPE),
+    kind: int = TensorProto.FLOAT,
+    transpose: bool = False,
+    last: str | None = None,
+    extra_output: bool = False,
+) -> Path:
+    """Flatten, cast, multiply; optionally NHWC first, softmax or argmax last."""
+    nodes, name = [], "input"
+    if transpose:
+        nodes.append(helper.make_node("Transpose", [name], ["nchw"], perm=[0, 3, 1, 2]))
+        name = "nchw"
+    nodes.append(helper.make_node("Cast", [name], ["single"], to=TensorProto.FLOAT))
+    nodes.append(helper.make_node("Flatten", ["single"], ["flat"]))
+    nodes.append(helper.make_node("MatMul", ["flat", "weights"], ["scores"]))
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", weights.shape[1]])]
+    if last == "Softmax":
+        nodes.append(helper.make_node("Softmax", ["scores"], ["prob"], axis=1))
+        outputs = [helper.make_tensor_value_info("prob", TensorProto.FLOAT, ["n", CLASSES])]
+    if last == "ArgMax":
+        nodes.append(helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0))
+        outputs = [helper.make_tensor_value_info("label", TensorProto.INT64, ["n"])]
+    if extra_output:
+        outputs.insert(0, helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["n", 16]))
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("input", kind, shape)],
+        outputs,
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path

@@ -1,0 +1,146 @@
+"""One battery for every adapter: the same weights give the same answers, whoever serves them."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from auditkit import adapters
+from auditkit.adapters.base import Options
+from auditkit.errors import SuspectError, SuspectLoadError
+from auditkit.registry import load, names
+from auditkit.types import CORE
+
+from ..conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
+
+
+class Linear(torch.nn.Module):
+    """The linear owner."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(16, CLASSES, bias=False)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.from_numpy(WEIGHTS.T.copy()))
+
+    def forward(self, x):
+        """Flatten and multiply."""
+        return self.layer(x.flatten(1))
+
+
+def as_onnx(folder: Path, _points: np.ndarray) -> str:
+    """The owner as ONNX."""
+    return str(linear_onnx(folder / "model.onnx"))
+
+
+def as_torchscript(folder: Path, _points: np.ndarray) -> str:
+    """The owner as TorchScript."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(Linear().eval()), str(folder / "model.pt"))
+    return str(folder / "model.pt")
+
+
+def as_callable(folder: Path, _points: np.ndarray) -> str:
+    """The owner as a function in a module of its own."""
+    np.save(folder / "weights.npy", WEIGHTS)
+    (folder / "vendor_model.py").write_text(
+        "import numpy as np\n"
+        f"W = np.load({str(folder / 'weights.npy')!r})\n"
+        "def ask(x):\n"
+        "    scores = x.reshape(len(x), -1) @ W\n"
+        "    x[:] = 0\n"
+        "    return scores\n"
+    )
+    sys.modules.pop("vendor_model", None)
+    return "python:vendor_model:ask"
+
+
+def as_recorded(folder: Path, points: np.ndarray) -> str:
+    """The owner's answers in a file."""
+    np.savez(folder / "answers.npz", scores=linear(points))
+    return str(folder / "answers.npz")
+
+
+SERVED: dict[str, Callable[[Path, np.ndarray], str]] = {
+    "onnx": as_onnx,
+    "torchscript": as_torchscript,
+    "callable": as_callable,
+    "recorded": as_recorded,
+}
+
+
+@pytest.fixture(params=sorted(SERVED))
+def opened(request, tmp_path, bundle, monkeypatch):
+    """Every adapter over the same weights, and the points to ask."""
+    monkeypatch.chdir(tmp_path)
+    points = bundle.fingerprint.families[CORE].points
+    suspect = SERVED[request.param](tmp_path, points)
+    adapter = adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu"))
+    yield adapter, np.array(points)
+    adapter.close()
+    adapter.close()
+
+
+def test_every_adapter_is_in_the_battery():
+    """A new file in the folder needs a row here."""
+    assert sorted(SERVED) == names(adapters)
+
+
+def test_answers_are_the_owners(opened):
+    """Scores, order and batches are the owner's, and the points are left alone."""
+    adapter, points = opened
+    before = points.copy()
+    parts = [adapter.answer(points[start : start + 30]) for start in range(0, 100, 30)]
+    np.testing.assert_allclose(np.concatenate(parts), linear(before), atol=1e-5)
+    np.testing.assert_array_equal(points, before)
+
+
+def test_runtime_and_digest_are_told(opened):
+    """The report can say what ran where."""
+    adapter, _ = opened
+    assert adapter.runtime
+    assert adapter.digest is None or adapter.digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"PK\x03\x04", b"\x00" * 99])
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt", "model.pt2", "model.npz", "model.csv"])
+def test_garbage_is_one_line(tmp_path, bundle, name, content):
+    """A file that is no model is refused in one line, whatever its name."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SuspectLoadError) as caught:
+        adapters.open_suspect(str(tmp_path / name), bundle.fingerprint.spec, Options("cpu"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("suspect", "message"),
+    [
+        ("nothere.onnx", "no such file"),
+        ("https://example.org/model", "is an address"),
+        ("model.bin", "does not tell how to ask it"),
+        ("python:nowhere:ask", "can't be imported"),
+        ("python:os", "wanted python:package.module:function"),
+        ("python:os:sep", "wanted a function"),
+    ],
+)
+def test_bad_names_are_one_line(bundle, suspect, message):
+    """What can't be opened says what was wanted."""
+    with pytest.raises(SuspectError, match=message):
+        adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu"))
+
+
+def test_each_plug_in_file_has_one_public_object():
+    """The registry finds exactly one class in each adapter file."""
+    for name in names(adapters):
+        assert isinstance(load(adapters, name), type)
+
+
+def test_shape_of_the_fixture():
+    """The battery's premise: several classes and an image shape."""
+    assert len(SHAPE) == 3
+    assert len(set(linear(np.eye(16, dtype=np.float32).reshape(16, *SHAPE)).argmax(1))) > 2
