@@ -1,7 +1,8 @@
 """DeepCore's third identification: on which side of a two-way split the suspect falls.
 
-Owner, reference models and this one suspect are split in two by three clusterings of scipy's and
-numpy's making: hierarchical (average linkage), k-means and spectral (sign of the second eigenvector
+A model is the row of core points on which it gives the owner's label: copies are nearly full rows,
+strangers nearly empty ones. Owner, reference models and this one suspect are split in two by three
+clusterings of scipy's and numpy's making: hierarchical (average linkage), k-means and spectral (sign of the second eigenvector
 of the normalised Laplacian). Other suspects never take part, so that a verdict doesn't depend on
 its batch-mates. Without references of both kinds it abstains, since a two-way split always accuses
 somebody; it also abstains where the split does not keep the known references apart.
@@ -44,7 +45,7 @@ def weigh_clusters(
         )
     owner = fingerprint.families[CORE].labels
     labels = [owner, *(r.answers[CORE].labels for r in known), evidence.answers[CORE].labels]
-    distances = _distances(np.stack(labels))
+    distances = _distances(np.stack(labels) == owner)
     splits = [split(distances) for split in (_hierarchical, _kmeans, _spectral)]
     votes = [_vote(split == split[0], pirated) for split in splits]
     value = float(np.mean([vote is Decision.PIRATED for vote in votes]))
@@ -63,9 +64,9 @@ def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:
     return Decision.PIRATED if with_owner[-1] else Decision.HOMOLOGOUS
 
 
-def _distances(labels: IntArray) -> NDArray[np.float64]:
-    """(models, models): share of points on which two models' labels differ, 0..1."""
-    differ: NDArray[np.float64] = (labels[:, None] != labels[None]).mean(axis=2)
+def _distances(matches: BoolArray) -> NDArray[np.float64]:
+    """(models, points) -> (models, models): share of points on which two rows differ, 0..1."""
+    differ: NDArray[np.float64] = (matches[:, None] != matches[None]).mean(axis=2)
     return differ
 
 

@@ -33,6 +33,8 @@ def weigh_outputs(
     family, answers = fingerprint.families[CORE], evidence.answers[CORE]
     if answers.scores is None or evidence.access.rank < Access.PROBABILITIES.rank:
         return Identification(NAME, None, f"needs probabilities, the access is {evidence.access}")
+    if evidence.classes != fingerprint.owner.classes:
+        return Identification(NAME, None, "the suspect scores other classes than the owner")
     rows = answers.answered
     value = float(_cosines(family.outputs[rows], answers.scores[rows]).mean())
     if value >= PIRATED_FROM:

@@ -1,0 +1,227 @@
+"""The bundle: what is written is read, and what was changed is refused."""
+
+import dataclasses
+import os
+import stat
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from auditkit import bundle as bundles
+from auditkit import container, evidence
+from auditkit.bundle import Bundle, with_references
+from auditkit.errors import (
+    BundleError,
+    BundleFormatError,
+    BundleIntegrityError,
+    CalibrationError,
+    EvidenceError,
+)
+from auditkit.types import (
+    CORE,
+    Access,
+    Answers,
+    Discrimination,
+    Evidence,
+    Family,
+    Fingerprint,
+    InputSpec,
+    OwnerRecord,
+    Reference,
+    ReferenceKind,
+    SuspectRecord,
+)
+
+LAX = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TEXT = st.text(max_size=30)
+
+
+@st.composite
+def made_bundles(draw):
+    """Bundles of any shape, with any names."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = tuple(draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)))
+    count, classes = draw(st.integers(1, 5)), draw(st.integers(2, 4))
+    family = Family(
+        rng.uniform(size=(count, *shape)).astype(np.float32),
+        rng.normal(size=(count, classes)).astype(np.float32),
+    )
+    fingerprint = Fingerprint(
+        draw(TEXT),
+        draw(st.dictionaries(TEXT, st.integers() | TEXT | st.booleans() | st.none(), max_size=3)),
+        draw(st.integers(0, 2**31)),
+        InputSpec(shape, (0.0,), (1.0,)),
+        OwnerRecord(draw(TEXT), "sha256:00", draw(st.sampled_from(list(Access))), classes),
+        {CORE: family},
+        draw(st.sampled_from(list(Discrimination))),
+        draw(TEXT),
+    )
+    answers = Answers(rng.integers(-1, classes, size=count))
+    reference = Reference(
+        draw(TEXT), ReferenceKind.HOMOLOGOUS, "sha256:11", Access.LABEL, {CORE: answers}
+    )
+    return Bundle(fingerprint, (reference,), {"auditkit": "0"}, draw(TEXT))
+
+
+@LAX
+@given(made=made_bundles())
+def test_what_is_written_is_read(tmp_path, made):
+    """Reading gives the same bundle, and writing that gives the same bytes."""
+    first, second = tmp_path / "first.fp", tmp_path / "second.fp"
+    bundles.write(made, first)
+    read = bundles.read(first)
+    bundles.write(read, second)
+    assert first.read_bytes() == second.read_bytes()
+    assert read.digest == made.digest
+    assert read.fingerprint.owner == made.fingerprint.owner
+    assert read.fingerprint.spec == made.fingerprint.spec
+    np.testing.assert_array_equal(
+        read.fingerprint.families[CORE].points, made.fingerprint.families[CORE].points
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, bundle):
+    """A bundle's bytes."""
+    path = tmp_path_factory.mktemp("bundle") / "model.fp"
+    bundles.write(bundle, path)
+    return path.read_bytes()
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_flipped_byte_is_refused(tmp_path, written, data):
+    """Any changed byte is noticed, wherever it is."""
+    place = data.draw(st.integers(0, len(written) - 1))
+    flip = data.draw(st.integers(1, 255))
+    changed = bytearray(written)
+    changed[place] ^= flip
+    path = tmp_path / "changed.fp"
+    path.write_bytes(changed)
+    with pytest.raises(BundleError) as caught:
+        bundles.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_byte_of_the_header_counts(tmp_path, written):
+    """Each byte before the tensors is protected, padding too."""
+    length = 8 + int.from_bytes(written[:8], "little")
+    path = tmp_path / "changed.fp"
+    for place in range(0, length, 3):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 1]) + written[place + 1 :])
+        with pytest.raises(BundleError):
+            bundles.read(path)
+
+
+@LAX
+@given(share=st.floats(0, 0.999))
+def test_a_cut_file_is_refused(tmp_path, written, share):
+    """A truncated download is no bundle."""
+    (tmp_path / "cut.fp").write_bytes(written[: int(share * len(written))])
+    with pytest.raises(BundleError):
+        bundles.read(tmp_path / "cut.fp")
+
+
+@LAX
+@given(junk=st.binary(max_size=300))
+def test_junk_is_refused(tmp_path, junk):
+    """Random bytes are no bundle."""
+    (tmp_path / "junk.fp").write_bytes(junk)
+    with pytest.raises(BundleFormatError):
+        bundles.read(tmp_path / "junk.fp")
+
+
+def test_appended_bytes_are_refused(tmp_path, written):
+    """Nothing can hide behind the last tensor."""
+    (tmp_path / "long.fp").write_bytes(written + b"\0")
+    with pytest.raises(BundleIntegrityError):
+        bundles.read(tmp_path / "long.fp")
+
+
+def test_a_newer_format_names_both(tmp_path, bundle):
+    """One line says which format was got, which is read, and what to do."""
+    manifest, tensors = bundles._packed(bundle)
+    container.write(tmp_path / "new.fp", {**manifest, "format": "auditkit.bundle/2"}, tensors)
+    with pytest.raises(BundleFormatError, match=r"auditkit.bundle/2.*auditkit.bundle/1.*update"):
+        bundles.read(tmp_path / "new.fp")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"seed": "zero"},
+        {"spec": {}},
+        {"families": ["nothere"]},
+        {"families": []},
+        {"owner": {"name": "x", "digest": "y", "output": "sound", "classes": 5}},
+        {"discrimination": "certainly"},
+        {"references": [{}]},
+        {"parameters": []},
+        {"spec": {"shape": [1, 4, 4], "lower": [2], "upper": [1], "mean": [], "std": []}},
+    ],
+)
+def test_a_wrong_manifest_is_one_line(tmp_path, bundle, damage):
+    """A well-sealed file with nonsense in it is refused in one line."""
+    manifest, tensors = bundles._packed(bundle)
+    container.write(tmp_path / "odd.fp", {**manifest, **damage}, tensors)
+    with pytest.raises(BundleFormatError) as caught:
+        bundles.read(tmp_path / "odd.fp")
+    assert "\n" not in str(caught.value)
+
+
+def test_time_and_versions_are_not_in_the_digest(bundle):
+    """The same fingerprint made later, elsewhere, has the same digest."""
+    later = dataclasses.replace(bundle, created="later", versions={"auditkit": "9"})
+    assert later.digest == bundle.digest
+    assert dataclasses.replace(bundle, references=()).digest != bundle.digest
+
+
+def test_source_date_epoch_fixes_the_time(monkeypatch):
+    """Reproducible builds set the time."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    assert bundles.now() == "1970-01-01T00:00:00Z"
+
+
+def test_nothing_is_half_written(tmp_path, bundle):
+    """A place that can't be written is one line and leaves nothing behind."""
+    with pytest.raises(BundleError, match="can't be written"):
+        bundles.write(bundle, tmp_path / "nowhere" / "model.fp")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BundleError):
+        bundles.write(bundle, tmp_path / "folder")
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_files_are_readable_by_others(tmp_path, bundle):
+    """A bundle is made to be handed on."""
+    bundles.write(bundle, tmp_path / "model.fp")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "model.fp").stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_model_is_a_reference_once(bundle):
+    """The same model can't be innocent and pirated, nor count twice."""
+    answers = bundle.references[0].answers
+    first = Reference("a", ReferenceKind.HOMOLOGOUS, "sha256:22", Access.LABEL, answers)
+    second = dataclasses.replace(first, name="b", kind=ReferenceKind.PIRATED)
+    with pytest.raises(CalibrationError, match="same model"):
+        with_references(bundle, [first, second])
+
+
+def test_evidence_is_read_as_written(tmp_path, bundle):
+    """Evidence survives the file, and is told from a bundle."""
+    record = SuspectRecord("x.onnx", None, "onnx", {"onnxruntime": "1"})
+    answers = {CORE: Answers(bundle.fingerprint.families[CORE].labels)}
+    made = Evidence(record, bundle.digest, Access.LABEL, None, answers, ("a note",))
+    evidence.write(made, tmp_path / "x.evidence")
+    read = evidence.read(tmp_path / "x.evidence")
+    assert (read.suspect, read.notes, read.classes) == (record, ("a note",), None)
+    assert read.answers[CORE].labels.tolist() == made.answers[CORE].labels.tolist()
+    with pytest.raises(BundleFormatError, match="auditkit.evidence/1"):
+        bundles.read(tmp_path / "x.evidence")
+    bundles.write(bundle, tmp_path / "x.fp")
+    with pytest.raises(EvidenceError, match="auditkit.bundle/1"):
+        evidence.read(tmp_path / "x.fp")

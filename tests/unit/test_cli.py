@@ -1,0 +1,227 @@
+"""The commands as a user runs them: exit codes, one line for what is wrong, JSON alone on stdout."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
+
+from auditkit import bundle as bundles
+from auditkit.cli import app, exit_code
+from auditkit.types import CORE, Refusal
+
+from ..conftest import CLASSES, WEIGHTS, linear, linear_onnx
+
+RUNNER = CliRunner()
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, bundle):
+    """A folder with a bundle and three suspects."""
+    monkeypatch.chdir(tmp_path)
+    bundles.write(bundle, tmp_path / "model.fp")
+    noise = np.random.default_rng(9).normal(size=WEIGHTS.shape).astype(np.float32)
+    linear_onnx(tmp_path / "copy.onnx", weights=WEIGHTS + 0.01 * noise)
+    linear_onnx(tmp_path / "other.onnx", weights=noise)
+    linear_onnx(tmp_path / "classes.onnx", weights=np.ones((16, CLASSES + 2), np.float32))
+    return tmp_path
+
+
+def run(*arguments):
+    """The command's result; never a traceback."""
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_a_copy_is_pirated(here):
+    """Exit code 3, verdict first."""
+    result = run("check", "model.fp", "copy.onnx")
+    assert result.exit_code == 3
+    assert result.stdout.index("PIRATED") < result.stdout.index("Why")
+
+
+def test_a_suspect_that_fails_controls_is_inconclusive(here):
+    """Exit code 4: unlike the owner, and unlike the task."""
+    result = run("check", "model.fp", "other.onnx")
+    assert result.exit_code == 4
+    assert "like neither" in result.stdout
+
+
+def test_other_classes_are_an_answer(here):
+    """Exit code 4 and the reason, never a crash."""
+    result = run("check", "model.fp", "classes.onnx", "-f", "json")
+    assert result.exit_code == 4
+    assert "label spaces differ" in json.loads(result.stdout)["suspects"][0]["reason"]
+
+
+def test_json_is_alone_on_stdout_and_follows_its_schema(here):
+    """What programs read is valid, whatever happened to the suspects."""
+    result = run("check", "model.fp", "copy.onnx", "other.onnx", "nothere.onnx", "-f", "json")
+    report = json.loads(result.stdout)
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+    Draft202012Validator(schema).validate(report)
+    verdicts = [suspect["verdict"] for suspect in report["suspects"]]
+    assert verdicts == ["pirated", "inconclusive", "refused"]
+    assert result.exit_code == 3
+
+
+def test_the_same_command_gives_the_same_json(here, monkeypatch):
+    """Twice the same bytes, time fixed."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    first, second = (run("check", "model.fp", "copy.onnx", "-f", "json") for _ in range(2))
+    assert first.stdout == second.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (["check", "nothere.fp", "copy.onnx"], 5, "no such file: 'nothere.fp'"),
+        (["check", "copy.onnx", "copy.onnx"], 5, "is no auditkit file"),
+        (["check", "model.fp", "copy.onnx", "-f", "html"], 2, "--format wants one of"),
+        (["check", "model.fp", "copy.onnx", "--access", "all"], 2, "is not one of"),
+        (["check", "model.fp", "copy.onnx", "-o", "no/where.json"], 5, "can't be written"),
+        (["check", "model.fp"], 2, "Missing argument"),
+        (["judge", "model.fp", "model.fp"], 5, "wanted 'auditkit.evidence/1'"),
+        (["inspect", "nothere"], 5, "no such file"),
+        (["inspect", "copy.onnx"], 5, "is no auditkit file"),
+        (["calibrate", "model.fp"], 2, "give at least one"),
+        (["calibrate", "model.fp", "--homologous", "no.onnx"], 5, "no such file: 'no.onnx'"),
+        (["fingerprint", "nothere.pt"], 5, "no such model file"),
+        (["fingerprint", "copy.onnx"], 5, "has no gradients"),
+        (["fingerprint", "copy.onnx", "--input-shape", "a,b"], 2, "--input-shape wants"),
+        (["fingerprint", "copy.onnx", "--input-range", "1"], 2, "--input-range wants"),
+        (["fingerprint", "copy.onnx", "--points", "3"], 2, "--points"),
+        (["fingerprint", "copy.onnx", "--method", "magic", "-q"], 5, "there are: deepcore"),
+        (["fingerprint", "os:sep"], 5, "must be a function"),
+        (["fingerprint", "nowhere:make"], 5, "no factory"),
+        (["nothing"], 2, "No such command"),
+    ],
+)
+def test_bad_input_is_one_line(here, arguments, code, line):
+    """What was wanted, what was got, what to do; exit code 5, or 2 for usage."""
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert line in " ".join(result.stderr.split())
+    if code == 5:
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
+BAD_SUSPECTS = {
+    "empty.onnx": b"",
+    "text.onnx": b"hello\n",
+    "pickle.onnx": b"\x80\x04N.",
+    "pickle.pt": b"\x80\x04N.",
+    "text.pt": b"hello",
+    "text.npz": b"hello",
+    "words.csv": b"label\ncat\n",
+    "short.csv": b"label\n1\n2\n",
+}
+
+
+@pytest.mark.parametrize("name", [*BAD_SUSPECTS, "cut.onnx", "nan.csv", "folder.onnx"])
+def test_a_bad_suspect_is_refused_not_cleared(here, name):
+    """No verdict, one reason of one line, exit code 5."""
+    (here / "cut.onnx").write_bytes((here / "copy.onnx").read_bytes()[:-40])
+    (here / "nan.csv").write_text("a,b,c,d,e\n" + "nan,nan,nan,nan,nan\n" * 120)
+    (here / "folder.onnx").mkdir()
+    for file, content in BAD_SUSPECTS.items():
+        (here / file).write_bytes(content)
+    result = run("check", "model.fp", name, "-f", "json")
+    [suspect] = json.loads(result.stdout)["suspects"]
+    assert result.exit_code == 5
+    assert suspect["verdict"] == "refused"
+    assert suspect["reason"]
+    assert "\n" not in suspect["reason"]
+
+
+def test_a_suspect_that_raises_is_refused(here):
+    """A Python function's exception is one line in the report."""
+    (here / "raising.py").write_text("def ask(x):\n    raise KeyError('a\\nb')\n")
+    result = run("check", "model.fp", "python:raising:ask", "-f", "json")
+    assert result.exit_code == 5
+    assert "KeyError" in json.loads(result.stdout)["suspects"][0]["reason"]
+
+
+def test_hostile_names_are_shown_not_obeyed(here):
+    """Escape codes and markup in a name reach neither terminal nor JSON."""
+    name = "\x1b[31m[bold]\u202e.onnx"
+    (here / name).write_bytes((here / "copy.onnx").read_bytes())
+    for output_format in ("terminal", "json"):
+        result = run("check", "model.fp", name, "[/nothing]\x1b.onnx", "-f", output_format)
+        assert result.exit_code == 3
+        assert "\x1b" not in result.stdout
+        assert "\u202e" not in result.stdout
+
+
+def test_kept_answers_give_the_same_verdict(here):
+    """Judging again needs no suspect; another bundle's evidence is refused."""
+    checked = run("check", "model.fp", "copy.onnx", "--evidence", "kept", "-f", "json")
+    (here / "copy.onnx").unlink()
+    judged = run("judge", "model.fp", "kept/copy.onnx.evidence", "-f", "json")
+    assert json.loads(judged.stdout)["suspects"] == json.loads(checked.stdout)["suspects"]
+    run("calibrate", "model.fp", "--homologous", "other.onnx", "-o", "new.fp")
+    other = run("judge", "new.fp", "kept/copy.onnx.evidence")
+    assert other.exit_code == 5
+    assert "judge it with the bundle it was made with" in other.stderr
+
+
+def test_recorded_answers_are_a_suspect(here, bundle):
+    """What `queries` wrote, answered elsewhere, gives the verdict of the model itself."""
+    run("queries", "model.fp", "-o", "queries.npz")
+    with np.load("queries.npz") as asked:
+        points, digests = asked["points"], asked["queries"]
+        assert asked["pixels"].dtype == np.uint8
+    np.savez("answers.npz", labels=linear(points).argmax(1), queries=digests)
+    assert run("check", "model.fp", "answers.npz").exit_code == 3
+    rows = "".join(f"{label}\n" for label in linear(points).argmax(1))
+    Path("answers.csv").write_text("label\n" + rows)
+    assert run("check", "model.fp", "answers.csv").exit_code == 3
+    np.savez("shuffled.npz", labels=linear(points).argmax(1), queries=digests[::-1])
+    result = run("check", "model.fp", "shuffled.npz")
+    assert result.exit_code == 5
+    assert "answers another point" in " ".join(result.stdout.split())
+
+
+def test_calibration_lets_clustering_vote(here):
+    """With known models of both kinds in the bundle, clustering stops abstaining."""
+    rng = np.random.default_rng(3)
+    kinds = []
+    for number in range(3):
+        noise = rng.normal(size=WEIGHTS.shape).astype(np.float32)
+        linear_onnx(here / f"c{number}.onnx", weights=WEIGHTS + 0.01 * noise)
+        linear_onnx(here / f"h{number}.onnx", weights=noise)
+        kinds += ["--pirated", f"c{number}.onnx", "--homologous", f"h{number}.onnx"]
+    assert run("calibrate", "model.fp", *kinds).exit_code == 0
+    result = run("check", "model.fp", "copy.onnx", "-f", "json")
+    report = json.loads(result.stdout)["suspects"][0]
+    says = {opinion["name"]: opinion["says"] for opinion in report["identifications"]}
+    assert says["clustering"] == "pirated"
+    assert report["references"] == {"homologous": 3, "pirated": 3, "stand-in": 1}
+
+
+def test_less_access_uses_less(here):
+    """With labels only, output similarity abstains and the report says so."""
+    result = run("check", "model.fp", "copy.onnx", "--access", "label", "-f", "json")
+    suspect = json.loads(result.stdout)["suspects"][0]
+    says = {opinion["name"]: opinion["says"] for opinion in suspect["identifications"]}
+    assert (suspect["access"], says["output_similarity"]) == ("label", "abstains")
+    assert suspect["notes"]
+
+
+def test_inspect_tells_what_is_inside(here, bundle):
+    """A bundle's facts, a line each."""
+    result = run("inspect", "model.fp")
+    assert result.exit_code == 0
+    assert bundle.digest in result.stdout
+    assert f"{len(bundle.fingerprint.families[CORE])} core" in result.stdout
+
+
+def test_the_worst_outcome_is_the_exit_code():
+    """Nothing examined is 5, never 0."""
+    assert exit_code([]) == 5
+    assert exit_code([Refusal("x", "y")]) == 5
