@@ -43,7 +43,7 @@ class Settings:
     surplus: float = 2.0  # starts for each point wanted
     enough: float = 1.25  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
-    hold: float = 0.95  # share of candidates that every working copy must keep
+    hold: float = 0.90  # share of candidates that every working copy must keep
     easy: float = 0.10  # stand-ins' mean share of unpressed points up to which deeper is better
     veto: float = 0.45  # … above which nothing is unique
     probe: int = 64  # unpressed points
@@ -173,18 +173,23 @@ def _deep_enough(task: _Task) -> _Candidates:
         for found in _deeper_and_deeper(task, bound):
             if len(found.points) < (FEWEST if widest else settings.enough * wanted):
                 break
-            robust = best is not None and not best.hold() < settings.hold
-            if best is not None and robust and found.share() > settings.easy:
+            if best is not None and _robust(best, settings) and found.share() > settings.easy:
                 return best
             best = found
-        if best is not None and not best.hold() < settings.hold:
-            return best
+        else:
+            break
+        if best is not None and _robust(best, settings):
+            break
     if best is None:
         raise FingerprintError(
             f"fewer than {FEWEST} points reach a margin of {settings.levels[0]:g} times the "
             "natural one; check --input-range, or give --samples"
         )
     return best
+
+
+def _robust(candidates: _Candidates, settings: Settings) -> bool:
+    return not candidates.hold() < settings.hold
 
 
 def _deeper_and_deeper(task: _Task, bound: float) -> Iterator[_Candidates]:
