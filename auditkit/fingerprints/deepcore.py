@@ -14,7 +14,7 @@ behave alike where its confidence is extreme. Departures, each measured (docs/de
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from auditkit.fingerprints.base import Findings, Request
 from auditkit.owner.climb import Climb, Gait
 from auditkit.owner.copies import Copy, copy_labels, tuned_copies, working_copies
 from auditkit.owner.domain import sample_labels, snapped
+from auditkit.owner.standins import StandIn
 from auditkit.types import Discrimination
 
 __all__ = ["find_core_points"]
@@ -55,6 +56,7 @@ class _Task:
 
     request: Request
     settings: Settings
+    strangers: tuple[StandIn, ...]  # those to climb away from
     starts: Tensor  # (n, *shape)
     targets: Tensor  # (n,)
     unit: float
@@ -64,7 +66,7 @@ class _Task:
         settings = self.settings
         gait = Gait(settings.steps, settings.rate, settings.pressure)
         count = len(self.starts) if pressed else settings.probe
-        strangers = self.request.strangers if pressed else ()
+        strangers = self.strangers if pressed else ()
         return Climb(
             self.request.owner,
             self.starts[:count],
@@ -103,10 +105,15 @@ def find_core_points(request: Request) -> Findings:
         FingerprintError: Fewer than 20 points reach the least depth.
     """
     task = _task(request, Settings())
-    candidates = _deep_enough(task)
+    candidates = _deep_enough(task) or _deep_enough(replace(task, strangers=()))
+    if candidates is None:
+        raise FingerprintError(
+            f"fewer than {FEWEST} points reach a margin of {task.settings.levels[0]:g} times the "
+            "natural one; check --input-range, or give --samples"
+        )
     chosen = _chosen(task, candidates)
     hold = candidates.hold(chosen)
-    discrimination, reason = _judged(hold, candidates, task.settings)
+    discrimination, reason = _judged(task, candidates, chosen)
     measured = {
         "settings": {
             name: list(value) if isinstance(value, tuple) else value
@@ -134,7 +141,7 @@ def _task(request: Request, settings: Settings) -> _Task:
         labels = sample_labels(request.owner, request.samples)
         copies += tuned_copies(request.owner, naturals, labels, request.seed)
     starts, targets = _starts(request, naturals, math.ceil(settings.surplus * request.count))
-    return _Task(request, settings, starts, targets, unit, copies)
+    return _Task(request, settings, request.strangers, starts, targets, unit, copies)
 
 
 def _naturals(request: Request) -> Tensor:
@@ -161,7 +168,7 @@ def _starts(request: Request, naturals: Tensor, count: int) -> tuple[Tensor, Ten
     return starts, (request.owner.answers(starts).argmax(1) + shift) % classes
 
 
-def _deep_enough(task: _Task) -> _Candidates:
+def _deep_enough(task: _Task) -> _Candidates | None:
     """As deep as working copies need, and deeper while strangers don't follow.
 
     A wider bound is tried only where the narrower one gives too few points deep enough.
@@ -180,11 +187,6 @@ def _deep_enough(task: _Task) -> _Candidates:
             break
         if best is not None and _robust(best, settings):
             break
-    if best is None:
-        raise FingerprintError(
-            f"fewer than {FEWEST} points reach a margin of {settings.levels[0]:g} times the "
-            "natural one; check --input-range, or give --samples"
-        )
     return best
 
 
@@ -208,17 +210,27 @@ def _deeper_and_deeper(task: _Task, bound: float) -> Iterator[_Candidates]:
 
 def _shares(task: _Task, probe: Climb, level: float) -> dict[str, float]:
     """Which share of points climbed without pressure each stand-in gives the owner's label."""
-    if not task.request.strangers:
-        return {}
-    arrived = probe.to(level)
-    rows = arrived if arrived.any() else ~arrived
-    inputs = task.request.owner.inputs(snapped(probe.points[rows], task.request.owner.spec))
+    arrived = probe.to(level) if task.request.strangers else slice(0)
+    points = snapped(probe.points[arrived], task.request.owner.spec)
+    inputs = task.request.owner.inputs(points)
     return {
-        stranger.name: float(
-            (stranger.answers(inputs).argmax(1) == probe.targets[rows]).float().mean()
-        )
+        stranger.name: _share(stranger, inputs, probe.targets[arrived])
         for stranger in task.request.strangers
     }
+
+
+def _share(stranger: StandIn, inputs: Tensor, targets: Tensor) -> float:
+    """1 where there is no point at all: nothing was shown to be unique."""
+    if not len(inputs):
+        return 1.0
+    return float((stranger.answers(inputs).argmax(1) == targets).float().mean())
+
+
+def _recognised(task: _Task, points: Tensor, targets: Tensor) -> float:
+    """The stand-ins' mean share of the chosen points: 0 where the climb kept away from them."""
+    inputs = task.request.owner.inputs(points)
+    shares = [_share(stranger, inputs, targets) for stranger in task.request.strangers]
+    return sum(shares) / len(shares)
 
 
 def _chosen(task: _Task, candidates: _Candidates) -> Tensor:
@@ -239,31 +251,30 @@ def _chosen(task: _Task, candidates: _Candidates) -> Tensor:
     return torch.tensor((within + beyond)[: task.request.count], device=inputs.device)
 
 
-def _judged(hold: float, candidates: _Candidates, settings: Settings) -> tuple[Discrimination, str]:
-    share = candidates.share()
+def _judged(task: _Task, candidates: _Candidates, chosen: Tensor) -> tuple[Discrimination, str]:
+    settings, hold, share = task.settings, candidates.hold(chosen), candidates.share()
+    no = Discrimination.NOT_DISCRIMINATING
     if not candidates.shares:
         return (
             Discrimination.UNMEASURED,
             "made without samples, so what independent models answer was not measured; "
             "add --samples",
         )
-    if share > settings.veto:
-        return (
-            Discrimination.NOT_DISCRIMINATING,
-            f"independent stand-ins share {share:.0%} of such points (at most {settings.veto:.0%} "
-            "may be): on this task innocent models agree with the owner",
+    recognised = _recognised(task, candidates.points[chosen], candidates.targets[chosen])
+    if share > settings.veto or recognised > settings.veto:
+        return no, (
+            f"independent stand-ins share {max(share, recognised):.0%} of such points (at most "
+            f"{settings.veto:.0%} may be): on this task innocent models agree with the owner"
         )
     if math.isnan(hold):
-        return (
-            Discrimination.NOT_DISCRIMINATING,
+        return no, (
             "no changed copy of the model still works (its weights may be frozen into constants), "
-            "so what copies keep can't be measured",
+            "so what copies keep can't be measured"
         )
     if hold < settings.hold:
-        return (
-            Discrimination.NOT_DISCRIMINATING,
+        return no, (
             f"the harshest working copy keeps {hold:.0%} of the points (at least "
-            f"{settings.hold:.0%} are needed): no depth is robust enough",
+            f"{settings.hold:.0%} are needed): no depth is robust enough"
         )
     return (
         Discrimination.DISCRIMINATING,

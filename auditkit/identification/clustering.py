@@ -2,9 +2,9 @@
 
 A model is the row of core points on which it gives the owner's label: copies are nearly full rows,
 strangers nearly empty ones. Owner, reference models and this one suspect are split in two by three
-clusterings of scipy's and numpy's making: hierarchical (average linkage), k-means and spectral
-(sign of the second eigenvector of the normalised Laplacian). Other suspects never take part, so
-that a verdict doesn't depend on its batch-mates. Without references of both kinds it abstains, since a two-way split always accuses
+clusterings: hierarchical (average linkage), k-means, and spectral (sign of the second eigenvector
+of the normalised Laplacian). Other suspects never take part, so that a verdict doesn't depend on
+its batch-mates. Without references of both kinds it abstains, since a two-way split always accuses
 somebody; it also abstains where the split does not keep the known references apart.
 """
 

@@ -117,13 +117,13 @@ def arrangements(x: NDArray[Any]) -> list[NDArray[Any]]:
     """The ways samples may enter a model: as they lie, channels first, one channel, flat.
 
     Args:
-        x: (n, …) as on disk; (n, h, w) and (n, h, w, c) are taken for images.
+        x: (n, …) as on disk; bytes of shape (n, h, w) or (n, h, w, c) are first taken for images,
+            other numbers are first taken as they are.
     """
-    ways = [x]
+    as_images = []
     if x.ndim == 4 and x.shape[-1] in (1, 3, 4):
-        ways.insert(0, np.moveaxis(x, -1, 1))
+        as_images = [np.moveaxis(x, -1, 1)]
     if x.ndim == 3:
-        ways.insert(0, x[:, None])
-    if x.ndim > 2:
-        ways.append(x.reshape(len(x), -1))
-    return ways
+        as_images = [x[:, None]]
+    ways = [*as_images, x] if x.dtype == np.uint8 else [x, *as_images]
+    return [*ways, x.reshape(len(x), -1)] if x.ndim > 2 else ways

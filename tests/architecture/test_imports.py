@@ -13,8 +13,7 @@ import pytest
 import auditkit
 from auditkit import adapters, errors, fingerprints, identification, registry, reports
 from auditkit import bundle as bundles
-
-from ..conftest import WEIGHTS, linear_onnx
+from tests.conftest import WEIGHTS, linear_onnx
 
 HEAVY = ["torch", "onnx", "onnxruntime", "scipy"]
 PACKAGE = Path(auditkit.__file__).parent

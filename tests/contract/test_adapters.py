@@ -14,8 +14,7 @@ from auditkit.adapters.base import Options
 from auditkit.errors import SuspectError, SuspectLoadError
 from auditkit.registry import load, names
 from auditkit.types import CORE
-
-from ..conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
+from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
 
 
 class Linear(torch.nn.Module):

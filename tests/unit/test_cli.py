@@ -1,4 +1,4 @@
-"""The commands as a user runs them: exit codes, one line for what is wrong, JSON alone on stdout."""
+"""The commands as a user runs them: exit codes, one line for errors, JSON alone on stdout."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from auditkit import bundle as bundles
 from auditkit.cli import app, exit_code
 from auditkit.types import CORE, Refusal
-
-from ..conftest import CLASSES, WEIGHTS, linear, linear_onnx
+from tests.conftest import CLASSES, WEIGHTS, linear, linear_onnx
 
 RUNNER = CliRunner()
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,7 @@ from auditkit.adapters.base import Options
 from auditkit.adapters.onnx import OnnxAdapter
 from auditkit.errors import QueryError, SuspectError, SuspectLoadError, SuspectMismatchError
 from auditkit.types import CORE, InputSpec
-
-from ..conftest import CLASSES, SHAPE, linear, linear_onnx
+from tests.conftest import CLASSES, SHAPE, linear, linear_onnx
 
 CPU = Options("cpu")
 

@@ -1,0 +1,91 @@
+"""A small real task: 8-pixel handwritten digits, learnt in two seconds."""
+
+import functools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional
+
+CLASSES = 10
+SHAPE = (1, 8, 8)
+torch.set_num_threads(1)
+
+
+@functools.cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """(1797, 1, 8, 8) float32 in 0..1 on the 8-bit grid, (1797,) int64, shuffled."""
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.images))
+    pixels = np.rint(data.images[order] * (255 / 16)).astype(np.uint8)
+    return (pixels[:, None] / 255).astype(np.float32), data.target[order].astype(np.int64)
+
+
+class Net(nn.Module):
+    """Three normalised convolutions and a head; optionally softmax, optionally channels last."""
+
+    def __init__(self, softmax: bool = False) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(32, CLASSES)
+        self.softmax = softmax
+
+    def forward(self, x):
+        """(n, 1, 8, 8) -> (n, 10)."""
+        scores = self.head(self.body(x))
+        return scores.softmax(1) if self.softmax else scores
+
+
+def trained(seed: int, softmax: bool = False) -> Net:
+    """A net that knows the task."""
+    inputs, targets = (torch.from_numpy(part[:1200]) for part in digits())
+    torch.manual_seed(seed)
+    net = Net().train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for step in range(150):
+        rows = torch.arange(64 * step, 64 * step + 64) % len(inputs)
+        optimizer.zero_grad()
+        functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
+        optimizer.step()
+    net.softmax = softmax
+    return net.eval().requires_grad_(False)
+
+
+def save_script(net: nn.Module, path: Path, extra: dict[str, str] | None = None) -> str:
+    """TorchScript on disk."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(net), str(path), _extra_files=extra or {})
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def net() -> Net:
+    """The owner."""
+    return trained(0)
+
+
+@pytest.fixture(scope="session")
+def samples_file(tmp_path_factory) -> Path:
+    """500 labelled samples that no net has seen, as 8-bit images of (n, h, w)."""
+    x, y = (part[1250:1750] for part in digits())
+    path = tmp_path_factory.mktemp("samples") / "samples.npz"
+    np.savez(path, x=np.rint(x[:, 0] * 255).astype(np.uint8), y=y)
+    return path

@@ -1,0 +1,159 @@
+"""The owner's side end to end: points that copies keep and strangers don't, the same each time."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import Flatten, Linear, Sequential
+
+from auditkit import bundle as bundles
+from auditkit import pipeline
+from auditkit.order import InputFacts, Order
+from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Discrimination, ReferenceKind
+from tests.owner.conftest import CLASSES, SHAPE, save_script, trained
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory, net):
+    """The owner as TorchScript."""
+    return save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
+
+
+@pytest.fixture(scope="module")
+def made(model_file, samples_file):
+    """The owner's bundle."""
+    return pipeline.fingerprint(Order(model_file, samples=samples_file, points=40))
+
+
+def labels_of(net, points):
+    """A net's classes."""
+    return net(torch.from_numpy(np.array(points))).argmax(1).numpy()
+
+
+def test_copies_keep_core_points_and_strangers_do_not(made, net):
+    """A noisy copy agrees on nearly all points, an independent net on far fewer."""
+    family = made.fingerprint.families[CORE]
+    noisy = trained(0)
+    with torch.no_grad():
+        for weight in noisy.parameters():
+            weight.add_(0.03 * weight.std() * torch.randn_like(weight) if weight.ndim > 1 else 0)
+    kept = (labels_of(noisy, family.points) == family.labels).mean()
+    shared = (labels_of(trained(5), family.points) == family.labels).mean()
+    assert kept >= 0.9
+    assert kept - shared >= 0.3
+
+
+def test_core_points_are_verified_balanced_and_on_the_grid(made, net):
+    """Each point has its label from the owner itself, survives a PNG, and no class rules."""
+    family = made.fingerprint.families[CORE]
+    assert len(family) == 40
+    assert labels_of(net, family.points).tolist() == family.labels.tolist()
+    levels = family.points * 255
+    np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
+    assert np.bincount(family.labels, minlength=CLASSES).max() <= 12
+
+
+def test_natural_families_say_what_they_are(made, samples_file):
+    """Controls are what the owner knows, mistakes what it gets wrong."""
+    families = made.fingerprint.families
+    assert len(families[CONTROL]) == 20
+    with np.load(samples_file) as archive:
+        truth = {
+            image.tobytes(): label for image, label in zip(archive["x"], archive["y"], strict=True)
+        }
+    for name, right in ((CONTROL, True), (MISTAKE, False)):
+        if name in families:
+            pixels = np.rint(families[name].points[:, 0] * 255).astype(np.uint8)
+            labels = [truth[image.tobytes()] for image in pixels]
+            assert all((families[name].labels == labels) == right)
+
+
+def test_stand_ins_are_recorded(made):
+    """Recipe and answers of every stand-in are in the bundle, its samples are not."""
+    kinds = [reference.kind for reference in made.references]
+    assert kinds == [ReferenceKind.STAND_IN] * 5
+    for reference in made.references:
+        assert {"net", "seed", "steps", "accuracy"} <= reference.recipe.keys()
+        assert len(reference.answers[CORE].labels) == 40
+
+
+def test_the_owner_is_left_as_it_was(made, model_file, net):
+    """Making copies and tuning them changes nothing in the end."""
+    again = pipeline.fingerprint(Order(model_file, points=20, facts=InputFacts(SHAPE, (0.0, 1.0))))
+    family = again.fingerprint.families[CORE]
+    expected = net(torch.from_numpy(np.array(family.points))).numpy()
+    np.testing.assert_allclose(family.outputs, expected, atol=1e-4)
+
+
+def test_the_same_order_gives_the_same_bytes(made, model_file, samples_file, tmp_path, monkeypatch):
+    """Twice the same command, twice the same file, time apart."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    for name in ("a.fp", "b.fp"):
+        order = Order(model_file, samples=samples_file, points=20)
+        bundles.write(pipeline.fingerprint(order), tmp_path / name)
+    assert (tmp_path / "a.fp").read_bytes() == (tmp_path / "b.fp").read_bytes()
+
+
+def test_without_samples_uniqueness_is_unmeasured(model_file):
+    """The bundle says so, and even the owner's own file is inconclusive."""
+    facts = InputFacts(SHAPE, (0.0, 1.0))
+    made = pipeline.fingerprint(Order(model_file, points=20, facts=facts))
+    assert made.fingerprint.discrimination is Discrimination.UNMEASURED
+    [outcome] = pipeline.audit(made, [model_file])
+    assert outcome.decision is Decision.INCONCLUSIVE
+    assert "--samples" in outcome.reason
+
+
+def test_the_owner_itself_is_pirated_through_torchscript(made, model_file):
+    """The whole way: fingerprint, ask, judge."""
+    [outcome] = pipeline.audit(made, [model_file], access=Access.LABEL)
+    assert outcome.decision is Decision.PIRATED
+
+
+def test_an_independent_model_is_not_pirated(made, tmp_path):
+    """Nor when it has the same architecture and was trained on the same kind of data."""
+    suspect = save_script(trained(9), tmp_path / "other.pt")
+    [outcome] = pipeline.audit(made, [suspect], access=Access.LABEL)
+    assert outcome.decision is not Decision.PIRATED
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "build"),
+    [
+        ("table rows", (6,), lambda: Linear(6, 3)),
+        (
+            "a series",
+            (2, 20),
+            lambda: Sequential(Flatten(), Linear(40, 3)),
+        ),
+        (
+            "a spectrogram",
+            (1, 9, 14),
+            lambda: Sequential(Flatten(), Linear(126, 3)),
+        ),
+    ],
+)
+def test_any_input_shape_is_fingerprinted(tmp_path, name, shape, build):
+    """Rows, series and spectrograms work; bounds of rows are each feature's own."""
+    rng = np.random.default_rng(0)
+    scale = rng.uniform(1, 50, shape)
+    x = (rng.normal(size=(120, *shape)) * scale).astype(np.float32)
+    torch.manual_seed(0)
+    module = build().eval()
+    y = module(torch.from_numpy(x)).argmax(1).numpy()
+    np.savez(tmp_path / "s.npz", x=x, y=y)
+    model = save_script(module, tmp_path / "m.pt")
+    made = pipeline.fingerprint(Order(model, samples=tmp_path / "s.npz", points=20))
+    points = made.fingerprint.families[CORE].points
+    assert points.shape == (20, *shape), name
+    if len(shape) < 3:
+        assert (points >= x.min(axis=0)).all()
+        assert (points <= x.max(axis=0)).all()
+
+
+def test_frozen_weights_are_said_not_hidden(tmp_path, net, samples_file):
+    """Where no copy can be made, robustness is not claimed."""
+    with torch.no_grad():
+        frozen = torch.jit.freeze(torch.jit.script(net))
+    torch.jit.save(frozen, str(tmp_path / "m.pt"))
+    made = pipeline.fingerprint(Order(str(tmp_path / "m.pt"), samples=samples_file, points=20))
+    assert made.fingerprint.discrimination is Discrimination.NOT_DISCRIMINATING
