@@ -1,0 +1,31 @@
+"""The terminal report as a picture: `python -m examples.picture BUNDLE SUSPECT -o report.svg`."""
+
+import argparse
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+import auditkit
+from auditkit import reporting
+from auditkit.reports.terminal import renderables
+
+
+def main() -> None:
+    """Check the suspect and draw what the terminal shows."""
+    parser = argparse.ArgumentParser(prog="python -m examples.picture", description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("suspect")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    bundle = auditkit.read(options.bundle)
+    outcomes = auditkit.audit(bundle, [options.suspect])
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
+    for part in renderables(reporting.report(bundle, outcomes)):
+        console.print(part)
+    title = f"auditkit check {options.bundle.name} {Path(options.suspect).name}"
+    console.save_svg(str(options.output), title=title)
+
+
+if __name__ == "__main__":
+    main()
