@@ -123,7 +123,7 @@ def _owner() -> tuple[Owner, Request]:
     assert samples is not None
     inputs = owner.tensor(samples.x)
     strangers = tuple(train_standins(inputs, sample_labels(owner, samples), CLASSES, 0))
-    return owner, Request(owner, samples, strangers, POINTS, 0, lambda *_: None)
+    return owner, Request(owner, samples, strangers, 30, 0, lambda *_: None)
 
 
 @contextlib.contextmanager
@@ -160,7 +160,7 @@ def _fingerprint() -> None:
             if backward:
                 torch.autograd.grad(outputs.sum(), points)
 
-    ours, other = _side_by_side(lambda: find_core_points(request), bare, 3)
+    ours, other = _side_by_side(lambda: find_core_points(request), bare, 2)
     print(f"fingerprint over its bare passes       {ours / other:5.2f} times   (aim 1.2)")
 
 

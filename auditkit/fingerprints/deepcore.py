@@ -45,9 +45,11 @@ class Settings:
     enough: float = 1.25  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
     hold: float = 0.90  # share of candidates that every working copy must keep
-    easy: float = 0.10  # stand-ins' mean share of unpressed points up to which deeper is better
-    veto: float = 0.45  # … above which nothing is unique
+    easy: float = 0.15  # worst stand-in's share of unpressed points up to which deeper is better
+    veto: float = 0.60  # … above which nothing is unique, for images
+    row_veto: float = 0.35  # the same for everything else, where strangers follow sooner
     probe: int = 64  # unpressed points
+    skill: float = 0.03  # least mean skill of stand-ins that shows anything
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +96,8 @@ class _Candidates:
         return float(self.kept[:, rows].float().mean(1).min()) if len(self.kept) else math.nan
 
     def share(self) -> float:
-        """The stand-ins' mean share; 0 without any."""
-        return sum(self.shares.values()) / len(self.shares) if self.shares else 0.0
+        """The share of the stand-in that follows most; 0 without any."""
+        return max(self.shares.values(), default=0.0)
 
 
 def find_core_points(request: Request) -> Findings:
@@ -226,11 +228,17 @@ def _share(stranger: StandIn, inputs: Tensor, targets: Tensor) -> float:
     return float((stranger.answers(inputs).argmax(1) == targets).float().mean())
 
 
+def _skill(task: _Task) -> float:
+    """The stand-ins' mean accuracy on a scale from guessing, 0, to always right, 1."""
+    chance = 1 / task.request.owner.record.classes
+    accuracies = [stranger.accuracy for stranger in task.request.strangers]
+    return (sum(accuracies) / len(accuracies) - chance) / (1 - chance)
+
+
 def _recognised(task: _Task, points: Tensor, targets: Tensor) -> float:
-    """The stand-ins' mean share of the chosen points: 0 where the climb kept away from them."""
+    """The worst stand-in's share of the chosen points: 0 where the climb kept away from it."""
     inputs = task.request.owner.inputs(points)
-    shares = [_share(stranger, inputs, targets) for stranger in task.request.strangers]
-    return sum(shares) / len(shares)
+    return max(_share(stranger, inputs, targets) for stranger in task.request.strangers)
 
 
 def _chosen(task: _Task, candidates: _Candidates) -> Tensor:
@@ -260,11 +268,19 @@ def _judged(task: _Task, candidates: _Candidates, chosen: Tensor) -> tuple[Discr
             "made without samples, so what independent models answer was not measured; "
             "add --samples",
         )
+    skill = _skill(task)
+    if skill < settings.skill:
+        return Discrimination.UNMEASURED, (
+            f"the stand-ins learnt too little from the samples (skill {skill:.0%}, at least "
+            f"{settings.skill:.0%} is needed) to tell what independent models answer; "
+            "give more samples, with labels"
+        )
     recognised = _recognised(task, candidates.points[chosen], candidates.targets[chosen])
-    if share > settings.veto or recognised > settings.veto:
+    veto = settings.veto if task.starts.ndim == 4 else settings.row_veto
+    if max(share, recognised) > veto:
         return no, (
-            f"independent stand-ins share {max(share, recognised):.0%} of such points (at most "
-            f"{settings.veto:.0%} may be): on this task innocent models agree with the owner"
+            f"an independent stand-in shares {max(share, recognised):.0%} of such points (at most "
+            f"{veto:.0%} may be): on this task innocent models agree with the owner"
         )
     if math.isnan(hold):
         return no, (
@@ -279,5 +295,5 @@ def _judged(task: _Task, candidates: _Candidates, chosen: Tensor) -> tuple[Discr
     return (
         Discrimination.DISCRIMINATING,
         f"working copies keep at least {hold:.0%} of the points; of points made without their "
-        f"help, independent stand-ins share {share:.0%} (at most {settings.veto:.0%} may be)",
+        f"help, no independent stand-in shares more than {share:.0%} ({veto:.0%} may be)",
     )

@@ -43,12 +43,13 @@ class StandIn:
         return torch.cat([self.net(batch) for batch in inputs.split(256)])
 
 
-class _Standardise(nn.Module):
-    def __init__(self, inputs: Tensor) -> None:
+class _Scale(nn.Module):
+    """Brings inputs to a common scale before a net sees them."""
+
+    def __init__(self, inputs: Tensor, spread: Tensor) -> None:
         super().__init__()
-        spread = inputs.std() if inputs.ndim == 4 else inputs.std(0, keepdim=True)
         self.register_buffer("centre", inputs.mean(0, keepdim=True))
-        self.register_buffer("spread", spread + 1e-6)
+        self.register_buffer("spread", torch.where(spread > 0, spread, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.centre) / self.spread  # type: ignore[operator]
@@ -108,6 +109,19 @@ def _rows(*widths: int) -> Build:
     return build
 
 
+def _deviation(inputs: Tensor) -> Tensor:
+    return inputs.std()
+
+
+def _feature_deviation(inputs: Tensor) -> Tensor:
+    """Rarely used features don't get out of hand: at least a tenth of their range."""
+    return torch.maximum(inputs.std(0, keepdim=True), 0.1 * _feature_range(inputs))
+
+
+def _feature_range(inputs: Tensor) -> Tensor:
+    return inputs.amax(0, keepdim=True) - inputs.amin(0, keepdim=True)
+
+
 IMAGE_NETS: dict[str, Build] = {
     "conv 8-16, dense 64": _plain_small,
     "conv 16-32, dense 64": _plain_wide,
@@ -121,7 +135,9 @@ ROW_NETS: dict[str, Build] = {
     "dense 32-32-32": _rows(32, 32, 32),
     "dense 256": _rows(256),
 }
-"""For every input that has no three axes."""
+"""For every input that has no three axes; scaled by range and by deviation in turns, since nobody
+knows how other people's models scale their features."""
+ROW_SCALES = (_feature_range, _feature_deviation)
 
 RECIPE: dict[str, Any] = {
     "steps": STEPS,
@@ -147,7 +163,9 @@ def train_standins(inputs: Tensor, labels: Tensor, classes: int, seed: int) -> I
     for number, (name, build) in enumerate(nets.items()):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + number)
-            net = nn.Sequential(_Standardise(inputs), build(tuple(inputs.shape[1:]), classes))
+            spread = _deviation if inputs.ndim == 4 else ROW_SCALES[number % len(ROW_SCALES)]
+            scale = _Scale(inputs, spread(inputs))
+            net = nn.Sequential(scale, build(tuple(inputs.shape[1:]), classes))
             net = net.to(inputs.device)
             net(inputs[:2])
         yield _trained(name, net, inputs, labels, seed + number)

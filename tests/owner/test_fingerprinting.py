@@ -150,6 +150,15 @@ def test_any_input_shape_is_fingerprinted(tmp_path, name, shape, build):
         assert (points <= x.max(axis=0)).all()
 
 
+def test_samples_that_teach_nothing_measure_nothing(tmp_path, model_file):
+    """Random labels make stand-ins that guess, and the bundle says that they show nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, *SHAPE)).astype(np.float32)
+    np.savez(tmp_path / "noise.npz", x=x, y=rng.integers(0, CLASSES, 200))
+    made = pipeline.fingerprint(Order(model_file, samples=tmp_path / "noise.npz", points=20))
+    assert made.fingerprint.discrimination is not Discrimination.DISCRIMINATING
+
+
 def test_frozen_weights_are_said_not_hidden(tmp_path, net, samples_file):
     """Where no copy can be made, robustness is not claimed."""
     with torch.no_grad():
