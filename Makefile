@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help demo test lint types arch bench format clean
 

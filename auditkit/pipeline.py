@@ -1,6 +1,7 @@
 """The whole flow on one page: fingerprint, calibrate, query, audit, judge."""
 
 import importlib.metadata
+import os
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -44,6 +45,7 @@ def fingerprint(order: Order, progress: Progress = silent) -> Bundle:
         OwnerError, SamplesError, FingerprintError: See `make_fingerprint`.
         MissingRuntimeError: torch is not installed.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning triples the time on busy cores
     try:
         from auditkit.owner.fingerprinting import make_fingerprint
     except ModuleNotFoundError as error:

@@ -41,6 +41,7 @@ class Settings:
     steps: int = 60
     rate: float = 0.05
     pressure: float = 2.0
+    naturals: int = 1000  # samples at most that copies are tried on
     surplus: float = 2.0  # starts for each point wanted
     enough: float = 1.25  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
@@ -135,26 +136,27 @@ def find_core_points(request: Request) -> Findings:
 
 
 def _task(request: Request, settings: Settings) -> _Task:
-    naturals = _naturals(request)
+    naturals, labels = _naturals(request, settings.naturals)
     best = request.owner.answers(naturals).topk(2, dim=1).values
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
     copies = working_copies(request.owner, naturals, settings.working, request.seed)
-    if request.samples is not None:
-        labels = sample_labels(request.owner, request.samples)
+    if labels is not None:
         copies += tuned_copies(request.owner, naturals, labels, request.seed)
     starts, targets = _starts(request, naturals, math.ceil(settings.surplus * request.count))
     return _Task(request, settings, request.strangers, starts, targets, unit, copies)
 
 
-def _naturals(request: Request) -> Tensor:
-    """Samples, or uniform noise where there are none."""
+def _naturals(request: Request, most: int) -> tuple[Tensor, Tensor | None]:
+    """Samples in random order with their labels; uniform noise where there are none."""
     owner = request.owner
-    if request.samples is not None:
-        return owner.tensor(request.samples.x)
-    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
     generator = torch.Generator().manual_seed(request.seed)
-    noise = torch.rand((500, *owner.spec.shape), generator=generator).to(owner.device)
-    return lower + noise * (upper - lower)
+    if request.samples is not None:
+        rows = torch.randperm(len(request.samples.x), generator=generator)[:most]
+        labels = sample_labels(owner, request.samples)[rows.to(owner.device)]
+        return owner.tensor(request.samples.x[rows.numpy()]), labels
+    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
+    noise = torch.rand((most // 2, *owner.spec.shape), generator=generator).to(owner.device)
+    return lower + noise * (upper - lower), None
 
 
 def _starts(request: Request, naturals: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -35,12 +35,13 @@ def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn])
 
 
 def mistaken_points(owner: Owner, samples: Samples) -> Tensor:
-    """Up to 50 samples that the owner gets wrong (AKH); none without labels."""
+    """Up to 50 samples that the owner gets wrong (AKH), spread evenly; none without labels."""
     points = snapped(owner.tensor(samples.x), owner.spec)
+    wrong = owner.answers(points).argmax(1) != sample_labels(owner, samples)
     if samples.y is None:
         return points[:0]
-    truth = sample_labels(owner, samples)
-    return points[owner.answers(points).argmax(1) != truth][:MISTAKES]
+    rows = wrong.nonzero()[:, 0]
+    return points[rows[:: max(1, len(rows) // MISTAKES)][:MISTAKES]]
 
 
 def _in_turns(order: Tensor, labels: Tensor) -> list[int]:
