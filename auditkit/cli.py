@@ -304,7 +304,7 @@ def _keeper(folder: Path | None) -> "Callable[[Evidence], None]":
 
     def keep(found: "Evidence") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        evidence_files.write(found, folder / f"{Path(found.suspect.name).name}.evidence")
+        evidence_files.write(found, folder / evidence_files.file_name(found))
 
     return keep
 

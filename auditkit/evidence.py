@@ -1,5 +1,6 @@
 """Evidence files: a suspect's answers, kept so that anyone can judge again without it."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from auditkit.errors import BundleError, EvidenceError
 from auditkit.types import Access, Evidence, SuspectRecord
 
 VERSION = 1
+
+
+def file_name(evidence: Evidence) -> str:
+    """A name that differs for suspects that differ: `model.onnx.0a1b2c3d.evidence`."""
+    plain = re.sub(r"[^\w.-]", "_", Path(evidence.suspect.name).name)[:80]
+    identity = evidence.suspect.digest or container.sha256(evidence.suspect.name.encode())
+    return f"{plain}.{identity.removeprefix('sha256:')[:8]}.evidence"
 
 
 def write(evidence: Evidence, path: Path) -> None:

@@ -161,12 +161,22 @@ def test_kept_answers_give_the_same_verdict(here):
     """Judging again needs no suspect; another bundle's evidence is refused."""
     checked = run("check", "model.fp", "copy.onnx", "--evidence", "kept", "-f", "json")
     (here / "copy.onnx").unlink()
-    judged = run("judge", "model.fp", "kept/copy.onnx.evidence", "-f", "json")
+    [kept] = (here / "kept").glob("copy.onnx.*.evidence")
+    judged = run("judge", "model.fp", kept, "-f", "json")
     assert json.loads(judged.stdout)["suspects"] == json.loads(checked.stdout)["suspects"]
     run("calibrate", "model.fp", "--homologous", "other.onnx", "-o", "new.fp")
-    other = run("judge", "new.fp", "kept/copy.onnx.evidence")
+    other = run("judge", "new.fp", kept)
     assert other.exit_code == 5
     assert "judge it with the bundle it was made with" in other.stderr
+
+
+def test_evidence_of_namesakes_is_kept_apart(here):
+    """Two suspects of one name leave two files."""
+    for folder, source in (("a", "copy.onnx"), ("b", "other.onnx")):
+        (here / folder).mkdir()
+        (here / folder / "m.onnx").write_bytes((here / source).read_bytes())
+    run("check", "model.fp", "a/m.onnx", "b/m.onnx", "--evidence", "kept", "-q")
+    assert len(list((here / "kept").iterdir())) == 2
 
 
 def test_recorded_answers_are_a_suspect(here, bundle):
