@@ -1,13 +1,14 @@
-"""The report for people: verdict first, then why, how sure, and what was run on what."""
+"""The report for people: verdict first, then why, how sure, what was run on what, and limits."""
 
+import io
+import math
 from collections.abc import Iterator
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -17,28 +18,56 @@ from auditkit.types import Decision, Identification, Outcome, ReferenceKind, Ref
 
 __all__ = ["write_terminal"]
 
-STYLES = {Decision.PIRATED: "red", Decision.HOMOLOGOUS: "green", Decision.INCONCLUSIVE: "yellow"}
-MEANINGS = {
-    Decision.PIRATED: "answers like a modified copy of the owner's model",
-    Decision.HOMOLOGOUS: "answers like an independently trained model",
-    Decision.INCONCLUSIVE: "the answers support neither claim",
-}
-TITLES = {
-    Decision.PIRATED: "PIRATED",
-    Decision.HOMOLOGOUS: "HOMOLOGOUS (independently trained)",
-    Decision.INCONCLUSIVE: "INCONCLUSIVE",
-}
-LIMITS = {
-    Decision.PIRATED: "It says nothing of who copied, when, or whether there was a licence.",
-    Decision.HOMOLOGOUS: "It speaks against a modified copy, not against a distilled or extracted "
-    "one: those can answer like strangers, and only reference models would tell.",
-    Decision.INCONCLUSIVE: "It is not an acquittal and not a suspicion.",
-}
+Facts = list[tuple[str, str]]
+
 WIDEST = 110
 
 
+class Words(NamedTuple):
+    """How one kind of outcome is told."""
+
+    name: str
+    style: str
+    meaning: str
+    limit: str
+
+
+WORDS = {
+    Decision.PIRATED: Words(
+        "pirated",
+        "red",
+        "derived from the owner's model: answers like a modified copy of it",
+        "Pirated says nothing of who copied, when, or whether there was a licence.",
+    ),
+    Decision.HOMOLOGOUS: Words(
+        "homologous (independently trained)",
+        "green",
+        "not a modified copy of the owner's model: answers like an independent one",
+        "Homologous (independently trained) speaks against a modified copy, not against a "
+        "distilled, extracted or badly damaged one: those can answer like strangers.",
+    ),
+    Decision.INCONCLUSIVE: Words(
+        "inconclusive",
+        "yellow",
+        "neither claim is supported by the answers",
+        "Inconclusive is neither an acquittal nor a suspicion.",
+    ),
+}
+REFUSED = Words(
+    "refused (could not be audited)",
+    "magenta",
+    "no verdict: this suspect was not examined to the end",
+    "Refused is no verdict: the suspect is neither cleared nor accused.",
+)
+
+
 def write_terminal(report: Report, stream: TextIO) -> None:
-    """Colours where the stream is a terminal; nothing from a file is taken for markup."""
+    """Colours where the stream is a terminal; nothing from a file is taken for markup.
+
+    A stream that can't encode a character shows its escape instead, from here on.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     console.width = min(console.width, WIDEST)
     for part in renderables(report):
@@ -47,151 +76,165 @@ def write_terminal(report: Report, stream: TextIO) -> None:
 
 def renderables(report: Report) -> Iterator[RenderableType]:
     """The report's parts from top to bottom."""
-    if len(report.outcomes) > 1:
+    verdicts = [outcome for outcome in report.outcomes if isinstance(outcome, Verdict)]
+    alone = len(report.outcomes) == 1
+    if not alone:
         yield _summary(report.outcomes)
         yield Text()
     for outcome in report.outcomes:
-        if isinstance(outcome, Refusal):
-            yield _refusal(outcome)
-        else:
-            yield from _verdict(outcome, report.bundle)
-    yield from _provenance(report)
+        yield _headline(outcome, lines_around=int(alone))
+        yield Text()
+        yield from _section("Why", *_why(outcome))
+        yield Text()
+    if verdicts:
+        yield from _section("How sure", *_sureness(report.bundle))
+        yield Text()
+    runs = [_facts(_run(verdict)) for verdict in verdicts]
+    yield from _section("What was run on what", *_apart([*runs, _facts(_provenance(report))]))
+    yield Text()
+    limits = dict.fromkeys(_words(outcome).limit for outcome in report.outcomes)
+    yield from _section("What this cannot tell", *map(Text, limits))
+
+
+def _words(outcome: Outcome) -> Words:
+    return REFUSED if isinstance(outcome, Refusal) else WORDS[outcome.decision]
+
+
+def _name(outcome: Outcome) -> str:
+    return outcome.suspect if isinstance(outcome, Refusal) else outcome.suspect.name
 
 
 def _line(text: str, style: str = "", limit: int = 400) -> Text:
-    return Text(clean(text, limit), style=style)
+    return Text(clean(text, limit), style)
+
+
+def _section(title: str, *body: RenderableType) -> Iterator[RenderableType]:
+    yield Text(title, "bold")
+    yield Padding(Group(*body), (0, 2))
+
+
+def _apart(blocks: list[Table]) -> Iterator[RenderableType]:
+    """The blocks with an empty line between them."""
+    for number, block in enumerate(blocks):
+        yield from (Text(), block) if number else (block,)
 
 
 def _summary(outcomes: tuple[Outcome, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
-    table.add_column("suspect", ratio=3, overflow="fold")
-    table.add_column("verdict", ratio=2)
+    table = Table(box=box.SIMPLE_HEAD, expand=True, show_edge=False, pad_edge=False, leading=1)
+    table.add_column("verdict")
+    table.add_column("suspect and reason", ratio=1, overflow="fold")
     table.add_column("labels", justify="right")
     table.add_column("outputs", justify="right")
     for outcome in outcomes:
-        if isinstance(outcome, Refusal):
-            table.add_row(_line(outcome.suspect), Text("refused", "magenta"), Text("–"), Text("–"))
-            continue
-        values = {opinion.name: opinion for opinion in outcome.identifications}
+        words, opinions = _words(outcome), _opinions(outcome)
+        reason = Text(clean(outcome.reason), "dim", no_wrap=True, overflow="ellipsis")
         table.add_row(
-            _line(outcome.suspect.name),
-            Text(str(outcome.decision), f"bold {STYLES[outcome.decision]}"),
-            Text(_number(values.get("label_similarity"))),
-            Text(_number(values.get("output_similarity"))),
+            Text(words.name.replace(" (", "\n("), f"bold {words.style}"),
+            Group(_line(_name(outcome), "bold"), reason),
+            _value(opinions, "label_similarity"),
+            _value(opinions, "output_similarity"),
         )
     return table
 
 
-def _number(opinion: Identification | None) -> str:
-    return "–" if opinion is None or opinion.value is None else f"{opinion.value:.2f}"
+def _opinions(outcome: Outcome) -> tuple[Identification, ...]:
+    return () if isinstance(outcome, Refusal) else outcome.identifications
 
 
-def _refusal(refusal: Refusal) -> Panel:
-    body = Group(Text("No verdict: this suspect was not examined."), _line(refusal.reason))
-    return Panel(
-        body,
-        title=Text("COULD NOT AUDIT"),
-        subtitle=_line(refusal.suspect, limit=70),
-        style="magenta",
+def _value(opinions: tuple[Identification, ...], name: str) -> Text:
+    return _number(next((opinion.value for opinion in opinions if opinion.name == name), None))
+
+
+def _number(value: float | None) -> Text:
+    return Text("-" if value is None or not math.isfinite(value) else f"{value:.3f}")
+
+
+def _headline(outcome: Outcome, lines_around: int) -> Panel:
+    words = _words(outcome)
+    capitals, *rest = words.name.split(" ", 1)
+    body = Group(
+        Text(" ".join((capitals.upper(), *rest)), f"bold {words.style}", justify="center"),
+        Text(words.meaning, justify="center"),
+        Text(f"suspect: {clean(_name(outcome), 60)}", "dim", justify="center"),
     )
+    return Panel(body, border_style=words.style, padding=(lines_around, 2))
 
 
-def _verdict(verdict: Verdict, bundle: BundleSummary) -> Iterator[RenderableType]:
-    style = STYLES[verdict.decision]
-    headline = Text(TITLES[verdict.decision], f"bold {style}", justify="center")
-    meaning = Text(MEANINGS[verdict.decision], justify="center")
-    name = _line(verdict.suspect.name, "bold", 70)
-    yield Panel(Group(headline, meaning), title=name, border_style=style, padding=(1, 2))
-    yield _section("Why")
-    yield Padding(_line(verdict.reason), (0, 2))
-    yield Padding(_opinions(verdict.identifications), (0, 2))
-    yield _section("How sure")
-    yield Padding(_sureness(verdict, bundle), (0, 2))
-    yield _section("What was run on what")
-    yield Padding(_run(verdict), (0, 2))
-    yield Text()
+def _why(outcome: Outcome) -> Iterator[RenderableType]:
+    yield _line(outcome.reason, limit=600)
+    if isinstance(outcome, Verdict):
+        yield Text()
+        yield _weighed(outcome.identifications)
 
 
-def _section(title: str) -> RenderableType:
-    return Text(f"\n{title}", "bold")
-
-
-def _opinions(opinions: tuple[Identification, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, justify in (
-        ("identification", "left"),
-        ("value", "right"),
-        ("pirated from", "right"),
-    ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+def _weighed(opinions: tuple[Identification, ...]) -> Table:
+    """Those that say something first."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("identification")
+    table.add_column("value", justify="right")
+    table.add_column("pirated from", justify="right")
     table.add_column("says", overflow="fold")
-    for opinion in opinions:
-        threshold = "–" if opinion.threshold is None else f"{opinion.threshold:.2f}"
-        table.add_row(
-            Text(opinion.name.replace("_", " ")),
-            Text(_number(opinion)),
-            Text(threshold),
-            _says(opinion),
-        )
+    for opinion in sorted(opinions, key=lambda opinion: opinion.says is None):
+        name = _line(opinion.name.replace("_", " "))
+        table.add_row(name, _number(opinion.value), _number(opinion.threshold), _says(opinion))
     return table
 
 
 def _says(opinion: Identification) -> Text:
     if opinion.says is None:
         return _line(f"abstains: {opinion.reason}", "dim")
-    return Text(str(opinion.says), STYLES[opinion.says])
+    return Text(WORDS[opinion.says].name, WORDS[opinion.says].style)
 
 
-def _sureness(verdict: Verdict, bundle: BundleSummary) -> Group:
-    known = {kind: verdict.references.get(kind, 0) for kind in ReferenceKind}
-    lines = [
-        "Uncalibrated: the thresholds are defaults, measured on other owners. No error rate can "
-        "be stated for this one.",
-        f"Reference models: {known[ReferenceKind.HOMOLOGOUS]} homologous, "
-        f"{known[ReferenceKind.PIRATED]} pirated; {known[ReferenceKind.STAND_IN]} stand-ins.",
-        f"The fingerprint is {bundle.discrimination}: {bundle.reason}.",
-        LIMITS[verdict.decision],
-    ]
-    return Group(*(_line(line, limit=600) for line in lines))
+def _sureness(bundle: BundleSummary) -> Iterator[Text]:
+    known = {kind: bundle.references.get(kind, 0) for kind in ReferenceKind}
+    homologous, pirated = known[ReferenceKind.HOMOLOGOUS], known[ReferenceKind.PIRATED]
+    yield Text("Uncalibrated: the thresholds were measured on other owners' models.")
+    if homologous or pirated:
+        yield Text("No error rate is stated: this version draws none from reference models.")
+    else:
+        yield Text("No error rate can be stated without reference models.")
+    yield Text(
+        f"Reference models: {homologous} homologous (independently trained), {pirated} pirated; "
+        f"{known[ReferenceKind.STAND_IN]} stand-ins."
+    )
+    yield _line(f"The fingerprint is {bundle.discrimination}: {bundle.reason}.", limit=600)
 
 
-def _run(verdict: Verdict) -> Table:
-    table = _facts()
-    runtime = ", ".join(f"{key} {value}" for key, value in verdict.suspect.runtime.items())
-    rows = {
-        "suspect": verdict.suspect.name,
-        "digest": verdict.suspect.digest or "none: what answers can't be hashed",
-        "asked through": f"{verdict.suspect.adapter} ({runtime})",
-        "access": f"{verdict.access}; {verdict.answered} of {verdict.queries} points answered",
-    }
-    for name, value in rows.items():
-        table.add_row(Text(name, "dim"), _line(value))
-    for note in verdict.notes:
-        table.add_row(Text("note", "dim"), _line(note))
-    return table
-
-
-def _facts() -> Table:
+def _facts(facts: Facts) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=len("suspect"))
     table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(Text(name, "dim"), _line(value))
     return table
 
 
-def _provenance(report: Report) -> Iterator[RenderableType]:
+def _run(verdict: Verdict) -> Facts:
+    suspect = verdict.suspect
+    runtime = ", ".join(f"{name} {version}" for name, version in suspect.runtime.items())
+    return [
+        ("suspect", suspect.name),
+        ("sha256", _bare(suspect.digest or "none: what answers can't be hashed")),
+        ("through", f"{suspect.adapter} ({runtime})" if runtime else suspect.adapter),
+        ("access", f"{verdict.access}; {verdict.answered} of {verdict.queries} points answered"),
+        *(("note", note) for note in verdict.notes),
+    ]
+
+
+def _provenance(report: Report) -> Facts:
     bundle = report.bundle
     points = ", ".join(f"{count} {name}" for name, count in bundle.points.items())
-    tools = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    yield Rule(style="dim")
-    table = _facts()
-    rows = {
-        "owner": f"{bundle.owner} ({bundle.classes} classes)",
-        "owner digest": bundle.owner_digest,
-        "bundle": f"{bundle.method}, {points} points",
-        "bundle digest": bundle.digest,
-        "tools": tools,
-        "made": f"bundle {bundle.created}, report {report.generated}",
-    }
-    for name, value in rows.items():
-        table.add_row(Text(name, "dim"), _line(value, "dim"))
-    yield table
+    return [
+        ("owner", f"{bundle.owner} ({bundle.classes} classes)"),
+        ("sha256", _bare(bundle.owner_digest)),
+        ("bundle", f"{bundle.method}, {points} points"),
+        ("sha256", _bare(bundle.digest)),
+        ("tools", ", ".join(f"{name} {version}" for name, version in report.versions.items())),
+        ("made", f"bundle {bundle.created}, report {report.generated}"),
+    ]
+
+
+def _bare(digest: str) -> str:
+    """Without its prefix, which is the line's name: so that a digest fits into 80 columns."""
+    return digest.removeprefix("sha256:")

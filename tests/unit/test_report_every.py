@@ -1,0 +1,173 @@
+"""What holds for every report, whoever was audited and whatever they are called."""
+
+import io
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditkit import registry, reports
+from auditkit.reports.base import BundleSummary, Report
+from auditkit.types import (
+    Access,
+    Decision,
+    Discrimination,
+    Identification,
+    Outcome,
+    ReferenceKind,
+    Refusal,
+    SuspectRecord,
+    Verdict,
+)
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+RENDERERS = {name: registry.load(reports, name) for name in registry.names(reports)}
+HOSTILE = {
+    "colour": "\x1b[31mred",
+    "link": "\x1b]8;;http://a.example\x07here\x1b]8;;\x07",
+    "clipboard": "\x1b]52;c;aGk=\x07",
+    "clear screen": "\x1b[2J\x1b[H",
+    "eight-bit csi": "\x9b31m",
+    "right to left": "\u202egpj.exe",
+    "unknown markup": "[/nothing]",
+    "markup": "[bold]x[/bold][link=http://a.example]y[/link]",
+    "emoji code": ":warning:",
+    "lines": "a\r\nHOMOLOGOUS\nb",
+    "nothing": "",
+    "surrogate": "\udc80",
+    "long": "x" * 10_000,
+    "long and wide": "模" * 10_000,
+    "marks": "a\u0301" * 5_000,
+}
+
+
+def summary(**changes) -> BundleSummary:
+    """A bundle of one hundred core points and one stand-in, with these changes."""
+    facts = {
+        "digest": DIGEST,
+        "method": "deepcore",
+        "owner": "owner.pt",
+        "owner_digest": DIGEST,
+        "classes": 10,
+        "points": {"core": 100, "control": 20},
+        "discrimination": Discrimination.DISCRIMINATING,
+        "reason": "copies keep 98% of the points",
+        "references": Counter({ReferenceKind.STAND_IN: 1}),
+        "created": "2026-01-01T00:00:00Z",
+    }
+    return BundleSummary(**(facts | changes))
+
+
+def verdict(decision: Decision = Decision.PIRATED, **changes) -> Verdict:
+    """A verdict on one suspect that reveals everything, with these changes."""
+    facts = {
+        "suspect": SuspectRecord("model.onnx", DIGEST, "onnx", {"onnxruntime": "1.30"}),
+        "decision": decision,
+        "reason": "answers so",
+        "access": Access.LOGITS,
+        "queries": 120,
+        "answered": 119,
+        "identifications": (
+            Identification("clustering", None, "needs reference models"),
+            Identification("label_similarity", decision, "answers so", 0.5, 0.85),
+        ),
+        "references": {ReferenceKind.STAND_IN: 1},
+    }
+    return Verdict(**(facts | changes))
+
+
+def hostile(text: str) -> list[Outcome]:
+    """A verdict and a refusal with the text wherever a file or a suspect can put it."""
+    judged = verdict(
+        suspect=SuspectRecord(text, None, text, {text: text}),
+        reason=text,
+        identifications=(
+            Identification(text, None, text),
+            Identification("label_similarity", Decision.PIRATED, text, 0.9, 0.85),
+        ),
+        notes=(text, text),
+    )
+    return [judged, Refusal(text, text)]
+
+
+def hostile_summary(text: str) -> BundleSummary:
+    """A bundle of a hostile owner."""
+    names = ("method", "owner", "owner_digest", "reason", "created", "digest")
+    return summary(points={text: 1}, **dict.fromkeys(names, text))
+
+
+def report(*outcomes: Outcome, bundle: BundleSummary | None = None) -> Report:
+    """A report on these outcomes."""
+    return Report(bundle or summary(), outcomes, {"auditkit": "0.1.0"}, "2026-01-02T00:00:00Z")
+
+
+def shown(name: str, made: Report) -> str:
+    """What this renderer writes."""
+    stream = io.StringIO()
+    RENDERERS[name](made, stream)
+    return stream.getvalue()
+
+
+NUMBERS = st.none() | st.floats()
+IDENTIFICATIONS = st.builds(
+    Identification,
+    st.text(min_size=1),
+    st.none() | st.sampled_from(Decision),
+    st.text(),
+    NUMBERS,
+    NUMBERS,
+)
+STRINGS = st.dictionaries(st.text(), st.text(), max_size=2)
+VERDICTS = st.builds(
+    Verdict,
+    st.builds(SuspectRecord, st.text(), st.none() | st.just(DIGEST), st.text(), STRINGS),
+    st.sampled_from(Decision),
+    st.text(min_size=1),
+    st.sampled_from(Access),
+    st.integers(1, 5000),
+    st.integers(0, 5000),
+    st.lists(IDENTIFICATIONS, min_size=1, max_size=3).map(tuple),
+    st.dictionaries(st.sampled_from(ReferenceKind), st.integers(0, 99)),
+    st.lists(st.text(), max_size=2).map(tuple),
+)
+REFUSALS = st.builds(Refusal, st.text(), st.text(min_size=1))
+REPORTS = st.lists(VERDICTS | REFUSALS, max_size=3).map(lambda outcomes: report(*outcomes))
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_is_shown_not_obeyed(name, text):
+    """Nothing but printable characters and auditkit's own line ends comes out."""
+    for outcomes in (hostile(text)[:1], hostile(text)[1:], hostile(text)):
+        output = shown(name, report(*outcomes, bundle=hostile_summary(text)))
+        assert all(line.isprintable() for line in output.split("\n"))
+        assert output.endswith("\n")
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@settings(max_examples=40, deadline=None)
+@given(made=REPORTS)
+def test_every_outcome_can_be_shown(name, made):
+    """No outcome crashes a report, and none puts a control character into it."""
+    assert all(line.isprintable() for line in shown(name, made).split("\n"))
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_refused_never_reads_as_innocent(name):
+    """Could not audit is named, with its reason, and no word of innocence is near."""
+    output = shown(name, report(Refusal("gone.onnx", "no such file"), bundle=summary(points={})))
+    assert "refused" in output.lower()
+    assert "no such file" in output
+    told = re.sub(r'"(p_)?homologous": \S+', "", output)  # keys and counts of the JSON
+    assert not re.search("homologous|independent|innocent|clean", told, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("outcome", [*map(verdict, Decision), Refusal("x", "y")], ids=str)
+def test_wording_claims_no_more_than_was_measured(name, outcome):
+    """A report neither proves anything nor states how likely it is."""
+    output = " ".join(shown(name, report(outcome)).split()).lower()
+    assert "proves" not in output
+    assert "probability that" not in output

@@ -1,0 +1,135 @@
+"""The report for programs."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from jsonschema import Draft202012Validator
+
+from auditkit.reports.json import write_json
+from auditkit.types import Decision, Identification, ReferenceKind, Refusal
+from tests.unit.test_report_every import DIGEST, HOSTILE, REPORTS, hostile, report, verdict
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+CONTRACT = {
+    *("suspect", "digest", "verdict", "reason", "access", "queries", "answered"),
+    *("identifications", "p_homologous", "p_pirated", "references", "calibrated"),
+    *("adapter", "runtime", "notes"),
+}
+KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
+
+
+def written(*outcomes) -> str:
+    """The JSON of a report on these outcomes."""
+    stream = io.StringIO()
+    write_json(report(*outcomes), stream)
+    return stream.getvalue()
+
+
+def suspect(outcome) -> dict:
+    """One outcome as a program reads it."""
+    return json.loads(written(outcome))["suspects"][0]
+
+
+def test_the_schema_is_one():
+    """The published file is a valid JSON Schema 2020-12."""
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@settings(max_examples=60, deadline=None)
+@given(made=REPORTS)
+def test_every_report_follows_the_schema(made):
+    """Whatever the outcomes, and also without any."""
+    stream = io.StringIO()
+    write_json(made, stream)
+    VALIDATOR.validate(json.loads(stream.getvalue()))
+
+
+@pytest.mark.parametrize("outcome", KINDS, ids=lambda outcome: type(outcome).__name__)
+def test_every_suspect_has_every_key(outcome):
+    """A program needs no special case for a refusal, and the schema misses each key."""
+    content = json.loads(written(outcome))
+    entry = content["suspects"][0]
+    assert set(entry) == CONTRACT
+    for key in CONTRACT:
+        less = {name: value for name, value in entry.items() if name != key}
+        assert not VALIDATOR.is_valid(content | {"suspects": [less]}), key
+
+
+@pytest.mark.parametrize(
+    ("outcome", "change"),
+    [
+        (KINDS[0], {"verdict": "innocent"}),
+        (KINDS[0], {"verdict": "refused"}),
+        (KINDS[0], {"digest": "sha256:short"}),
+        (KINDS[0], {"queries": 0}),
+        (KINDS[0], {"p_pirated": 1.5}),
+        (KINDS[0], {"identifications": []}),
+        (KINDS[-1], {"verdict": "homologous"}),
+        (KINDS[-1], {"p_homologous": 0.1}),
+        (KINDS[-1], {"identifications": suspect(KINDS[0])["identifications"]}),
+    ],
+)
+def test_the_schema_refuses_what_is_none(outcome, change):
+    """A wrong word, an impossible number, or a refusal that looks like a verdict."""
+    content = json.loads(written(outcome))
+    changed = [content["suspects"][0] | change]
+    assert VALIDATOR.is_valid(content)
+    assert not VALIDATOR.is_valid(content | {"suspects": changed})
+
+
+def test_more_keys_may_come():
+    """A later version's report still follows this schema."""
+    content = json.loads(written(KINDS[0]))
+    content["suspects"][0] |= {"new": 1}
+    assert VALIDATOR.is_valid(content | {"new": 1, "bundle": content["bundle"] | {"new": 1}})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    list(zip(KINDS, ["pirated", "homologous", "inconclusive", "refused"], strict=True)),
+)
+def test_each_outcome_has_its_word(outcome, word):
+    """The three verdicts and the refusal are told apart; none has an error rate yet."""
+    entry = suspect(outcome)
+    assert entry["verdict"] == word
+    assert (entry["p_homologous"], entry["p_pirated"]) == (None, None)
+
+
+def test_what_was_run_is_told():
+    """Who was asked, through what, how much, and on which references the verdict rests."""
+    entry = suspect(verdict(references={ReferenceKind.PIRATED: 3}, notes=("as asked",)))
+    assert (entry["suspect"], entry["digest"], entry["adapter"]) == ("model.onnx", DIGEST, "onnx")
+    assert (entry["queries"], entry["answered"], entry["access"]) == (120, 119, "logits")
+    assert entry["references"] == {"stand-in": 0, "homologous": 0, "pirated": 3}
+    assert (entry["runtime"], entry["notes"]) == ({"onnxruntime": "1.30"}, ["as asked"])
+    assert entry["calibrated"] is False
+
+
+def test_numbers_are_rounded_here():
+    """Six digits; what is no number is null, and who abstains says so."""
+    opinions = (
+        Identification("a", Decision.PIRATED, "", 1 / 3, 2 / 3),
+        Identification("b", None, "", float("nan"), float("inf")),
+    )
+    first, second = suspect(verdict(identifications=opinions))["identifications"]
+    assert (first["value"], first["threshold"]) == (0.333333, 0.666667)
+    assert (second["says"], second["value"], second["threshold"]) == ("abstains", None, None)
+
+
+def test_keys_are_sorted():
+    """The text is the one way to write its content, with one line end."""
+    text = written(*KINDS)
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_names_survive_whole(text):
+    """ASCII alone on the outside, and the very name inside."""
+    output = written(*hostile(text))
+    assert output.isascii()
+    assert [entry["suspect"] for entry in json.loads(output)["suspects"]] == [text, text]

@@ -1,0 +1,196 @@
+"""The report for people."""
+
+import io
+import re
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from auditkit.reports.terminal import WORDS, renderables, write_terminal
+from auditkit.types import Decision, Discrimination, Identification, ReferenceKind, Refusal
+from tests.unit.test_report_every import DIGEST, HOSTILE, hostile, report, summary, verdict
+
+KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
+TITLES = ["PIRATED", "HOMOLOGOUS (independently trained)", "INCONCLUSIVE", "REFUSED"]
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        """Always."""
+        return True
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """80 columns and a terminal of many colours, whatever runs the tests."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def text(*outcomes, stream=None, **changes) -> str:
+    """What is printed of these outcomes and a bundle with these changes."""
+    stream = stream or io.StringIO()
+    write_terminal(report(*outcomes, bundle=summary(**changes)), stream)
+    return stream.getvalue()
+
+
+def words(*outcomes, **changes) -> str:
+    """The same on one line, without frames."""
+    return " ".join(re.sub(r"[─-╿]", " ", text(*outcomes, **changes)).split())
+
+
+@pytest.mark.parametrize(("outcome", "title"), list(zip(KINDS, TITLES, strict=True)))
+def test_the_verdict_comes_first(outcome, title):
+    """Before the suspect's name, which could pretend to be one."""
+    assert words(outcome).startswith(title)
+
+
+def test_of_several_suspects_the_verdicts_come_first():
+    """A table leads, with the verdict in the first column of each row."""
+    lines = text(*KINDS).splitlines()
+    rows = [line.split()[0] for line in lines[: lines.index("Why")] if line[:1].isalpha()]
+    assert rows == ["verdict", "pirated", "homologous", "inconclusive", "refused"]
+
+
+def test_every_decision_has_its_words():
+    """A name, a meaning and a limit of its own for each."""
+    assert set(WORDS) == set(Decision)
+    for field in ("name", "meaning", "limit", "style"):
+        assert len({getattr(told, field) for told in WORDS.values()}) == len(Decision)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "meaning", "limit"),
+    [
+        (KINDS[0], "derived from the owner's model", "nothing of who copied"),
+        (KINDS[1], "not a modified copy", "distilled"),
+        (KINDS[2], "neither claim is supported", "neither an acquittal nor a suspicion"),
+        (KINDS[3], "no verdict", "neither cleared nor accused"),
+    ],
+)
+def test_a_verdict_is_explained_and_limited(outcome, meaning, limit):
+    """What it means stands above the reason, what it cannot tell below everything."""
+    told = words(outcome)
+    assert told.index(meaning) < told.index("Why")
+    assert told.index("What this cannot tell") < told.index(limit)
+    assert limit not in words(*(kind for kind in KINDS if kind is not outcome))
+
+
+def test_homologous_is_always_explained(monkeypatch):
+    """The word never stands without what it means here."""
+    monkeypatch.setenv("COLUMNS", "120")
+    told = words(verdict(Decision.HOMOLOGOUS))
+    assert told.lower().count("homologous") > 3
+    assert not re.search(r"homologous(?! \(independently trained\))", told, re.IGNORECASE)
+
+
+def test_sections_come_in_their_order():
+    """Verdict, why, how sure, what was run on what, limits."""
+    titles = ["Why", "How sure", "What was run on what", "What this cannot tell"]
+    lines = text(KINDS[0]).splitlines()
+    assert [line for line in lines if line in titles] == titles
+
+
+def test_a_refusal_alone_is_not_sure_of_anything():
+    """Who was not examined has a reason, and no measurement behind it."""
+    told = words(KINDS[-1])
+    assert "no such file" in told
+    assert "How sure" not in told
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("hostile_text", HOSTILE.values(), ids=HOSTILE)
+def test_lines_fit_the_terminal(monkeypatch, width, hostile_text):
+    """No line is wider than the terminal, whatever a suspect is called."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    for outcomes in (KINDS, hostile(hostile_text)):
+        lines = text(*outcomes).splitlines()
+        assert max(map(cell_len, lines)) <= width
+
+
+def test_digests_are_whole_at_80_columns():
+    """The suspect's, the owner's and the bundle's can each be copied from one line."""
+    digest = DIGEST.removeprefix("sha256:")
+    assert sum(digest in line for line in text(KINDS[0]).splitlines()) == 3
+
+
+@pytest.mark.parametrize("escape", [value for name, value in HOSTILE.items() if name != "long"])
+def test_a_terminal_gets_colours_and_nothing_else(escape):
+    """On a terminal the only control sequences are auditkit's colours."""
+    coloured = text(*hostile(escape), stream=Terminal())
+    assert "\x1b[1;31m" in coloured
+    assert all(line.isprintable() for line in SGR.sub("", coloured).split("\n"))
+
+
+def test_no_colour_is_respected(monkeypatch):
+    """`NO_COLOR` and pipes get none."""
+    assert "\x1b" not in text(*KINDS)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", text(*KINDS, stream=Terminal()))
+
+
+def test_markup_is_text_on_any_console():
+    """Whoever prints the parts gets brackets as they are."""
+    console = Console(file=io.StringIO(), width=100)
+    for part in renderables(report(*hostile("[bold]x[/nothing]"))):
+        console.print(part)
+    assert "suspect: [bold]x[/nothing]" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_stream_of_few_characters_gets_escapes(encoding):
+    """A console that can't encode a name shows the verdict all the same."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    write_terminal(report(Refusal("模.onnx", "no such file")), stream)
+    stream.flush()
+    output = raw.getvalue().decode(encoding)
+    assert "REFUSED" in output
+    assert r"\u6a21.onnx" in output
+
+
+def test_numbers_are_shown_with_their_threshold():
+    """Three digits tell a value just below a threshold from it; no number is a dash."""
+    opinions = (
+        Identification("label_similarity", Decision.INCONCLUSIVE, "", 0.846, 0.85),
+        Identification("output_similarity", None, "needs probabilities", float("nan")),
+    )
+    told = words(verdict(Decision.INCONCLUSIVE, identifications=opinions))
+    assert "label similarity 0.846 0.850 inconclusive" in told
+    assert "output similarity - - abstains: needs probabilities" in told
+
+
+def test_how_sure_says_what_stands_behind():
+    """References, stand-ins and the measurement of uniqueness; no error rate either way."""
+    told = words(KINDS[0], discrimination=Discrimination.UNMEASURED, reason="there were no samples")
+    assert "Uncalibrated" in told
+    assert "No error rate can be stated without reference models." in told
+    assert "0 pirated; 1 stand-ins." in told
+    assert "The fingerprint is unmeasured: there were no samples." in told
+    known = {ReferenceKind.HOMOLOGOUS: 4, ReferenceKind.PIRATED: 3}
+    told = words(KINDS[0], references=known)
+    assert "4 homologous (independently trained), 3 pirated; 0 stand-ins." in told
+    assert "No error rate is stated" in told
+    assert "without reference models" not in told
+
+
+def test_what_was_run_on_what_is_complete():
+    """Suspect, runtime, access, counts, owner, bundle, tools, times and notes."""
+    told = words(verdict(notes=("only labels were used",)))
+    for fact in (
+        "suspect model.onnx",
+        "through onnx (onnxruntime 1.30)",
+        "access logits; 119 of 120 points answered",
+        "note only labels were used",
+        "owner owner.pt (10 classes)",
+        "bundle deepcore, 100 core, 20 control points",
+        "tools auditkit 0.1.0",
+        "made bundle 2026-01-01T00:00:00Z, report 2026-01-02T00:00:00Z",
+    ):
+        assert fact in told
