@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.errors import QueryError
-from auditkit.types import Access, Answers, FloatArray
+from auditkit.types import Access, Answers, FloatArray, IntArray
 
 LEAST_PROBABILITY = 1e-7
+LARGEST_CLASS = 2**31 - 1
 TOP_K = 3
 
 
@@ -21,19 +22,28 @@ def checked(reply: Any, count: int) -> NDArray[Any]:
     array = np.asarray(reply)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim not in (1, 2) or array.dtype.kind not in "iuf" or len(array) != count:
+    fits = array.ndim == 1 or (array.ndim == 2 and array.shape[1] > 1)
+    if not fits or array.dtype.kind not in "iuf" or len(array) != count:
         raise QueryError(
             f"wanted ({count}, classes) scores or ({count},) labels, "
             f"got {array.dtype} of shape {array.shape}"
         )
     if array.ndim == 2:
-        return array.astype(np.float32)
-    if array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
+        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, so unusable
+            return array.astype(np.float32)
+    return _classes(array)
+
+
+def _classes(numbers: NDArray[Any]) -> IntArray:
+    """(n,) int64; -1 where the number can't be a class: NaN, infinite, negative, far too large."""
+    exact = numbers.astype(np.float64)
+    possible = (exact >= 0) & (exact <= LARGEST_CLASS)
+    if not np.array_equal(exact[possible], np.round(exact[possible])):
         raise QueryError(
             "got one number a point that is no class; a score for each class is needed, "
             "a single sigmoid score is not enough"
         )
-    return array.astype(np.int64)
+    return np.where(possible, exact, -1).astype(np.int64)
 
 
 def joined(replies: list[NDArray[Any]]) -> NDArray[Any]:

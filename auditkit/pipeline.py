@@ -126,18 +126,28 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
     """Weigh what a suspect said; no suspect needed.
 
     Raises:
-        EvidenceError: The evidence answers another bundle's points.
+        EvidenceError: The evidence answers another bundle's points, or not all of them.
     """
     if evidence.bundle_digest != bundle.digest:
         raise EvidenceError(
             f"the evidence answers bundle {evidence.bundle_digest}, this one is {bundle.digest}; "
             "judge it with the bundle it was made with"
         )
+    _check_answers(bundle, evidence)
     opinions = tuple(
         load(identification, name)(bundle.fingerprint, bundle.references, evidence)
         for name in names(identification)
     )
     return decide(bundle.fingerprint, bundle.references, evidence, opinions)
+
+
+def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
+    wanted = {name: len(family) for name, family in bundle.fingerprint.families.items()}
+    got = {name: len(answers.labels) for name, answers in evidence.answers.items()}
+    if wanted != got:
+        raise EvidenceError(
+            f"the evidence answers {got} points, the bundle has {wanted}; ask the suspect again"
+        )
 
 
 def audit(

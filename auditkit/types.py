@@ -250,6 +250,14 @@ class Evidence:
     answers: Mapping[str, Answers]  # by family
     notes: tuple[str, ...] = ()  # one line each: what a reader must know about the asking
 
+    def __post_init__(self) -> None:
+        for name, answers in self.answers.items():
+            if answers.scores is not None and answers.scores.shape[1] != self.classes:
+                raise ValueError(
+                    f"scores of {name!r} are for {answers.scores.shape[1]} classes, "
+                    f"the suspect knows {self.classes}"
+                )
+
     @property
     def queries(self) -> int:
         """How many points were asked."""

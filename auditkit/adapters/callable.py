@@ -33,7 +33,7 @@ class CallableAdapter:
         """See `Adapter.answer`."""
         try:
             return np.asarray(self._function(normalised(points.copy(), self._spec)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # whoever exits must not choose our exit code
             raise QueryError(
                 f"the suspect raised {type(error).__name__}: {one_line(error)}"
             ) from error
@@ -49,7 +49,7 @@ def _imported(source: str) -> Callable[[FloatArray], Any]:
     sys.path.insert(0, str(Path.cwd()))
     try:
         function = getattr(importlib.import_module(module_name), name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SuspectLoadError(
             f"{source!r} can't be imported: {type(error).__name__}: {one_line(error)}"
         ) from error

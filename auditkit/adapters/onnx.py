@@ -135,8 +135,9 @@ def _input(session: Any, spec: InputSpec, options: Options) -> tuple[str, Arrang
             f"the suspect takes {node.type} inputs, points are float numbers; "
             "token ids and text can't be asked yet"
         )
-    shape = [size if isinstance(size, int) and size > 0 else None for size in node.shape[1:]]
-    return node.name, arrange(spec, tuple(shape), DTYPES[node.type], resize=options.resize)
+    sizes = [size if isinstance(size, int) and size > 0 else None for size in node.shape[1:]]
+    shape = tuple(sizes) if node.shape else spec.shape  # no shape at all: it will show when run
+    return node.name, arrange(spec, shape, DTYPES[node.type], resize=options.resize)
 
 
 def _fixed_batch(session: Any) -> int | None:

@@ -72,6 +72,8 @@ def _from_npz(source: str, data: bytes) -> tuple[NDArray[Any], NDArray[Any] | No
             queries = archive.get("queries")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise SuspectLoadError(f"{source!r} is not an npz of plain arrays") from error
+    if rows.ndim < 1:
+        raise SuspectLoadError(f"{source!r} has one number as {found[0]!r}, wanted one row a point")
     if queries is not None and queries.shape != (len(rows),):
         raise SuspectLoadError(f"{source!r} has {queries.shape} queries for {len(rows)} answers")
     return rows, queries
@@ -90,6 +92,10 @@ def _from_csv(source: str, data: bytes) -> tuple[NDArray[Any], None]:
         ) from error
     if len(kept) > 1:
         return table.astype(np.float32), None
-    if header[kept[0]].strip().lower() not in ("label", "labels") or not table.size:
-        raise SuspectLoadError(f"{source!r} has one column {header!r}, wanted it to be 'label'")
+    if [header[i].strip().lower() for i in kept] not in (["label"], ["labels"]):
+        raise SuspectLoadError(
+            f"{source!r} has columns {header!r}, wanted 'label', or one of scores for each class"
+        )
+    if not table.size:
+        raise SuspectLoadError(f"{source!r} has a header and no answers; record them all")
     return table[:, 0], None

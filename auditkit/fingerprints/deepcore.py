@@ -45,8 +45,9 @@ class Settings:
     surplus: float = 2.0  # starts for each point wanted
     enough: float = 1.25  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
-    hold: float = 0.90  # share of candidates that every working copy must keep
-    easy: float = 0.15  # worst stand-in's share of unpressed points up to which deeper is better
+    hold: float = 0.85  # share of candidates that every working copy must keep
+    sure: float = 0.90  # the same of the points chosen among them
+    easy: float = 0.20  # worst stand-in's share of unpressed points up to which deeper is better
     veto: float = 0.60  # … above which nothing is unique, for images
     row_veto: float = 0.35  # the same for everything else, where strangers follow sooner
     probe: int = 64  # unpressed points
@@ -289,10 +290,10 @@ def _judged(task: _Task, candidates: _Candidates, chosen: Tensor) -> tuple[Discr
             "no changed copy of the model still works (its weights may be frozen into constants), "
             "so what copies keep can't be measured"
         )
-    if hold < settings.hold:
+    if hold < settings.sure:
         return no, (
             f"the harshest working copy keeps {hold:.0%} of the points (at least "
-            f"{settings.hold:.0%} are needed): no depth is robust enough"
+            f"{settings.sure:.0%} are needed): no depth is robust enough"
         )
     return (
         Discrimination.DISCRIMINATING,

@@ -113,7 +113,7 @@ def _one_line(source: str) -> Iterator[None]:
             yield
     except OwnerLoadError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = (str(error).strip().splitlines() or [""])[0][:200]
         raise OwnerLoadError(
             f"{source!r} can't be opened: {type(error).__name__}: {line}; {WAYS_OUT}"
@@ -173,9 +173,10 @@ def _import_factory(source: str) -> Any:
     try:
         found = importlib.import_module(module_name)
         factory = getattr(found, name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:
         raise OwnerLoadError(
-            f"no such model file, and no factory {source!r} to import: {error}"
+            f"no such model file, and no factory {source!r} to import: "
+            f"{type(error).__name__}: {error}"
         ) from error
     finally:
         sys.path.pop(0)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+POOL, HELD_OUT, FEWEST_HELD_OUT = 0.7, 0.15, 60
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -39,6 +41,8 @@ class Data:
 def load(path: Path, *, classes: int | None = None, limit: int | None = None) -> Data:
     """Read an npz of `x` and `y`, shuffle it (seed 0) and split it 70 : 15 : 15.
 
+    Of few inputs at least 60 are held out, which is what a fingerprint's samples need.
+
     Args:
         path: Images are (n, h, w) or (n, h, w, c) uint8; rows are (n, features) floats.
         classes: Keep the first so many classes.
@@ -50,8 +54,13 @@ def load(path: Path, *, classes: int | None = None, limit: int | None = None) ->
         x, y = x[y < classes], y[y < classes]
     order = np.random.default_rng(0).permutation(len(x))[:limit]
     whole = Split(_inputs(x[order]), torch.from_numpy(y[order]))
+    held_out = max(HELD_OUT, FEWEST_HELD_OUT / len(order))
+    pool = (1 - held_out) * POOL / (1 - HELD_OUT)
     return Data(
-        whole.part(0, 0.7), whole.part(0.7, 0.85), whole.part(0.85, 1), int(whole.y.max()) + 1
+        whole.part(0, pool),
+        whole.part(pool, 1 - held_out),
+        whole.part(1 - held_out, 1),
+        int(whole.y.max()) + 1,
     )
 
 

@@ -116,6 +116,16 @@ def mlp(shape: Shape, classes: int) -> nn.Module:
     return Classifier(features, 64, classes)
 
 
+def deep(shape: Shape, classes: int) -> nn.Module:
+    """Three narrow hidden layers over the flattened input, smooth instead of rectified."""
+    inputs = int(torch.Size(shape).numel())
+    features = nn.Sequential(
+        *(nn.Flatten(), nn.Linear(inputs, 48), nn.Tanh()),
+        *(nn.Linear(48, 48), nn.Tanh(), nn.Linear(48, 48), nn.Tanh()),
+    )
+    return Classifier(features, 48, classes)
+
+
 NETS: dict[str, NetFactory] = {
     "resnet": resnet,
     "wide": wide,
@@ -123,4 +133,5 @@ NETS: dict[str, NetFactory] = {
     "vgg": vgg,
     "lenet": lenet,
     "mlp": mlp,
+    "deep": deep,
 }

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from benchmarks.zoo.data import Data
 from benchmarks.zoo.nets import NETS
-from benchmarks.zoo.training import fit, logits, pruned
+from benchmarks.zoo.training import fit, logits, prunable, pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def _derived(net: str, other: str, epochs: int) -> Iterator[Recipe]:
         "prune20": _pruned(0.2),
         "prune40": _pruned(0.4),
         "prune60": _pruned(0.6),
-        "prune60ft": _pruned_and_tuned(0.6),
+        "prune60ft": _pruned_and_tuned(0.6, epochs),
         "noise": _noised,
     }
     for name, build in modified.items():
@@ -92,7 +93,7 @@ def _tuned(
             torch.manual_seed(6)
             net.head.reset_parameters()
         parameters = net.head.parameters() if head_only else net.parameters()
-        lr = 1e-2 if head_only else 5e-4
+        lr = 1e-2 if head_only else 1e-3 if fresh_head else 5e-4
         return fit(
             net, data.thief.x, data.thief.y, epochs=epochs, seed=6, lr=lr, parameters=parameters
         )
@@ -107,17 +108,16 @@ def _pruned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
     return build
 
 
-def _pruned_and_tuned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
+def _pruned_and_tuned(share: float, epochs: int) -> Callable[[Data, nn.Module], nn.Module]:
     def build(data: Data, parent: nn.Module) -> nn.Module:
-        net = fit(
-            pruned(copy.deepcopy(parent), share),
-            data.thief.x,
-            data.thief.y,
-            epochs=2,
-            seed=7,
-            lr=5e-4,
-        )
-        return pruned(net, share)
+        net = copy.deepcopy(parent)
+        layers = prunable(net)
+        for layer in layers:
+            prune.l1_unstructured(layer, "weight", share)
+        fit(net, data.thief.x, data.thief.y, epochs=epochs, seed=7, lr=1e-3)
+        for layer in layers:
+            prune.remove(layer, "weight")
+        return net
 
     return build
 

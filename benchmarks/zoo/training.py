@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 
 def fit(
@@ -79,12 +80,14 @@ def accuracy(net: nn.Module, x: Tensor, y: NDArray[np.int64] | Tensor) -> float:
     return float((logits(net, x).argmax(1) == torch.as_tensor(y)).float().mean())
 
 
-@torch.no_grad()
+def prunable(net: nn.Module) -> list[nn.Module]:
+    """The layers whose weights pruning cuts."""
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
 def pruned(net: nn.Module, share: float) -> nn.Module:
     """Set the smallest weights of each layer to 0, in place; `share` of them, 0..1."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            size = module.weight.abs()
-            cut = size.flatten().kthvalue(max(int(share * size.numel()), 1)).values
-            module.weight.mul_(size > cut)
+    for layer in prunable(net):
+        prune.l1_unstructured(layer, "weight", share)
+        prune.remove(layer, "weight")
     return net

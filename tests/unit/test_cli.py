@@ -1,6 +1,8 @@
 """The commands as a user runs them: exit codes, one line for errors, JSON alone on stdout."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,9 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from auditkit import bundle as bundles
+from auditkit import evidence, pipeline
 from auditkit.cli import app, exit_code
-from auditkit.types import CORE, Refusal
+from auditkit.types import CORE, Answers, Refusal
 from tests.conftest import CLASSES, WEIGHTS, linear, linear_onnx
 
 RUNNER = CliRunner()
@@ -119,15 +122,21 @@ BAD_SUSPECTS = {
     "text.npz": b"hello",
     "words.csv": b"label\ncat\n",
     "short.csv": b"label\n1\n2\n",
+    "blank.csv": b"\n\n",
+    "header.csv": b"label\n",
 }
 
 
-@pytest.mark.parametrize("name", [*BAD_SUSPECTS, "cut.onnx", "nan.csv", "folder.onnx"])
+@pytest.mark.parametrize(
+    "name", [*BAD_SUSPECTS, "cut.onnx", "nan.csv", "folder.onnx", "single.npz", "one-class.npz"]
+)
 def test_a_bad_suspect_is_refused_not_cleared(here, name):
     """No verdict, one reason of one line, exit code 5."""
     (here / "cut.onnx").write_bytes((here / "copy.onnx").read_bytes()[:-40])
     (here / "nan.csv").write_text("a,b,c,d,e\n" + "nan,nan,nan,nan,nan\n" * 120)
     (here / "folder.onnx").mkdir()
+    np.savez(here / "single.npz", labels=np.array(3))
+    np.savez(here / "one-class.npz", scores=np.zeros((120, 0)))
     for file, content in BAD_SUSPECTS.items():
         (here / file).write_bytes(content)
     result = run("check", "model.fp", name, "-f", "json")
@@ -144,6 +153,17 @@ def test_a_suspect_that_raises_is_refused(here):
     result = run("check", "model.fp", "python:raising:ask", "-f", "json")
     assert result.exit_code == 5
     assert "KeyError" in json.loads(result.stdout)["suspects"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "code", ["import sys; sys.exit(0)", "def ask(x):\n    raise SystemExit(0)"]
+)
+def test_a_suspect_can_not_choose_the_exit_code(here, code):
+    """Exiting with 0 while asked is a refusal, never an acquittal."""
+    (here / "leaving.py").write_text(code)
+    sys.modules.pop("leaving", None)
+    assert run("check", "model.fp", "python:leaving:ask").exit_code == 5
+    assert run("fingerprint", "leaving:ask").exit_code == 5
 
 
 def test_hostile_names_are_shown_not_obeyed(here):
@@ -168,6 +188,19 @@ def test_kept_answers_give_the_same_verdict(here):
     other = run("judge", "new.fp", kept)
     assert other.exit_code == 5
     assert "judge it with the bundle it was made with" in other.stderr
+
+
+def test_evidence_that_lacks_answers_is_refused(here, bundle):
+    """A file sealed by anybody must answer all of the bundle's points, no more, no fewer."""
+    whole = pipeline.query(bundle, "copy.onnx")
+    short = {name: Answers(answers.labels[:5]) for name, answers in whole.answers.items()}
+    for number, answers in enumerate(({}, short, {**whole.answers, "more": short[CORE]})):
+        evidence.write(replace(whole, answers=answers), here / f"{number}.evidence")
+        result = run("judge", "model.fp", f"{number}.evidence")
+        assert result.exit_code == 5
+        assert "ask the suspect again" in result.stderr
+    with pytest.raises(ValueError, match="the suspect knows 3"):
+        replace(whole, classes=3)
 
 
 def test_evidence_of_namesakes_is_kept_apart(here):

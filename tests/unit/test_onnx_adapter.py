@@ -32,6 +32,7 @@ def answers(path, bundle, options=CPU):
         {"shape": (8, *SHAPE)},
         {"shape": (1, *SHAPE)},
         {"shape": ("b", "c", "h", "w")},
+        {"shape": None},
         {"extra_output": True},
     ],
 )
