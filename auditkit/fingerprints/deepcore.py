@@ -36,14 +36,14 @@ FEWEST = 20
 class Settings:
     """Measured defaults; shares are 0..1, depths in units of the owner's median natural margin."""
 
-    levels: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
+    levels: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.2, 16.0)
     bounds: tuple[float, ...] = (0.25, 0.5, 1.0)  # greatest change, as a share of the input range
     steps: int = 60
     rate: float = 0.05
     pressure: float = 2.0
     naturals: int = 1000  # samples at most that copies are tried on
     surplus: float = 2.0  # starts for each point wanted
-    enough: float = 1.25  # candidates for each point wanted, before the bound is widened
+    enough: float = 1.1  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
     hold: float = 0.85  # share of candidates that every working copy must keep
     sure: float = 0.90  # the same of the points chosen among them

@@ -36,6 +36,8 @@ def weigh_outputs(
     if evidence.classes != fingerprint.owner.classes:
         return Identification(NAME, None, "the suspect scores other classes than the owner")
     rows = answers.answered
+    if not rows.any():
+        return Identification(NAME, None, "the suspect answered no core point")
     value = float(_cosines(family.outputs[rows], answers.scores[rows]).mean())
     if value >= PIRATED_FROM:
         says, like = Decision.PIRATED, f"as modified copies' are ({PIRATED_FROM:.2f} or more)"

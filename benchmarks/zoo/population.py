@@ -15,7 +15,7 @@ from benchmarks.zoo.training import fit, logits, prunable, pruned
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model: `kind` is owner, modified, distilled or homologous; `parent` the owner's name."""
+    """One model: `kind` is owner, modified, retrained, adversarial, distilled or homologous; `parent` the owner's name."""
 
     name: str
     kind: str
@@ -45,7 +45,6 @@ def _derived(net: str, other: str, epochs: int) -> Iterator[Recipe]:
         "ftll": _tuned(head_only=True, fresh_head=False, epochs=max(epochs // 3, 3)),
         "ftal": _tuned(head_only=False, fresh_head=False, epochs=max(epochs // 3, 3)),
         "rtll": _tuned(head_only=True, fresh_head=True, epochs=max(epochs // 3, 3)),
-        "rtal": _tuned(head_only=False, fresh_head=True, epochs=max(epochs // 3, 3)),
         "prune20": _pruned(0.2),
         "prune40": _pruned(0.4),
         "prune60": _pruned(0.6),
@@ -54,6 +53,8 @@ def _derived(net: str, other: str, epochs: int) -> Iterator[Recipe]:
     }
     for name, build in modified.items():
         yield Recipe(f"{net}-{name}", "modified", net, build, parent)
+    retrained = _tuned(head_only=False, fresh_head=True, epochs=max(epochs // 3, 3))
+    yield Recipe(f"{net}-rtal", "retrained", net, retrained, parent)
     yield Recipe(f"{net}-advft", "adversarial", net, _adversarially_tuned, parent)
     yield Recipe(f"{net}-kd", "distilled", net, _distilled(net, epochs, soft=True), parent)
     yield Recipe(f"{net}-kd-{other}", "distilled", other, _distilled(other, epochs, True), parent)

@@ -81,7 +81,8 @@ def accuracy(net: nn.Module, x: Tensor, y: NDArray[np.int64] | Tensor) -> float:
 
 
 def prunable(net: nn.Module) -> list[nn.Module]:
-    """The layers whose weights pruning cuts."""
+    """The layers whose weights pruning cuts, laid out as torch's pruning wants them."""
+    net.to(memory_format=torch.contiguous_format)
     return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
