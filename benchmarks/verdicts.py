@@ -9,8 +9,9 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -28,7 +29,16 @@ DROP = 0.15
 """A copy that lost more accuracy than this is no copy worth having; it is counted apart."""
 EVERY_WAY = 2
 """Models of each kind that are asked through every adapter."""
+COLUMNS = ("modified", "homologous", "retrained", "adversarial", "distilled")
 _CURRENT: list[ort.InferenceSession] = []
+
+
+class Row(NamedTuple):
+    """One suspect: `kind` tells copies that lost too much accuracy by ", broken"."""
+
+    kind: str
+    decision: Decision
+    similarity: float
 
 
 def answer(inputs: np.ndarray) -> np.ndarray:
@@ -37,7 +47,7 @@ def answer(inputs: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Print one table an owner and a summary; exit 1 when an innocent is accused."""
+    """Print each verdict, and one table line an owner; exit 1 when an innocent is accused."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--zoo", type=Path, required=True)
@@ -59,23 +69,40 @@ def main() -> None:
 def _audit_all(zoo: Zoo, owner: Record, samples: int, seed: int) -> int:
     """Returns how many innocents were called pirated."""
     bundle = _fingerprint(zoo, owner, samples, seed)
-    rows: list[tuple[str, Decision]] = []
+    rows: list[Row] = []
     for number, (record, kind, path) in enumerate(_suspects(zoo, owner)):
         [outcome] = pipeline.audit(bundle, [str(path)], access=Access.LABEL)
         decision = _decision(outcome)
         usable = record.accuracy >= owner.accuracy - DROP
-        rows.append((kind if usable or kind == "homologous" else f"{kind}, broken", decision))
+        told = kind if usable or kind == "homologous" else f"{kind}, broken"
+        rows.append(Row(told, decision, _similarity(outcome)))
         others = _other_ways(zoo, record, path, bundle) if number % 5 < EVERY_WAY else {}
         differing = [way for way, other in others.items() if _decision(other) is not decision]
         print(
-            f"  {path.stem:26} {rows[-1][0]:20} accuracy {record.accuracy:.2f}  "
-            f"labels {_similarity(outcome):.2f}  {decision:13} "
+            f"  {path.stem:26} {told:20} accuracy {record.accuracy:.2f}  "
+            f"labels {rows[-1].similarity:.2f}  {decision:13} "
             f"{'differs: ' + ', '.join(differing) if differing else ''}",
             flush=True,
         )
-    for (kind, decision), count in sorted(Counter(rows).items()):
-        print(f"  = {kind}: {count} {decision}")
-    return rows.count(("homologous", Decision.PIRATED))
+    share = max(bundle.fingerprint.parameters["stand-ins share, unpressed"].values())
+    print(markdown(f"{zoo.folder.name}, {owner.net} ({owner.accuracy:.2f})", share, rows))
+    return sum(row.kind == "homologous" and row.decision is Decision.PIRATED for row in rows)
+
+
+def markdown(title: str, share: float, rows: Sequence[Row]) -> str:
+    """One line of the table in docs/benchmark.md."""
+    cells = [_cell([row for row in rows if row.kind == kind]) for kind in COLUMNS]
+    broken = _cell([row for row in rows if row.kind.endswith("broken")])
+    return f"| {' | '.join((title, f'{share:.0%}', *cells, broken))} |"
+
+
+def _cell(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "–"
+    counts = Counter(row.decision for row in rows)
+    verdicts = ", ".join(f"{counts[kind]} {kind}" for kind in Decision if counts[kind])
+    low, high = (edge(row.similarity for row in rows) for edge in (min, max))
+    return f"{verdicts} ({low:.2f} – {high:.2f})"
 
 
 def _fingerprint(zoo: Zoo, owner: Record, samples: int, seed: int) -> Bundle:

@@ -18,8 +18,8 @@ from auditkit.types import (
 
 PIRATED_FROM = 0.85
 """Least share of core points on which a modified copy was seen to agree, uncalibrated."""
-HOMOLOGOUS_BELOW = 0.70
-"""Innocent models stay below; between the two is no man's land."""
+HOMOLOGOUS_BELOW = 0.60
+"""Most innocent models stay below, all of them below `PIRATED_FROM`; between is no man's land."""
 
 
 class Weigh(Protocol):

@@ -15,7 +15,10 @@ from benchmarks.zoo.training import fit, logits, prunable, pruned
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model: `kind` is owner, modified, retrained, adversarial, distilled or homologous; `parent` the owner's name."""
+    """One model: `parent` is the name of the owner it derives from.
+
+    `kind` is owner, modified, retrained, adversarial, distilled or homologous.
+    """
 
     name: str
     kind: str

@@ -81,13 +81,13 @@ def verdict(found: Evidence, *others: Identification, made=MADE, references=()):
         (1.0, Decision.PIRATED),
         (0.85, Decision.PIRATED),
         (0.84, Decision.INCONCLUSIVE),
-        (0.70, Decision.INCONCLUSIVE),
-        (0.69, Decision.HOMOLOGOUS),
+        (0.60, Decision.INCONCLUSIVE),
+        (0.59, Decision.HOMOLOGOUS),
         (0.0, Decision.HOMOLOGOUS),
     ],
 )
 def test_the_default_thresholds(share, decision):
-    """From 0.85 pirated, below 0.70 homologous, between them no man's land."""
+    """From 0.85 pirated, below 0.60 homologous, between them no man's land."""
     assert verdict(evidence(share)).decision is decision
 
 
