@@ -42,7 +42,7 @@ class Settings:
     rate: float = 0.05
     pressure: float = 2.0
     naturals: int = 1000  # samples at most that copies are tried on
-    surplus: float = 2.0  # starts for each point wanted
+    surplus: float = 3.0  # starts for each point wanted
     enough: float = 1.1  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
     hold: float = 0.85  # share of candidates that every working copy must keep
