@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
-import torch
 
 from auditkit import pipeline
 from auditkit.bundle import Bundle
@@ -169,5 +168,4 @@ def _similarity(outcome: Outcome) -> float:
 if __name__ == "__main__":
     from benchmarks import verdicts
 
-    torch.set_num_threads(2)
     verdicts.main()

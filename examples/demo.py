@@ -33,7 +33,6 @@ console = Console()
 
 def main() -> None:
     """Tell it."""
-    torch.set_num_threads(2)
     FOLDER.mkdir(exist_ok=True)
     x, y = _digits()
     console.rule("1  An owner trains a classifier; others copy it, or train their own")
