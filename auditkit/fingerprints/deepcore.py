@@ -36,7 +36,10 @@ FEWEST = 20
 class Settings:
     """Measured defaults; shares are 0..1, depths in units of the owner's median natural margin."""
 
-    levels: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.2, 16.0)
+    levels: tuple[float, ...] = (
+        *(0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8),
+        *(4.0, 5.6, 8.0, 11.2, 16.0),
+    )
     bounds: tuple[float, ...] = (0.25, 0.5, 1.0)  # greatest change, as a share of the input range
     steps: int = 60
     rate: float = 0.05
@@ -46,8 +49,10 @@ class Settings:
     enough: float = 1.1  # candidates for each point wanted, before the bound is widened
     working: float = 0.8  # a copy counts when it keeps so much of the owner's natural labels
     hold: float = 0.85  # share of candidates that every working copy must keep
-    sure: float = 0.90  # the same of the points chosen among them
+    firm: float = 0.98  # the same from where on going deeper gains little
+    sure: float = 0.90  # the same of the points that are chosen in the end
     easy: float = 0.20  # worst stand-in's share of unpressed points up to which deeper is better
+    free: float = 0.12  # the same where copies hold firmly already
     veto: float = 0.60  # … above which nothing is unique, for images
     row_veto: float = 0.35  # the same for everything else, where strangers follow sooner
     probe: int = 64  # unpressed points
@@ -185,7 +190,7 @@ def _deep_enough(task: _Task) -> _Candidates | None:
         for found in _deeper_and_deeper(task, bound):
             if len(found.points) < (FEWEST if widest else settings.enough * wanted):
                 break
-            if best is not None and _robust(best, settings) and found.share() > settings.easy:
+            if best is not None and found.share() > _allowance(best, settings):
                 return best
             best = found
         else:
@@ -193,6 +198,13 @@ def _deep_enough(task: _Task) -> _Candidates | None:
         if best is not None and _robust(best, settings):
             break
     return best
+
+
+def _allowance(candidates: _Candidates, settings: Settings) -> float:
+    """The stand-ins' share up to which deeper points are better: little to gain, little to risk."""
+    if not _robust(candidates, settings):
+        return 1.0
+    return settings.free if candidates.hold() >= settings.firm else settings.easy
 
 
 def _robust(candidates: _Candidates, settings: Settings) -> bool:
