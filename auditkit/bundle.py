@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from auditkit.types import (
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Bundle:
     """A fingerprint and what reference models answered to it."""
 
@@ -34,9 +35,9 @@ class Bundle:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """`sha256:…` of everything but the time and the tools' versions."""
+        """`sha256:…` of everything but the time and the tools' versions; every suspect needs it."""
         manifest, tensors = _packed(self)
         return container.digest(container.described(manifest, tensors))
 

@@ -1,6 +1,7 @@
 """ONNX files through onnxruntime: CUDA where it really works, else CPU; never torch, never onnx."""
 
 import contextlib
+import functools
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -115,11 +116,17 @@ def _providers(device: str) -> list[Any]:
     cpu = "CPUExecutionProvider"
     if device == "cpu" or "CUDAExecutionProvider" not in ort.get_available_providers():
         return [cpu]
+    _preload()
+    number = device.partition(":")[2] or "0"
+    return [("CUDAExecutionProvider", {"device_id": number}), cpu]
+
+
+@functools.cache
+def _preload() -> None:
+    """Once a process: CUDA's libraries from installed packages, where there are any."""
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):
             ort.preload_dlls()
-    number = device.partition(":")[2] or "0"
-    return [("CUDAExecutionProvider", {"device_id": number}), cpu]
 
 
 def _input(session: Any, spec: InputSpec, options: Options) -> tuple[str, Arrangement]:
