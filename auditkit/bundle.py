@@ -106,6 +106,7 @@ def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
     manifest = {
         "format": f"auditkit.bundle/{VERSION}",
         "method": made.method,
+        "lead": made.lead,
         "parameters": dict(made.parameters),
         "seed": made.seed,
         "spec": asdict(made.spec),
@@ -162,6 +163,7 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
     spec, owner = take(manifest, "spec", dict), take(manifest, "owner", dict)
     made = Fingerprint(
         method=take(manifest, "method", str),
+        lead=take(manifest, "lead", str),
         parameters=take(manifest, "parameters", dict),
         seed=take(manifest, "seed", int),
         spec=InputSpec(

@@ -60,7 +60,9 @@ def fingerprint(
         typer.Option(help="Natural inputs: npz of x and y, or a folder of images by class."),
     ] = None,
     points: Annotated[int, typer.Option(min=20, max=5000, help="How many core points.")] = 100,
-    method: Annotated[str, typer.Option(help="How points are found.")] = "deepcore",
+    method: Annotated[
+        str, typer.Option(help="See `auditkit methods`; NAME or NAME:setting=value,…")
+    ] = "deepcore",
     input_shape: Annotated[str | None, typer.Option(help="E.g. 3,32,32.")] = None,
     input_range: Annotated[str | None, typer.Option(help="E.g. 0,1.")] = None,
     mean: Annotated[

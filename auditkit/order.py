@@ -1,7 +1,10 @@
 """What an owner asks for when a fingerprint is made; free of torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from auditkit.errors import FingerprintError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,17 @@ class Order:
     seed: int = 0
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
+
+
+def split_method(text: str) -> tuple[str, Mapping[str, str]]:
+    """`name` or `name:setting=value,…` -> the method's name and its settings as texts.
+
+    Raises:
+        FingerprintError: A setting without `=`.
+    """
+    name, _, rest = text.partition(":")
+    pairs = [pair.partition("=") for pair in rest.split(",") if pair]
+    for key, sign, _ in pairs:
+        if not key or not sign:
+            raise FingerprintError(f"--method wants name:setting=value,…, got {text!r}")
+    return name, {key: value for key, _, value in pairs}

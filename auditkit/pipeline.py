@@ -134,11 +134,12 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
             "judge it with the bundle it was made with"
         )
     _check_answers(bundle, evidence)
-    opinions = tuple(
+    opinions = (
         load(identification, name)(bundle.fingerprint, bundle.references, evidence)
         for name in names(identification)
     )
-    return decide(bundle.fingerprint, bundle.references, evidence, opinions)
+    weighed = tuple(opinion for opinion in opinions if opinion is not None)
+    return decide(bundle.fingerprint, bundle.references, evidence, weighed)
 
 
 def _check_answers(bundle: Bundle, evidence: Evidence) -> None:

@@ -171,6 +171,7 @@ class Fingerprint:
     families: Mapping[str, Family]  # CORE always; CONTROL and MISTAKE where samples gave them
     discrimination: Discrimination
     reason: str  # one line: the measurement behind `discrimination`
+    lead: str = "label_similarity"  # the identification that answers are weighed with first
 
     def __post_init__(self) -> None:
         if CORE not in self.families:

@@ -18,8 +18,6 @@ from auditkit.types import (
     Verdict,
 )
 
-LEAD = "label_similarity"
-"""The identification that needs least and was measured most; the others can only veto it."""
 ENOUGH_ANSWERED = 0.9
 CONTROLS_KEPT = 0.5
 
@@ -36,7 +34,8 @@ def decide(
         fingerprint: Whose points were asked.
         references: Models of known kind in the bundle.
         evidence: The suspect's answers.
-        identifications: One of each kind; `label_similarity` must be among them.
+        identifications: What each had to say; the fingerprint's lead must be among them, the
+            others can only veto it.
     """
     doubt = _doubt(fingerprint, evidence)
     if doubt is None:
@@ -61,7 +60,7 @@ def decide(
 def _decision(
     fingerprint: Fingerprint, evidence: Evidence, identifications: tuple[Identification, ...]
 ) -> tuple[Decision, str]:
-    lead = next(i for i in identifications if i.name == LEAD)
+    lead = next(i for i in identifications if i.name == fingerprint.lead)
     if lead.says not in (Decision.PIRATED, Decision.HOMOLOGOUS):
         return Decision.INCONCLUSIVE, lead.reason
     opposite = Decision.HOMOLOGOUS if lead.says is Decision.PIRATED else Decision.PIRATED

@@ -20,7 +20,7 @@ from auditkit import bundle as bundles
 from auditkit import pipeline
 from auditkit.bundle import Bundle
 from auditkit.fingerprints.base import Request
-from auditkit.fingerprints.deepcore import find_core_points
+from auditkit.fingerprints.deepcore import deepcore
 from auditkit.order import InputFacts
 from auditkit.owner.climb import Climb, Gait
 from auditkit.owner.domain import Owner, place, sample_labels
@@ -150,7 +150,7 @@ def _fingerprint() -> None:
     _, request = _owner()
     passes: list[tuple[object, int, bool]] = []
     with _counted(passes):
-        find_core_points(request)
+        deepcore(request)
 
     def bare() -> None:
         for model, count, backward in passes:
@@ -160,7 +160,7 @@ def _fingerprint() -> None:
             if backward:
                 torch.autograd.grad(outputs.sum(), points)
 
-    ours, other = _side_by_side(lambda: find_core_points(request), bare, 2)
+    ours, other = _side_by_side(lambda: deepcore(request), bare, 2)
     print(f"fingerprint over its bare passes       {ours / other:5.2f} times   (aim 1.2)")
 
 

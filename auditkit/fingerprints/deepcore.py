@@ -14,22 +14,20 @@ behave alike where its confidence is extreme. Departures, each measured (docs/de
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from auditkit.errors import FingerprintError
-from auditkit.fingerprints.base import Findings, Request
+from auditkit.fingerprints.base import FEWEST, Findings, Method, Request
 from auditkit.owner.climb import Climb, Gait
 from auditkit.owner.copies import Copy, copy_labels, tuned_copies, working_copies
 from auditkit.owner.domain import sample_labels, snapped
 from auditkit.owner.standins import StandIn
 from auditkit.types import Discrimination
 
-__all__ = ["find_core_points"]
-
-FEWEST = 20
+__all__ = ["deepcore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +105,13 @@ class _Candidates:
         return max(self.shares.values(), default=0.0)
 
 
-def find_core_points(request: Request) -> Findings:
+def find_core_points(request: Request, settings: Settings) -> Findings:
     """Find points on which copies of the owner agree with it and strangers do not.
 
     Raises:
         FingerprintError: Fewer than 20 points reach the least depth.
     """
-    task = _task(request, Settings())
+    task = _task(request, settings)
     candidates = _deep_enough(task) or _deep_enough(replace(task, strangers=()))
     if candidates is None:
         raise FingerprintError(
@@ -124,10 +122,6 @@ def find_core_points(request: Request) -> Findings:
     hold = candidates.hold(chosen)
     discrimination, reason = _judged(task, candidates, chosen)
     measured = {
-        "settings": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(task.settings).items()
-        },
         "level": candidates.level,
         "bound": candidates.bound,
         "natural margin": round(task.unit, 4),
@@ -312,3 +306,8 @@ def _judged(task: _Task, candidates: _Candidates, chosen: Tensor) -> tuple[Discr
         f"working copies keep at least {hold:.0%} of the points; of points made without their "
         f"help, no independent stand-in shares more than {share:.0%} ({veto:.0%} may be)",
     )
+
+
+deepcore = Method(
+    find_core_points, Settings, "Sun, Zhang, Li: DeepCore (ECML PKDD 2025), arXiv 2411.00380"
+)

@@ -27,8 +27,11 @@ class Weigh(Protocol):
 
     def __call__(
         self, fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
-    ) -> Identification:
-        """Say pirated, homologous or inconclusive, or abstain with a reason."""
+    ) -> Identification | None:
+        """Say pirated, homologous or inconclusive, or abstain with a reason.
+
+        None where it has nothing to do with this fingerprint's points.
+        """
 
 
 def agreement(family: Family, answers: Answers) -> float:

@@ -39,7 +39,11 @@ class Owner:
 
     def scores(self, points: Tensor) -> Tensor:
         """(n, *shape) -> (n, classes): logits, or the logarithm of probabilities."""
-        outputs = self.model(self.inputs(points)).float()
+        return self.model_scores(self.inputs(points))
+
+    def model_scores(self, inputs: Tensor) -> Tensor:
+        """The same of what the model itself takes."""
+        outputs = self.model(inputs).float()
         if self.record.output is Access.PROBABILITIES:
             return outputs.clamp_min(torch.finfo(torch.float32).tiny).log()
         return outputs

@@ -8,12 +8,13 @@ import torch
 
 from auditkit import fingerprints
 from auditkit.errors import InputSpecError
-from auditkit.fingerprints.base import Findings, Method, Progress, Request
-from auditkit.order import Order
+from auditkit.fingerprints.base import Findings, Method, Need, Progress, Request
+from auditkit.order import Order, split_method
 from auditkit.owner.domain import Owner, place, sample_labels
 from auditkit.owner.models import load_model
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.samples import Samples, read_samples
+from auditkit.owner.shadows import Shadows, train_shadows
 from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train_standins
 from auditkit.registry import load
 from auditkit.types import (
@@ -37,17 +38,23 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
         SamplesError: The samples can't be used.
         FingerprintError: No points could be found.
     """
-    method: Method = load(fingerprints, order.method)
+    name, options = split_method(order.method)
+    method: Method = load(fingerprints, name)
     raw = None if order.samples is None else read_samples(order.samples)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device)
     owner, samples = place(model, order.facts, raw, device)
     strangers = _strangers(owner, samples, order.seed, progress)
-    found = method(Request(owner, samples, strangers, order.points, order.seed, progress))
+    shadows = None
+    if Need.SHADOWS in method.needs and samples is not None:
+        shadows = _shadows(owner, samples, strangers, order.seed, progress)
+    found = method(
+        Request(owner, samples, strangers, order.points, order.seed, progress, shadows, options)
+    )
     families = _families(owner, samples, strangers, found)
     parameters = {**found.parameters, **_sample_facts(owner, samples)}
     fingerprint = Fingerprint(
-        order.method,
+        name,
         parameters,
         order.seed,
         owner.spec,
@@ -55,6 +62,7 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
         families,
         found.discrimination,
         found.reason,
+        method.lead,
     )
     references = [_reference(stranger, owner, families, order.seed) for stranger in strangers]
     return fingerprint, references
@@ -89,6 +97,13 @@ def _strangers(
         trained.append(stranger)
         progress("training stand-ins", len(trained), total)
     return tuple(trained)
+
+
+def _shadows(
+    owner: Owner, samples: Samples, strangers: tuple[StandIn, ...], seed: int, progress: Progress
+) -> Shadows:
+    points = owner.tensor(samples.x)
+    return train_shadows(owner, points, sample_labels(owner, samples), strangers, seed, progress)
 
 
 def _families(

@@ -1,152 +1,240 @@
-"""The recipes: which models a population holds, and how each is made from data or from an owner."""
+"""Which models a population holds: a table for each scale, and every model as a recipe."""
 
-import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-import torch
-from torch import Tensor, nn
-from torch.nn.utils import prune
+from torch import nn
 
+from benchmarks.zoo.attacks import (
+    ATTACKS,
+    FLOAT32,
+    MERGED,
+    PUBLIC_TASK,
+    SAME,
+    Attack,
+    Setting,
+    transferred,
+)
 from benchmarks.zoo.data import Data
-from benchmarks.zoo.nets import NETS
-from benchmarks.zoo.training import fit, logits, prunable, pruned
+from benchmarks.zoo.nets import new
+from benchmarks.zoo.training import Training, fit, flipped_and_cut
+
+OWNER, PIRATED, HOMOLOGOUS = "owner", "pirated", "homologous"
+Part = tuple[float, float]
+Build = Callable[[Data, list[nn.Module]], nn.Module]
+
+
+@dataclass(frozen=True, slots=True)
+class Independent:
+    """A row of innocents of the owners' nets: so many, from this part of the pool."""
+
+    how: str
+    tag: str
+    count: int
+    part: Part
+    training: Training = Training(1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A population; `part` is what owners train on, in shares of the pool, 0..1."""
+
+    owners: tuple[str, ...]
+    others: tuple[str, ...]
+    epochs: int
+    part: Part
+    independents: tuple[Independent, ...]
+    others_each: int
+    attacks: tuple[str, ...]
+    transfers: int = 0
+    """Innocents transferred to another label space, for each owner's net and label space."""
+    siblings: int = 0
+    """Innocents tuned from the public ancestor that one more owner was tuned from."""
+    limit: int | None = None
+
+
+SMOOTHED = Training(1, 0, smoothing=0.1)
+AUGMENTED = Training(1, 0, augment=flipped_and_cut)
+SURVEY = Scale(
+    owners=("lenet", "resnet"),
+    others=("vgg", "wide", "mlp"),
+    epochs=10,
+    part=(0, 1),
+    independents=(
+        Independent("other seed", "seed", 1, (0, 1)),
+        Independent("label smoothing", "smoothed", 1, (0, 1), SMOOTHED),
+        Independent("half of the data", "half1", 1, (0, 0.5)),
+        Independent("half of the data", "half2", 1, (0.5, 1)),
+    ),
+    others_each=1,
+    attacks=(
+        *("ftll", "ftal", "rtll", "prune20", "prune40", "prune60", "prune60ft", "noise"),
+        *("fp16", "int8", "rtal", "advft", "probs", "probs-other", "labels"),
+    ),
+)
+TINY = Scale(
+    owners=("lenet", "strided", "slim"),
+    others=("vgg", "wide", "mlp", "deep", "mobile"),
+    epochs=6,
+    part=(0, 0.5),
+    independents=(
+        Independent("other seed", "seed", 10, (0, 0.5)),
+        Independent("disjoint data", "disjoint", 10, (0.5, 1)),
+        Independent("overlapping data", "overlap", 8, (0.25, 0.75)),
+        Independent("label smoothing", "smoothed", 4, (0, 0.5), SMOOTHED),
+        Independent("other augmentation", "augmented", 4, (0, 0.5), AUGMENTED),
+    ),
+    others_each=4,
+    attacks=tuple(ATTACKS),
+    transfers=4,
+    siblings=6,
+    limit=24_000,
+)
+SCALES = {
+    "survey": SURVEY,
+    "tiny": TINY,
+    "full": replace(
+        TINY,
+        owners=("resnet18", "vgg16", "mobilenet", "vit"),
+        others=("wide", "resnet", "mobile"),
+        epochs=30,
+        limit=None,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model: `parent` is the name of the owner it derives from.
-
-    `kind` is owner, modified, retrained, adversarial, distilled or homologous.
-    """
+    """One model: `parents` are built before it, the stolen model first."""
 
     name: str
     kind: str
+    how: str
     net: str
-    build: Callable[[Data, nn.Module], nn.Module]
-    parent: str | None = None
+    seed: int
+    build: Build
+    parents: tuple[str, ...] = ()
+    task: str = SAME
+    form: str = FLOAT32
+    owner: str | None = field(default=None)
 
 
-def recipes(owners: list[str], others: list[str], epochs: int) -> Iterator[Recipe]:
-    """Everything made for these owner nets; owners come before what derives from them."""
-    for net in owners:
-        yield Recipe(f"{net}-owner", "owner", net, _trained(net, epochs, 0))
-    for net in owners:
-        yield Recipe(f"{net}-seed", "homologous", net, _trained(net, epochs, 1))
-        yield Recipe(f"{net}-smoothed", "homologous", net, _trained(net, epochs, 2, smoothing=0.1))
-        yield Recipe(f"{net}-half1", "homologous", net, _trained(net, epochs, 3, stop=0.5))
-        yield Recipe(f"{net}-half2", "homologous", net, _trained(net, epochs, 4, start=0.5))
-    for net in others:
-        yield Recipe(f"{net}-other", "homologous", net, _trained(net, epochs, 5))
-    for net in owners:
-        yield from _derived(net, others[0], epochs)
-
-
-def _derived(net: str, other: str, epochs: int) -> Iterator[Recipe]:
-    parent = f"{net}-owner"
-    modified: dict[str, Callable[[Data, nn.Module], nn.Module]] = {
-        "ftll": _tuned(head_only=True, fresh_head=False, epochs=max(epochs // 3, 3)),
-        "ftal": _tuned(head_only=False, fresh_head=False, epochs=max(epochs // 3, 3)),
-        "rtll": _tuned(head_only=True, fresh_head=True, epochs=max(epochs // 3, 3)),
-        "prune20": _pruned(0.2),
-        "prune40": _pruned(0.4),
-        "prune60": _pruned(0.6),
-        "prune60ft": _pruned_and_tuned(0.6, epochs),
-        "noise": _noised,
-    }
-    for name, build in modified.items():
-        yield Recipe(f"{net}-{name}", "modified", net, build, parent)
-    retrained = _tuned(head_only=False, fresh_head=True, epochs=max(epochs // 3, 3))
-    yield Recipe(f"{net}-rtal", "retrained", net, retrained, parent)
-    yield Recipe(f"{net}-advft", "adversarial", net, _adversarially_tuned, parent)
-    yield Recipe(f"{net}-kd", "distilled", net, _distilled(net, epochs, soft=True), parent)
-    yield Recipe(f"{net}-kd-{other}", "distilled", other, _distilled(other, epochs, True), parent)
-    yield Recipe(f"{net}-labels", "distilled", net, _distilled(net, epochs, soft=False), parent)
-
-
-def new(net: str, data: Data, seed: int) -> nn.Module:
-    """A freshly initialised net for this data."""
-    torch.manual_seed(seed)
-    return NETS[net](data.shape, data.classes).to(memory_format=torch.channels_last)
+def recipes(scale: Scale, *, public: bool) -> Iterator[Recipe]:
+    """Everything a scale holds; parents come before what derives from them."""
+    owners = [f"{net}-owner" for net in scale.owners]
+    for net, name in zip(scale.owners, owners, strict=True):
+        yield _trained(scale, name, OWNER, "owner", net, 0, scale.part)
+    for net in scale.owners:
+        yield from _innocents(scale, net)
+    for number, net in enumerate(scale.others):
+        for copy in range(scale.others_each):
+            part = scale.independents[copy % len(scale.independents)].part
+            name = f"{net}-other{copy or ''}"
+            yield _trained(scale, name, HOMOLOGOUS, "other net", net, 5 + number + 10 * copy, part)
+    if public and scale.siblings:
+        yield from _family(scale, scale.owners[0])
+        owners.append("tuned-owner")
+    nets = [*scale.owners, scale.owners[0]]
+    for net, name in zip(nets, owners, strict=False):
+        yield from _stolen(scale, net, name, public=public)
+    for net in scale.owners:
+        yield from _transferred(scale, net, public=public)
 
 
 def _trained(
+    scale: Scale,
+    name: str,
+    kind: str,
+    how: str,
     net: str,
-    epochs: int,
     seed: int,
-    *,
-    smoothing: float = 0.0,
-    start: float = 0.0,
-    stop: float = 1.0,
-) -> Callable[[Data, nn.Module], nn.Module]:
-    def build(data: Data, _parent: nn.Module) -> nn.Module:
-        part = data.pool.part(start, stop)
-        return fit(
-            new(net, data, seed), part.x, part.y, epochs=epochs, seed=seed, smoothing=smoothing
-        )
+    part: Part,
+    training: Training = Training(1, 0),
+) -> Recipe:
+    def build(data: Data, _parents: list[nn.Module]) -> nn.Module:
+        split = data.pool.part(*part)
+        fresh = new(net, data.shape, data.classes, seed).to(split.x.device)
+        return fit(fresh, split.x, split.y, replace(training, epochs=scale.epochs, seed=seed))
+
+    return Recipe(name, kind, how, net, seed, build)
+
+
+def _innocents(scale: Scale, net: str) -> Iterator[Recipe]:
+    seed = 1
+    for row in scale.independents:
+        for number in range(row.count):
+            name = f"{net}-{row.tag}{number or ''}"
+            yield _trained(scale, name, HOMOLOGOUS, row.how, net, seed, row.part, row.training)
+            seed += 1
+
+
+def _family(scale: Scale, net: str) -> Iterator[Recipe]:
+    """A public ancestor, an owner tuned from it, and innocents tuned from it too."""
+
+    def ancestor(data: Data, _parents: list[nn.Module]) -> nn.Module:
+        assert data.public is not None
+        classes = int(data.public.y.max()) + 1
+        fresh = new(net, data.shape, classes, 50).to(data.public.x.device)
+        return fit(fresh, data.public.x, data.public.y, Training(scale.epochs, 50))
+
+    yield Recipe("ancestor", HOMOLOGOUS, "public ancestor", net, 50, ancestor, task=PUBLIC_TASK)
+    yield _descendant(scale, "tuned-owner", OWNER, "owner", net, 51, scale.part)
+    for number in range(scale.siblings):
+        part = scale.independents[number % 3].part
+        name, seed = f"tuned-sibling{number or ''}", 52 + number
+        yield _descendant(scale, name, HOMOLOGOUS, "common ancestor", net, seed, part)
+
+
+def _descendant(
+    scale: Scale, name: str, kind: str, how: str, net: str, seed: int, part: Part
+) -> Recipe:
+    def build(data: Data, parents: list[nn.Module]) -> nn.Module:
+        split = data.pool.part(*part)
+        fresh = new(net, data.shape, data.classes, seed).to(split.x.device)
+        start = {k: v for k, v in parents[0].state_dict().items() if not k.startswith("head.")}
+        fresh.load_state_dict(start, strict=False)
+        return fit(fresh, split.x, split.y, Training(scale.epochs, seed, 2e-3))
+
+    return Recipe(name, kind, how, net, seed, build, ("ancestor",))
+
+
+def _stolen(scale: Scale, net: str, owner: str, *, public: bool) -> Iterator[Recipe]:
+    other, seedling = scale.others[0], f"{net}-{scale.independents[0].tag}"
+    for tag in scale.attacks:
+        attack = ATTACKS[tag]
+        if public or not attack.needs_public:
+            yield Recipe(
+                f"{owner.removesuffix('-owner')}-{tag}",
+                PIRATED,
+                attack.how,
+                other if attack.other_net else net,
+                0,
+                _applied(attack, net, other, scale.epochs),
+                (owner, seedling),
+                attack.task,
+                attack.form,
+                owner,
+            )
+
+
+def _applied(attack: Attack, net: str, other: str, epochs: int) -> Build:
+    def build(data: Data, parents: list[nn.Module]) -> nn.Module:
+        return attack.make(Setting(data, net, other, parents[0], parents[1], epochs))
 
     return build
 
 
-def _tuned(
-    *, head_only: bool, fresh_head: bool, epochs: int
-) -> Callable[[Data, nn.Module], nn.Module]:
-    def build(data: Data, parent: nn.Module) -> nn.Module:
-        net = copy.deepcopy(parent)
-        if fresh_head:
-            torch.manual_seed(6)
-            net.head.reset_parameters()
-        parameters = net.head.parameters() if head_only else net.parameters()
-        lr = 1e-2 if head_only else 1e-3 if fresh_head else 5e-4
-        return fit(
-            net, data.thief.x, data.thief.y, epochs=epochs, seed=6, lr=lr, parameters=parameters
-        )
+def _transferred(scale: Scale, net: str, *, public: bool) -> Iterator[Recipe]:
+    """Innocents in the label spaces that copies are transferred to."""
+    for task in (MERGED, PUBLIC_TASK) if public else (MERGED,):
+        for number in range(scale.transfers):
+            parent = f"{net}-{scale.independents[number % 2].tag}{number // 2 or ''}"
 
-    return build
+            def build(
+                data: Data, parents: list[nn.Module], task: str = task, number: int = number
+            ) -> nn.Module:
+                setting = Setting(data, net, net, parents[0], parents[0], scale.epochs)
+                return transferred(setting, task, 60 + number)
 
-
-def _pruned(share: float) -> Callable[[Data, nn.Module], nn.Module]:
-    def build(_data: Data, parent: nn.Module) -> nn.Module:
-        return pruned(copy.deepcopy(parent), share)
-
-    return build
-
-
-def _pruned_and_tuned(share: float, epochs: int) -> Callable[[Data, nn.Module], nn.Module]:
-    def build(data: Data, parent: nn.Module) -> nn.Module:
-        net = copy.deepcopy(parent)
-        layers = prunable(net)
-        for layer in layers:
-            prune.l1_unstructured(layer, "weight", share)
-        fit(net, data.thief.x, data.thief.y, epochs=epochs, seed=7, lr=1e-3)
-        for layer in layers:
-            prune.remove(layer, "weight")
-        return net
-
-    return build
-
-
-@torch.no_grad()
-def _noised(_data: Data, parent: nn.Module) -> nn.Module:
-    net = copy.deepcopy(parent)
-    generator = torch.Generator().manual_seed(8)
-    for weight in net.parameters():
-        if weight.ndim > 1:
-            noise = torch.randn(weight.shape, generator=generator)
-            weight.add_(0.1 * weight.std() * noise)
-    return net
-
-
-def _adversarially_tuned(data: Data, parent: nn.Module) -> nn.Module:
-    net = copy.deepcopy(parent)
-    return fit(net, data.thief.x, data.thief.y, epochs=4, seed=9, lr=5e-4, adversarial_eps=8 / 255)
-
-
-def _distilled(net: str, epochs: int, soft: bool) -> Callable[[Data, nn.Module], nn.Module]:
-    def build(data: Data, parent: nn.Module) -> nn.Module:
-        x = torch.cat([data.thief.x, data.pool.x[: 2 * len(data.thief.x)]])
-        scores = logits(parent, x)
-        targets: Tensor = scores.softmax(1) if soft else scores.argmax(1)
-        return fit(new(net, data, 10), x, targets, epochs=epochs, seed=10)
-
-    return build
+            name = f"{net}-{task.split()[0]}-innocent{number or ''}"
+            yield Recipe(name, HOMOLOGOUS, "transferred", net, 60 + number, build, (parent,), task)

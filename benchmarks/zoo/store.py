@@ -1,28 +1,55 @@
-"""A population on disk: weights as safetensors, one manifest, built once and reopened."""
+"""A population on disk: weights and ONNX for each model, one manifest, built once and reopened.
 
+`manifest.json` is what `auditkit bench` reads (docs/benchmarking.md).
+"""
+
+import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmarks.zoo.attacks import FLOAT16, INT8, PUBLIC_TASK, task_classes, task_split
 from benchmarks.zoo.data import Data
-from benchmarks.zoo.population import Recipe, new, recipes
+from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
+from benchmarks.zoo.nets import new
+from benchmarks.zoo.population import OWNER, PIRATED, Recipe
 from benchmarks.zoo.training import accuracy
+
+FORMAT = "auditkit.models/1"
+SAMPLES = 2000
+DROP = 0.15
+"""A copy that lost more accuracy than this is no copy worth having; it is counted apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the manifest; `accuracy` is on held-out data, 0..1."""
+    """One line of the manifest; paths are relative to it."""
 
     name: str
     kind: str
+    how: str
     net: str
-    parent: str | None
+    seed: int
+    owner: str | None
+    parents: list[str]
+    task: str
+    form: str
+    classes: int
     accuracy: float
+    """On held-out data of its own task, 0..1."""
+    broken: bool
+    """A copy for the owner's task that lost more than 15 points of accuracy."""
+    file: str
+    weights: str
+    digest: str
+    model: str | None = None
+    """TorchScript, of owners only: what `auditkit fingerprint` opens."""
 
 
 class Zoo:
@@ -31,40 +58,84 @@ class Zoo:
     def __init__(self, folder: Path, data: Data) -> None:
         self.folder = folder
         self.data = data
-        folder.mkdir(parents=True, exist_ok=True)
 
     def records(self) -> list[Record]:
         """What the manifest lists, in building order."""
         manifest = self.folder / "manifest.json"
         if not manifest.exists():
             return []
-        return [Record(**entry) for entry in json.loads(manifest.read_text())]
+        return [Record(**entry) for entry in json.loads(manifest.read_text())["models"]]
 
     def open(self, record: Record) -> nn.Module:
         """The trained net, in evaluation mode."""
-        net = new(record.net, self.data, 0)
-        net.load_state_dict(load_file(self._weights(record.name)))
-        return net.eval()
+        net = new(record.net, self.data.shape, record.classes, 0)
+        net.load_state_dict(load_file(self.folder / record.weights))
+        return net.eval().to(self.data.pool.x.device)
 
-    def build(self, owners: list[str], others: list[str], epochs: int) -> Iterator[Record]:
-        """Make what is missing and yield every record."""
-        done = {record.name: record for record in self.records()}
-        for recipe in recipes(owners, others, epochs):
-            if recipe.name not in done:
-                done[recipe.name] = self._make(recipe, done)
-                entries = [asdict(record) for record in done.values()]
-                (self.folder / "manifest.json").write_text(json.dumps(entries, indent=1))
-            yield done[recipe.name]
+    def make(self, recipe: Recipe, known: dict[str, Record]) -> Record:
+        """Build one model and write its files; its parents are there."""
+        parents = [self.open(known[name]) for name in recipe.parents]
+        net = recipe.build(self.data, parents)
+        state = {name: value.contiguous().cpu() for name, value in net.state_dict().items()}
+        weights, file = f"{recipe.name}.safetensors", f"{recipe.name}.onnx"
+        save_file(state, self.folder / weights)
+        right = self._accuracy(net, recipe.task)
+        owner = known[recipe.owner] if recipe.owner else None
+        net = net.cpu()
+        self._export(net, recipe, known)
+        model = f"{recipe.name}.pt" if recipe.kind == OWNER else None
+        if model is not None:
+            save_torchscript(net, self.data.shape, self.folder / model)
+        return Record(
+            **{name: getattr(recipe, name) for name in ("name", "kind", "how", "net", "seed")},
+            owner=recipe.owner,
+            parents=list(recipe.parents),
+            task=recipe.task,
+            form=recipe.form,
+            classes=task_classes(self.data, recipe.task),
+            accuracy=round(right, 4),
+            broken=recipe.kind == PIRATED
+            and recipe.task == (owner.task if owner else "")
+            and right < (owner.accuracy if owner else 0) - DROP,
+            file=file,
+            weights=weights,
+            digest="sha256:" + hashlib.sha256((self.folder / file).read_bytes()).hexdigest(),
+            model=model,
+        )
 
-    def _make(self, recipe: Recipe, done: dict[str, Record]) -> Record:
-        parent = self.open(done[recipe.parent]) if recipe.parent else nn.Identity()
-        net = recipe.build(self.data, parent)
-        state = {name: value.contiguous() for name, value in net.state_dict().items()}
-        save_file(state, self._weights(recipe.name))
-        held_out = self.data.held_out
+    def _accuracy(self, net: nn.Module, task: str) -> float:
+        split = self.data.held_out
+        if task == PUBLIC_TASK:
+            assert self.data.public is not None
+            split = self.data.public.part(0.8, 1)
+        else:
+            split = task_split(split, task)
         with torch.inference_mode():
-            score = accuracy(net, held_out.x, held_out.y)
-        return Record(recipe.name, recipe.kind, recipe.net, recipe.parent, round(score, 4))
+            return accuracy(net, split.x, split.y)
 
-    def _weights(self, name: str) -> Path:
-        return self.folder / f"{name}.safetensors"
+    def _export(self, net: nn.Module, recipe: Recipe, known: dict[str, Record]) -> None:
+        path = self.folder / f"{recipe.name}.onnx"
+        if recipe.form == FLOAT16:
+            save_fp16(self.folder / known[recipe.parents[0]].file, path)
+        elif recipe.form == INT8:
+            save_int8(self.folder / known[recipe.parents[0]].file, path)
+        else:
+            save_onnx(net, self.data.shape, path)
+
+    def write(self, facts: dict[str, Any], records: list[Record]) -> None:
+        """The manifest, whole or not at all."""
+        contents = {
+            "format": FORMAT,
+            "samples": "samples.npz",
+            **facts,
+            "models": [asdict(record) for record in records],
+        }
+        draft = self.folder / "manifest.json.part"
+        draft.write_text(json.dumps(contents, indent=1))
+        draft.replace(self.folder / "manifest.json")
+
+    def prepare(self) -> None:
+        """The folder, with held-out samples that owners fingerprint with."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        x, y = (part[:SAMPLES].cpu() for part in (self.data.held_out.x, self.data.held_out.y))
+        np.savez(self.folder / "samples.npz", x=x.contiguous().numpy(), y=y.numpy())

@@ -1,17 +1,20 @@
 """One battery for every fingerprint method: what any of them must deliver to be a bundle."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from auditkit import fingerprints
-from auditkit.fingerprints.base import Request
+from auditkit import fingerprints, identification
+from auditkit.errors import FingerprintError
+from auditkit.fingerprints.base import Need, Request
 from auditkit.order import InputFacts
 from auditkit.owner.domain import place
 from auditkit.owner.models import LoadedModel
 from auditkit.owner.samples import read_samples
+from auditkit.owner.shadows import train_shadows
 from auditkit.owner.standins import train_standins
 from auditkit.registry import load, names
 from auditkit.types import Discrimination
@@ -21,19 +24,57 @@ __all__ = ["samples_file"]
 COUNT = 30
 
 
-@pytest.fixture(scope="module", params=names(fingerprints))
-def found(request, samples_file):
-    """A method's name, its request, the owner's net, and what it found twice."""
+@pytest.fixture(scope="module")
+def owner_request(samples_file, tmp_path_factory):
+    """The owner's weights as they were, and a request with everything a method may need."""
     net: Net = trained(3)
     model = LoadedModel("owner", "sha256:00", net)
     owner, samples = place(model, InputFacts(), read_samples(samples_file), torch.device("cpu"))
     assert samples is not None
     inputs, labels = owner.tensor(samples.x), torch.from_numpy(np.array(samples.y))
     strangers = tuple(train_standins(inputs, labels, CLASSES, 0))
-    asked = Request(owner, samples, strangers, COUNT, 0, lambda *_: None)
     before = {name: value.clone() for name, value in net.state_dict().items()}
+    points = owner.tensor(samples.x)
+    shadows = train_shadows(owner, points, labels, strangers, 0, silent)
+    triggers = tmp_path_factory.mktemp("triggers") / "triggers.npz"
+    np.savez(triggers, x=samples.x[:60], y=owner.answers(points[:60]).argmax(1).numpy())
+    asked = Request(owner, samples, strangers, COUNT, 0, silent, shadows)
+    return before, asked, {"triggerset": {"file": str(triggers)}}
+
+
+def silent(_stage, _done, _total):
+    """No progress."""
+
+
+@pytest.fixture(scope="module", params=names(fingerprints))
+def found(request, owner_request):
+    """A method's name, its request, the owner's net, and what it found twice."""
+    before, asked, options = owner_request
+    asked = dataclasses.replace(asked, options=options.get(request.param, {}))
     method = load(fingerprints, request.param)
     return asked, before, method(asked), method(asked)
+
+
+@pytest.mark.parametrize("name", names(fingerprints))
+def test_a_method_says_what_it_is(name):
+    """Paper, needs and the identification that weighs its answers are there to be listed."""
+    method = load(fingerprints, name)
+    assert method.paper
+    assert method.lead in names(identification)
+    assert set(method.needs) <= set(Need)
+
+
+@pytest.mark.parametrize("name", names(fingerprints))
+def test_what_is_missing_is_one_line(name, owner_request):
+    """Without samples, or with a setting it doesn't know, a method refuses and says what to do."""
+    _, asked, _ = owner_request
+    method = load(fingerprints, name)
+    bare = dataclasses.replace(asked, samples=None, strangers=(), shadows=None)
+    if method.needs:
+        with pytest.raises(FingerprintError, match="--samples"):
+            method(bare)
+    with pytest.raises(FingerprintError, match="no setting 'nonsense'"):
+        method(dataclasses.replace(asked, options={"nonsense": "1"}))
 
 
 def test_points_fit_the_input(found):
