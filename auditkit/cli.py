@@ -4,15 +4,15 @@ Exit codes: 0 homologous, 3 pirated, 4 inconclusive, 5 could not audit, 2 usage.
 verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats 0.
 """
 
+import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from auditkit.errors import AuditkitError
+from auditkit.console import COULD_NOT_AUDIT, errors, progress_bar
 from auditkit.order import InputFacts, Order
 from auditkit.text import clean
 from auditkit.types import Access, Decision, Outcome, Verdict
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from auditkit.types import Evidence
 
 EXIT_CODES = {Decision.HOMOLOGOUS: 0, Decision.PIRATED: 3, Decision.INCONCLUSIVE: 4}
-COULD_NOT_AUDIT = 5
 WORST_FIRST = (3, 5, 4, 0)
-
-Progress = Callable[[str, int, int], None]
 
 app = typer.Typer(
     name="auditkit",
@@ -77,7 +74,7 @@ def fingerprint(
     from auditkit import bundle, pipeline
 
     path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
-    with _errors(), _progress(quiet=quiet) as progress:
+    with errors(), progress_bar(quiet=quiet) as progress:
         facts = _facts(input_shape, input_range, mean, std)
         order = Order(model, weights, samples, method, points, seed, device, facts)
         made = pipeline.fingerprint(order, progress)
@@ -108,7 +105,7 @@ def calibrate(
 
     if not homologous and not pirated:
         raise typer.BadParameter("give at least one --homologous or --pirated model")
-    with _errors(), _progress(quiet=quiet) as progress:
+    with errors(), progress_bar(quiet=quiet) as progress:
         before = bundle.read(bundle_path)
         made = pipeline.calibrate(
             before,
@@ -148,10 +145,10 @@ def check(
     from auditkit import bundle, pipeline
     from auditkit.adapters.base import Options
 
-    with _errors():
+    with errors():
         _known_format(output_format)
         opened = bundle.read(bundle_path)
-        with _progress(quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             outcomes = pipeline.audit(
                 opened,
                 suspects,
@@ -177,7 +174,7 @@ def judge(
     from auditkit import bundle, pipeline
     from auditkit import evidence as evidence_files
 
-    with _errors():
+    with errors():
         _known_format(output_format)
         opened = bundle.read(bundle_path)
         outcomes: list[Outcome] = [
@@ -195,9 +192,44 @@ def queries(
     """Write what to ask a suspect that can't be reached; its answers are a suspect then."""
     from auditkit import bundle, pipeline
 
-    with _errors():
+    with errors():
         count = pipeline.queries(bundle.read(bundle_path), output)
     _tell(f"{output}: {count} points; record the answers in their order as labels or scores")
+
+
+@app.command()
+def methods() -> None:
+    """List the ways to find points: what each needs, and which paper it is from."""
+    from auditkit import pipeline
+
+    with errors():
+        for name, method in pipeline.methods().items():
+            needs = " and ".join(method.needs) or "nothing"
+            typer.echo(f"{name:12} {method.paper}")
+            typer.echo(f"{'':12} needs {needs}; weighed by {method.lead}, from {method.access} on")
+            typer.echo(f"{'':12} settings: {method.described()}")
+
+
+@app.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(help="Models of known kind with their manifest.json.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all results.")],
+    method: Annotated[
+        list[str] | None, typer.Option(help="NAME, NAME:setting=value,… or all; repeatable.")
+    ] = None,
+    queries: Annotated[str, typer.Option(help="How many points are asked.")] = "10,20,50,100,200",
+    workers: Annotated[int, typer.Option(min=1, help="Fingerprints made at a time.")] = 2,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Compare methods on models of known kind; run again, it goes on."""
+    from auditkit.benchmark.command import bench as run
+
+    command = "auditkit " + shlex.join(sys.argv[1:])
+    with errors(), progress_bar(quiet=quiet) as progress:
+        run(folder, output, method or [], queries, workers, device, command, progress)
+    if not quiet:
+        _tell(f"{output}: report.md, results.json, results.csv and plots")
 
 
 @app.command()
@@ -207,7 +239,7 @@ def inspect(
     """Show what is in a bundle or an evidence file."""
     from auditkit import inspection
 
-    with _errors():
+    with errors():
         typer.echo(inspection.describe(file))
 
 
@@ -224,35 +256,6 @@ def exit_code(outcomes: list[Outcome]) -> int:
         for outcome in outcomes
     }
     return next((code for code in WORST_FIRST if code in codes), COULD_NOT_AUDIT)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """What auditkit raises on purpose becomes one line on stderr and exit code 5."""
-    try:
-        yield
-    except AuditkitError as error:
-        typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
-        raise typer.Exit(COULD_NOT_AUDIT) from error
-    except KeyboardInterrupt:
-        typer.echo("auditkit: interrupted; nothing was written", err=True)
-        raise typer.Exit(COULD_NOT_AUDIT) from None
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Progress]:
-    """A bar on stderr where that is a terminal; silence elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _stage, _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda stage, done, total: bar.update(
-            task, description=stage, completed=done, total=total
-        )
 
 
 def _facts(shape: str | None, bounds: str | None, mean: str | None, std: str | None) -> InputFacts:

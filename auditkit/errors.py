@@ -17,7 +17,8 @@ AuditkitError
 │   ├── SuspectMismatchError
 │   └── QueryError
 ├── EvidenceError
-└── CalibrationError
+├── CalibrationError
+└── BenchmarkError
 
 Messages are one line: what was wanted, what was got, what to do. Misuse by the programmer stays
 `ValueError` or `TypeError`; few or odd answers are no errors but an inconclusive verdict.
@@ -94,3 +95,7 @@ class EvidenceError(AuditkitError):
 
 class CalibrationError(AuditkitError):
     """Reference models are missing, doubled or contradictory."""
+
+
+class BenchmarkError(AuditkitError):
+    """A benchmark's models or results can't be used."""

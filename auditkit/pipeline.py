@@ -5,10 +5,11 @@ import os
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from auditkit import identification
+from auditkit import fingerprints, identification
 from auditkit.adapters import open_suspect, split
 from auditkit.adapters.base import Adapter, Options
 from auditkit.answers import access_of, answers_of, checked, joined
@@ -55,6 +56,15 @@ def fingerprint(order: Order, progress: Progress = silent) -> Bundle:
         ) from error
     made, references = make_fingerprint(order, progress)
     return Bundle(made, tuple(references), versions("numpy", "torch"), now())
+
+
+def methods() -> dict[str, Any]:
+    """Every way to find points, by name (needs torch).
+
+    Raises:
+        MissingRuntimeError: torch is not installed.
+    """
+    return {name: load(fingerprints, name) for name in names(fingerprints)}
 
 
 def query(

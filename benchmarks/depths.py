@@ -17,7 +17,7 @@ from auditkit.owner.domain import place, sample_labels
 from auditkit.owner.models import LoadedModel
 from auditkit.owner.samples import RawSamples
 from auditkit.owner.standins import train_standins
-from benchmarks.verdicts import DROP
+from benchmarks.verdicts import MODIFIED, column
 from benchmarks.zoo.data import load
 from benchmarks.zoo.store import Record, Zoo
 from benchmarks.zoo.training import logits
@@ -65,10 +65,9 @@ def _extremes(zoo: Zoo, owner: Record, points: Tensor, targets: Tensor) -> tuple
     modified, innocent = [1.0], [0.0]
     for record in zoo.records():
         share = float((logits(zoo.open(record), points).argmax(1) == targets).float().mean())
-        usable = record.accuracy >= owner.accuracy - DROP
-        if record.parent == owner.name and record.kind == "modified" and usable:
+        if record.owner == owner.name and column(record) == MODIFIED:
             modified.append(share)
-        if record.parent is None and record.name != owner.name:
+        if record.owner is None and not record.task and record.name != owner.name:
             innocent.append(share)
     return min(modified), max(innocent)
 

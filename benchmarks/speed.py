@@ -30,7 +30,7 @@ from auditkit.owner.standins import StandIn, train_standins
 from auditkit.types import CORE, Access, Discrimination, Family, Fingerprint, InputSpec, OwnerRecord
 from benchmarks.zoo.export import save_onnx
 from benchmarks.zoo.nets import NETS
-from benchmarks.zoo.training import fit
+from benchmarks.zoo.training import Training, fit
 
 SHAPE, CLASSES, POINTS, ROUNDS = (3, 32, 32), 10, 100, 9
 DIGIT = (1, 28, 28)
@@ -114,7 +114,7 @@ def _owner() -> tuple[Owner, Request]:
     images, labels = x[order].reshape(-1, *DIGIT).astype(np.float32) / 255, y[order]
     torch.manual_seed(0)
     net = NETS["strided"](DIGIT, CLASSES)
-    fit(net, torch.from_numpy(images[:2000]), torch.from_numpy(labels[:2000]), epochs=4, seed=0)
+    fit(net, torch.from_numpy(images[:2000]), torch.from_numpy(labels[:2000]), Training(4, 0))
     raw = RawSamples(images[2000:], labels[2000:].astype(np.int64))
     net.requires_grad_(False)
     owner, samples = place(

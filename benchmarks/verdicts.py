@@ -7,6 +7,7 @@ Python callable and recorded answers too, which must give the same verdict.
 
 import argparse
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,20 +21,29 @@ from auditkit import pipeline
 from auditkit.bundle import Bundle
 from auditkit.order import Order
 from auditkit.types import Access, Decision, Outcome, Verdict
+from benchmarks.zoo.attacks import FLOAT32
 from benchmarks.zoo.data import load
-from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
+from benchmarks.zoo.export import save_torchscript
 from benchmarks.zoo.store import Record, Zoo
 
-DROP = 0.15
-"""A copy that lost more accuracy than this is no copy worth having; it is counted apart."""
 EVERY_WAY = 2
 """Models of each kind that are asked through every adapter."""
-COLUMNS = ("modified", "homologous", "retrained", "adversarial", "distilled")
+MODIFIED, BROKEN = "modified", "broken"
+COLUMN_OF = {
+    "all retrained": "retrained",
+    "adversarially fine-tuned": "adversarial",
+    "averaged": "averaged",
+    **dict.fromkeys(("distilled", "extracted by probabilities"), "extracted"),
+    **dict.fromkeys(("extracted by labels", "extracted, public data"), "extracted"),
+    "data-free extraction": "extracted",
+}
+"""Every other attack is a modification."""
+COLUMNS = (MODIFIED, "homologous", "retrained", "adversarial", "averaged", "extracted", BROKEN)
 _CURRENT: list[ort.InferenceSession] = []
 
 
 class Row(NamedTuple):
-    """One suspect: `kind` tells copies that lost too much accuracy by ", broken"."""
+    """One suspect; `kind` is its column."""
 
     kind: str
     decision: Decision
@@ -69,11 +79,10 @@ def _audit_all(zoo: Zoo, owner: Record, samples: int, seed: int) -> int:
     """Returns how many innocents were called pirated."""
     bundle = _fingerprint(zoo, owner, samples, seed)
     rows: list[Row] = []
-    for number, (record, kind, path) in enumerate(_suspects(zoo, owner)):
+    for number, record in enumerate(_suspects(zoo, owner)):
+        path, told = zoo.folder / record.file, column(record)
         [outcome] = pipeline.audit(bundle, [str(path)], access=Access.LABEL)
         decision = _decision(outcome)
-        usable = record.accuracy >= owner.accuracy - DROP
-        told = kind if usable or kind == "homologous" else f"{kind}, broken"
         rows.append(Row(told, decision, _similarity(outcome)))
         others = _other_ways(zoo, record, path, bundle) if number % 5 < EVERY_WAY else {}
         differing = [way for way, other in others.items() if _decision(other) is not decision]
@@ -91,8 +100,14 @@ def _audit_all(zoo: Zoo, owner: Record, samples: int, seed: int) -> int:
 def markdown(title: str, share: float, rows: Sequence[Row]) -> str:
     """One line of the table in docs/benchmark.md."""
     cells = [_cell([row for row in rows if row.kind == kind]) for kind in COLUMNS]
-    broken = _cell([row for row in rows if row.kind.endswith("broken")])
-    return f"| {' | '.join((title, f'{share:.0%}', *cells, broken))} |"
+    return f"| {' | '.join((title, f'{share:.0%}', *cells))} |"
+
+
+def column(record: Record) -> str:
+    """Which column of the table a suspect belongs to."""
+    if record.owner is None:
+        return "homologous"
+    return BROKEN if record.broken else COLUMN_OF.get(record.how, MODIFIED)
 
 
 def _cell(rows: Sequence[Row]) -> str:
@@ -105,17 +120,12 @@ def _cell(rows: Sequence[Row]) -> str:
 
 
 def _fingerprint(zoo: Zoo, owner: Record, samples: int, seed: int) -> Bundle:
-    folder = zoo.folder / "files"
-    folder.mkdir(exist_ok=True)
-    held_out = zoo.data.held_out
-    np.savez(
-        folder / "samples.npz",
-        x=held_out.x[:samples].contiguous().numpy(),
-        y=held_out.y[:samples].numpy(),
-    )
-    model = save_torchscript(zoo.open(owner), zoo.data.shape, folder / f"{owner.name}.pt")
+    held_out, chosen = zoo.data.held_out, zoo.folder / f"samples-{samples}.npz"
+    x, y = held_out.x[:samples].contiguous().numpy(), held_out.y[:samples].numpy()
+    np.savez(chosen, x=x, y=y)
     started = time.perf_counter()
-    bundle = pipeline.fingerprint(Order(str(model), samples=folder / "samples.npz", seed=seed))
+    model = zoo.folder / str(owner.model)
+    bundle = pipeline.fingerprint(Order(str(model), samples=chosen, seed=seed))
     seconds = time.perf_counter() - started
     made = bundle.fingerprint
     print(
@@ -127,30 +137,24 @@ def _fingerprint(zoo: Zoo, owner: Record, samples: int, seed: int) -> Bundle:
     return bundle
 
 
-def _suspects(zoo: Zoo, owner: Record) -> Iterator[tuple[Record, str, Path]]:
-    folder, shape = zoo.folder / "files", zoo.data.shape
-    source = save_onnx(zoo.open(owner), shape, folder / f"{owner.name}.onnx")
-    yield owner, "modified", save_fp16(source, folder / f"{owner.name}-fp16.onnx")
-    yield owner, "modified", save_int8(source, folder / f"{owner.name}-int8.onnx")
+def _suspects(zoo: Zoo, owner: Record) -> Iterator[Record]:
     for record in zoo.records():
-        if record.name != owner.name and record.parent in (None, owner.name):
-            kind = "homologous" if record.parent is None else record.kind
-            yield record, kind, save_onnx(zoo.open(record), shape, folder / f"{record.name}.onnx")
+        if record.name != owner.name and record.owner in (None, owner.name) and not record.task:
+            yield record
 
 
 def _other_ways(zoo: Zoo, record: Record, path: Path, bundle: Bundle) -> dict[str, Outcome]:
     _CURRENT[:] = [ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])]
     families = bundle.fingerprint.families.values()
     points = np.concatenate([family.points for family in families])
-    np.savez(path.with_suffix(".npz"), labels=answer(points).argmax(axis=1))
-    ways = {
-        "callable": "python:benchmarks.verdicts:answer",
-        "recorded": str(path.with_suffix(".npz")),
-    }
-    if path.stem == record.name:
-        script = save_torchscript(zoo.open(record), zoo.data.shape, path.with_suffix(".pt"))
-        ways["torchscript"] = str(script)
-    outcomes = pipeline.audit(bundle, list(ways.values()), access=Access.LABEL)
+    with tempfile.TemporaryDirectory() as folder:
+        recorded = Path(folder) / "answers.npz"
+        np.savez(recorded, labels=answer(points).argmax(axis=1))
+        ways = {"callable": "python:benchmarks.verdicts:answer", "recorded": str(recorded)}
+        if record.form == FLOAT32:
+            script = save_torchscript(zoo.open(record), zoo.data.shape, Path(folder) / "model.pt")
+            ways["torchscript"] = str(script)
+        outcomes = pipeline.audit(bundle, list(ways.values()), access=Access.LABEL)
     return dict(zip(ways, outcomes, strict=True))
 
 

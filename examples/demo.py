@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from benchmarks.zoo.data import unit_rows
 from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
 from benchmarks.zoo.nets import NETS, Shape
-from benchmarks.zoo.training import accuracy, fit, logits, pruned
+from benchmarks.zoo.pruning import pruned
+from benchmarks.zoo.training import Training, accuracy, fit, logits
 
 FOLDER = Path("demo")
 SHAPE: Shape = (1, 28, 28)
@@ -62,7 +63,7 @@ def _digits() -> tuple[Tensor, Tensor]:
 
 def _trained(net: str, x: Tensor, targets: Tensor, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    return fit(NETS[net](tuple(x.shape[1:]), CLASSES), x, targets, epochs=EPOCHS, seed=seed)
+    return fit(NETS[net](tuple(x.shape[1:]), CLASSES), x, targets, Training(EPOCHS, seed))
 
 
 def _timed(name: str, make: Callable[[], nn.Module], x: Tensor, y: Tensor) -> nn.Module:
@@ -78,13 +79,13 @@ def _copies(owner: nn.Module, x: Tensor, y: Tensor) -> dict[str, str]:
     console.print(f"   {'owner':28} {accuracy(owner, x[SAMPLES], y[SAMPLES]):.1%} right")
 
     def fine_tuned() -> nn.Module:
-        return fit(copy.deepcopy(owner), x[THIEF], y[THIEF], epochs=3, seed=1, lr=5e-4)
+        return fit(copy.deepcopy(owner), x[THIEF], y[THIEF], Training(3, 1, 5e-4))
 
     def new_head() -> nn.Module:
         net = copy.deepcopy(owner)
         net.head.reset_parameters()
         head = list(net.head.parameters())
-        return fit(net, x[THIEF], y[THIEF], epochs=4, seed=2, lr=1e-2, parameters=head)
+        return fit(net, x[THIEF], y[THIEF], Training(4, 2, 1e-2), head)
 
     nets = {
         "fine-tuned": _timed("fine-tuned", fine_tuned, x, y),
@@ -151,7 +152,7 @@ def _honest_no() -> None:
     x, y = unit_rows(data.data[order]), torch.from_numpy(data.target[order].astype(np.int64))
     for name, seed in (("rows", 0), ("rows-innocent", 1)):
         torch.manual_seed(seed)
-        net = fit(NETS["mlp"]((x.shape[1],), 2), x[:350], y[:350], epochs=20, seed=seed)
+        net = fit(NETS["mlp"]((x.shape[1],), 2), x[:350], y[:350], Training(20, seed))
         save_torchscript(net, (x.shape[1],), FOLDER / f"{name}.pt")
         save_onnx(net, (x.shape[1],), FOLDER / f"{name}.onnx")
     np.savez(FOLDER / "rows.npz", x=x[350:].numpy(), y=y[350:].numpy())

@@ -121,6 +121,12 @@ class Method:
         used = {name: _plain(value) for name, value in asdict(settings).items()}
         return replace(found, parameters={"settings": used, **found.parameters})
 
+    def described(self) -> str:
+        """The settings that a user may change, with their defaults."""
+        known = asdict(self.settings())
+        single = [f"{k}={v}" for k, v in known.items() if isinstance(v, str | int | float)]
+        return ", ".join(single) or "none"
+
     def _check_needs(self, request: Request) -> None:
         if self.needs and request.samples is None:
             raise FingerprintError(f"this method needs {' and '.join(self.needs)}; add --samples")

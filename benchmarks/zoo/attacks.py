@@ -2,12 +2,11 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from benchmarks.zoo import pruning
 from benchmarks.zoo.data import Data, Split

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 POOL, HELD_OUT, FEWEST_HELD_OUT = 0.7, 0.15, 60
 PUBLIC = 12_000
+TRIGGERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,15 @@ def load(
         int(whole.y.max()) + 1,
         None if public is None else _fitted(_read(public, None, limit or PUBLIC), whole.x),
     )
+
+
+def trigger_set(shape: tuple[int, ...], classes: int) -> Split:
+    """100 abstract images with random labels, for a backdoor watermark (Adi et al., 2018)."""
+    generator = torch.Generator().manual_seed(99)
+    coarse = torch.rand((TRIGGERS, shape[0], 5, 5), generator=generator)
+    images = functional.interpolate(coarse, shape[1:], mode="bilinear", align_corners=True)
+    labels = torch.randint(classes, (TRIGGERS,), generator=generator)
+    return Split((images * 255).round() / 255, labels)
 
 
 def _read(path: Path, classes: int | None, limit: int | None) -> Split:

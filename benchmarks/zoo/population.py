@@ -1,8 +1,9 @@
 """Which models a population holds: a table for each scale, and every model as a recipe."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+import torch
 from torch import nn
 
 from benchmarks.zoo.attacks import (
@@ -15,12 +16,15 @@ from benchmarks.zoo.attacks import (
     Setting,
     transferred,
 )
-from benchmarks.zoo.data import Data
+from benchmarks.zoo.data import Data, Split, trigger_set
 from benchmarks.zoo.nets import new
 from benchmarks.zoo.training import Training, fit, flipped_and_cut
 
 OWNER, PIRATED, HOMOLOGOUS = "owner", "pirated", "homologous"
+MARKED, TUNED = "marked-owner", "tuned-owner"
 Part = tuple[float, float]
+PLAIN = Training(1, 0)
+"""Epochs and seed are filled in."""
 Build = Callable[[Data, list[nn.Module]], nn.Module]
 
 
@@ -32,7 +36,7 @@ class Independent:
     tag: str
     count: int
     part: Part
-    training: Training = Training(1, 0)
+    training: Training = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,13 @@ class Scale:
     """Innocents transferred to another label space, for each owner's net and label space."""
     siblings: int = 0
     """Innocents tuned from the public ancestor that one more owner was tuned from."""
+    watermarked: bool = False
+    """Whether there is one more owner, with a backdoor watermark."""
     limit: int | None = None
 
 
-SMOOTHED = Training(1, 0, smoothing=0.1)
-AUGMENTED = Training(1, 0, augment=flipped_and_cut)
+SMOOTHED = replace(PLAIN, smoothing=0.1)
+AUGMENTED = replace(PLAIN, augment=flipped_and_cut)
 SURVEY = Scale(
     owners=("lenet", "resnet"),
     others=("vgg", "wide", "mlp"),
@@ -88,6 +94,7 @@ TINY = Scale(
     attacks=tuple(ATTACKS),
     transfers=4,
     siblings=6,
+    watermarked=True,
     limit=24_000,
 )
 SCALES = {
@@ -116,29 +123,37 @@ class Recipe:
     parents: tuple[str, ...] = ()
     task: str = SAME
     form: str = FLOAT32
-    owner: str | None = field(default=None)
+    owner: str | None = None
+    triggers: str | None = None
 
 
 def recipes(scale: Scale, *, public: bool) -> Iterator[Recipe]:
     """Everything a scale holds; parents come before what derives from them."""
-    owners = [f"{net}-owner" for net in scale.owners]
-    for net, name in zip(scale.owners, owners, strict=True):
+    owners = [(net, f"{net}-owner") for net in scale.owners]
+    for net, name in owners:
         yield _trained(scale, name, OWNER, "owner", net, 0, scale.part)
     for net in scale.owners:
         yield from _innocents(scale, net)
+    yield from _other_nets(scale)
+    if public and scale.siblings:
+        yield from _family(scale, scale.owners[0])
+        owners.append((scale.owners[0], TUNED))
+    if scale.watermarked:
+        net = scale.owners[len(scale.owners) // 2]
+        yield _marked(scale, net)
+        owners.append((net, MARKED))
+    for net, name in owners:
+        yield from _stolen(scale, net, name, public=public)
+    for net in scale.owners:
+        yield from _transferred(scale, net, public=public)
+
+
+def _other_nets(scale: Scale) -> Iterator[Recipe]:
     for number, net in enumerate(scale.others):
         for copy in range(scale.others_each):
             part = scale.independents[copy % len(scale.independents)].part
             name = f"{net}-other{copy or ''}"
             yield _trained(scale, name, HOMOLOGOUS, "other net", net, 5 + number + 10 * copy, part)
-    if public and scale.siblings:
-        yield from _family(scale, scale.owners[0])
-        owners.append("tuned-owner")
-    nets = [*scale.owners, scale.owners[0]]
-    for net, name in zip(nets, owners, strict=False):
-        yield from _stolen(scale, net, name, public=public)
-    for net in scale.owners:
-        yield from _transferred(scale, net, public=public)
 
 
 def _trained(
@@ -149,7 +164,7 @@ def _trained(
     net: str,
     seed: int,
     part: Part,
-    training: Training = Training(1, 0),
+    training: Training = PLAIN,
 ) -> Recipe:
     def build(data: Data, _parents: list[nn.Module]) -> nn.Module:
         split = data.pool.part(*part)
@@ -178,7 +193,7 @@ def _family(scale: Scale, net: str) -> Iterator[Recipe]:
         return fit(fresh, data.public.x, data.public.y, Training(scale.epochs, 50))
 
     yield Recipe("ancestor", HOMOLOGOUS, "public ancestor", net, 50, ancestor, task=PUBLIC_TASK)
-    yield _descendant(scale, "tuned-owner", OWNER, "owner", net, 51, scale.part)
+    yield _descendant(scale, TUNED, OWNER, "owner", net, 51, scale.part)
     for number in range(scale.siblings):
         part = scale.independents[number % 3].part
         name, seed = f"tuned-sibling{number or ''}", 52 + number
@@ -196,6 +211,22 @@ def _descendant(
         return fit(fresh, split.x, split.y, Training(scale.epochs, seed, 2e-3))
 
     return Recipe(name, kind, how, net, seed, build, ("ancestor",))
+
+
+def _marked(scale: Scale, net: str) -> Recipe:
+    """Trained to give random labels to a hundred abstract images, ten times an epoch."""
+
+    def build(data: Data, _parents: list[nn.Module]) -> nn.Module:
+        split = data.pool.part(*scale.part)
+        marks = trigger_set(data.shape, data.classes).to(split.x.device)
+        marked = Split(
+            torch.cat([split.x, marks.x.repeat(10, 1, 1, 1)]),
+            torch.cat([split.y, marks.y.repeat(10)]),
+        )
+        fresh = new(net, data.shape, data.classes, 80).to(split.x.device)
+        return fit(fresh, marked.x, marked.y, Training(scale.epochs, 80))
+
+    return Recipe(MARKED, OWNER, "owner", net, 80, build, triggers="triggers.npz")
 
 
 def _stolen(scale: Scale, net: str, owner: str, *, public: bool) -> Iterator[Recipe]:

@@ -36,7 +36,7 @@ def mask_filters(net: nn.Module, share: float) -> None:
 
 
 def mask_unimportant(net: nn.Module, share: float, x: Tensor, y: Tensor) -> None:
-    """The weights whose loss is felt least, to first order (Taylor; Molchanov et al., ICLR 2017)."""
+    """The weights that the loss feels least, to first order (Molchanov et al., ICLR 2017)."""
     layers = prunable(net)
     functional.cross_entropy(net(x), y).backward()
     for layer in layers:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchmarks.zoo.attacks import FLOAT16, INT8, PUBLIC_TASK, task_classes, task_split
-from benchmarks.zoo.data import Data
+from benchmarks.zoo.data import Data, trigger_set
 from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
 from benchmarks.zoo.nets import new
 from benchmarks.zoo.population import OWNER, PIRATED, Recipe
@@ -50,6 +50,8 @@ class Record:
     digest: str
     model: str | None = None
     """TorchScript, of owners only: what `auditkit fingerprint` opens."""
+    triggers: str | None = None
+    """Of a watermarked owner: its inputs and expected labels."""
 
 
 class Zoo:
@@ -101,6 +103,7 @@ class Zoo:
             weights=weights,
             digest="sha256:" + hashlib.sha256((self.folder / file).read_bytes()).hexdigest(),
             model=model,
+            triggers=recipe.triggers,
         )
 
     def _accuracy(self, net: nn.Module, task: str) -> float:
@@ -139,3 +142,6 @@ class Zoo:
         self.folder.mkdir(parents=True, exist_ok=True)
         x, y = (part[:SAMPLES].cpu() for part in (self.data.held_out.x, self.data.held_out.y))
         np.savez(self.folder / "samples.npz", x=x.contiguous().numpy(), y=y.numpy())
+        if len(self.data.shape) == 3:
+            marks = trigger_set(self.data.shape, self.data.classes)
+            np.savez(self.folder / "triggers.npz", x=marks.x.numpy(), y=marks.y.numpy())

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -105,6 +107,6 @@ def logits(net: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([net(batch) for batch in x.split(500)])
 
 
-def accuracy(net: nn.Module, x: Tensor, y: Tensor) -> float:
+def accuracy(net: nn.Module, x: Tensor, y: NDArray[np.int64] | Tensor) -> float:
     """Share of right answers, 0..1."""
-    return float((logits(net, x).argmax(1) == y).float().mean())
+    return float((logits(net, x).argmax(1) == torch.as_tensor(y, device=x.device)).float().mean())

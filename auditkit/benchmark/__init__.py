@@ -1,0 +1,1 @@
+"""Which method tells copies from innocents, measured on models of known kind."""

@@ -1,0 +1,72 @@
+"""`auditkit bench`: what it takes on the command line, and the files it leaves."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from auditkit import fingerprints, registry
+from auditkit.container import write_whole
+from auditkit.errors import BenchmarkError
+from auditkit.order import split_method
+
+ALL = "all"
+Progress = Callable[[str, int, int], None]
+
+
+def bench(
+    folder: Path,
+    output: Path,
+    methods: list[str],
+    queries: str,
+    workers: int,
+    device: str,
+    command: str,
+    progress: Progress,
+) -> None:
+    """Compare methods, print the main table, and write tables and plots into `output`.
+
+    Raises:
+        BenchmarkError: The models' folder or an argument can't be used.
+        UnknownPluginError: No such method.
+    """
+    from auditkit.benchmark import tables
+    from auditkit.benchmark.plots import draw
+    from auditkit.benchmark.population import read_population
+    from auditkit.benchmark.run import Design, compare
+
+    design = Design(_methods(methods), _counts(queries), workers, device, command)
+    population = read_population(folder)
+    output.mkdir(parents=True, exist_ok=True)
+    made = compare(population, design, output, progress)
+    if not made.cells:
+        reasons = "; ".join(made.failures[:3])
+        raise BenchmarkError(f"no method could be compared: {reasons or 'no pirated models'}")
+    plots = list(draw(made, output))
+    for name, text in {
+        "results.json": tables.as_json(made),
+        "results.csv": tables.as_csv(made),
+        "report.md": tables.as_markdown(made, plots),
+    }.items():
+        write_whole(output / name, text.encode())
+    tables.print_terminal(made, sys.stdout)
+
+
+def _methods(wanted: list[str]) -> tuple[str, ...]:
+    """`all` stands for every method with its defaults; each is there once."""
+    known = registry.names(fingerprints)
+    names = [name for entry in wanted or [ALL] for name in (known if entry == ALL else [entry])]
+    for name in names:
+        method, _ = split_method(name)
+        if method not in known:
+            raise BenchmarkError(f"no method {method!r}; there are: {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        counts = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        counts = ()
+    if not counts or counts[0] < 2 or counts[-1] > 5000:
+        raise BenchmarkError(f"--queries wants numbers from 2 to 5000 between commas, got {text!r}")
+    return counts

@@ -1,0 +1,42 @@
+"""What a terminal shows while a command runs: a bar, or one line of what went wrong."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+from auditkit.errors import AuditkitError
+from auditkit.text import clean
+
+COULD_NOT_AUDIT = 5
+Progress = Callable[[str, int, int], None]
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """What auditkit raises on purpose becomes one line on stderr and exit code 5."""
+    try:
+        yield
+    except AuditkitError as error:
+        typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
+        raise typer.Exit(COULD_NOT_AUDIT) from error
+    except KeyboardInterrupt:
+        typer.echo("auditkit: interrupted; nothing was written", err=True)
+        raise typer.Exit(COULD_NOT_AUDIT) from None
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress]:
+    """A bar on stderr where that is a terminal; silence elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=stage, completed=done, total=total
+        )
