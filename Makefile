@@ -4,7 +4,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test lint types arch bench format clean
+ZOO ?= zoo
+
+.PHONY: help demo test lint types arch bench benchmark smoke format clean
 
 help:  ## List these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +35,13 @@ arch: $(VENV)/.ready  ## Who may import whom
 
 bench: $(VENV)/.ready  ## Speed, as ratios measured side by side
 	$(RUN) -m benchmarks.speed
+
+benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/
+	$(RUN) -m benchmarks.zoo $(DATA) --public $(PUBLIC) -o $(ZOO)
+	$(RUN) -m benchmarks.methods $(ZOO) -o docs
+
+smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
+	$(RUN) -m benchmarks.zoo.smoke $(DATA) --public $(PUBLIC)
 
 format: $(VENV)/.ready  ## Rewrite the code in the house's style
 	$(VENV)/bin/ruff check --fix .

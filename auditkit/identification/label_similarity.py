@@ -1,7 +1,7 @@
 """DeepCore's first identification: how often the suspect gives the owner's label on core points.
 
 Works with labels alone. The default thresholds were measured on modified copies and innocent models
-(docs/benchmark.md); they carry no error rate.
+(docs/verdicts.md); they carry no error rate.
 """
 
 from auditkit.identification.base import (

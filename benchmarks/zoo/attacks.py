@@ -190,6 +190,12 @@ def public_data(data: Data) -> Tensor:
     return data.public.x
 
 
+def without_data(setting: Setting) -> nn.Module:
+    """As many made inputs as an owner's training has natural ones, about twice."""
+    rounds = max(2, setting.epochs * len(setting.data.pool.x) // 336)
+    return datafree(setting.parent, setting.net, setting.data.shape, rounds)
+
+
 def averaged(setting: Setting, share: float) -> nn.Module:
     """Weights mixed with an independent model's, then trained on until they work."""
     net = setting.copy()
@@ -253,7 +259,7 @@ ATTACKS: dict[str, Attack] = {
     "labels-other": _labels("extracted by labels", own_data, other=True),
     "labels-disjoint": _labels("extracted by labels", disjoint_data),
     "labels-public": _labels("extracted, public data", public_data, public=True),
-    "datafree": Attack("data-free extraction", lambda s: datafree(s.parent, s.net, s.data.shape)),
+    "datafree": Attack("data-free extraction", without_data),
     "average": Attack("averaged", partial(averaged, share=0.2)),
     "merged": Attack("transferred", partial(transferred, task=MERGED), task=MERGED),
     "public": Attack(

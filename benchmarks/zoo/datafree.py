@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.zoo.nets import Shape, new
 
-NOISE, BATCH, ROUNDS, STUDENT_STEPS = 64, 64, 300, 4
+NOISE, BATCH, STUDENT_STEPS = 64, 64, 4
 
 
 class _Generator(nn.Module):
@@ -40,10 +40,8 @@ class _Generator(nn.Module):
         return images
 
 
-def datafree(
-    teacher: nn.Module, net: str, shape: Shape, rounds: int = ROUNDS, seed: int = 12
-) -> nn.Module:
-    """A fresh net of the same kind that never saw a natural input."""
+def datafree(teacher: nn.Module, net: str, shape: Shape, rounds: int, seed: int = 12) -> nn.Module:
+    """A fresh net of the same kind that never saw a natural input; 320 made ones a round."""
     device = next(teacher.parameters()).device
     with torch.no_grad():
         classes = teacher(torch.zeros(1, *shape, device=device)).shape[1]

@@ -7,6 +7,7 @@ from torch import nn
 
 Shape = tuple[int, ...]
 NetFactory = Callable[[Shape, int], nn.Module]
+torch.backends.mha.set_fastpath_enabled(False)  # the fused attention can't be traced
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

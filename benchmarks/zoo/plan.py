@@ -18,12 +18,12 @@ class Plan:
     public: Path | None
     folder: Path
     scale: str
-    owners: tuple[str, ...] | None
-    others: tuple[str, ...] | None
-    epochs: int | None
-    classes: int | None
-    limit: int | None
-    device: str
+    owners: tuple[str, ...] | None = None
+    others: tuple[str, ...] | None = None
+    epochs: int | None = None
+    classes: int | None = None
+    limit: int | None = None
+    device: str = "cpu"
 
     def open(self) -> tuple[Zoo, dict[str, Recipe]]:
         """The folder and its recipes by name."""
