@@ -1,0 +1,224 @@
+"""Points learnt from shadow models (MetaFinger: Yang, Wang, Li, IJCAI 2022).
+
+Images are trained until copies of the owner answer alike and independent models differ from them,
+under random input transforms; those that hold for models held out come first. Departures: shadows
+are auditkit's quick ones; a point's label is the owner's, not the mode over positives; the last
+epoch counts, not the best one; median blur is left out, and rows of a table get no transform;
+points that don't hold for every held-out model fill up, best first, where too few do.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from auditkit.errors import FingerprintError
+from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.owner.domain import BATCH, snapped
+
+__all__ = ["metafinger"]
+
+Net = Callable[[Tensor], Tensor]
+"""Model inputs -> scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The authors' code's for CIFAR-10."""
+
+    rate: float = 0.01  # Adam's, as a share of the input range
+    epochs: int = 10  # each with every training positive as the anchor once
+    partners: int = 3  # other positives, and negatives, that an anchor is compared with
+    alpha: float = 1.0  # weight of differing from negatives
+    surplus: float = 2.0  # starts for each point wanted; the code repeats batches of 70 instead
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Models:
+    """What points are trained on and, held out, judged by."""
+
+    positives: Sequence[Net]
+    negatives: Sequence[Net]
+    held_positives: Sequence[Net]
+    held_negatives: Sequence[Net]
+
+
+def find_learnt_points(request: Request, settings: Settings) -> Findings:
+    """Points on which held-out copies agree with the owner and held-out strangers don't.
+
+    Raises:
+        FingerprintError: There are fewer than 20 samples, or too few copies that still work.
+    """
+    models = _models(request)
+    starts = _starts(request, settings)
+    points = snapped(_learnt(request, settings, models, starts), request.owner.spec)
+    labels = request.owner.answers(points).argmax(1)
+    inputs = request.owner.inputs(points)
+    kept = _agreement(models.held_positives, inputs, labels)
+    shared = _agreement(models.held_negatives, inputs, labels)
+    best = torch.argsort(kept - shared, descending=True, stable=True)[: request.count]
+    measured = {
+        "hold for every held-out model": int(((kept == 1) & (shared == 0))[best].sum()),
+        "positives": [len(models.positives), len(models.held_positives)],
+        "negatives": [len(models.negatives), len(models.held_negatives)],
+    }
+    return request.weighed_by_labels(points[best], measured)
+
+
+def _models(request: Request) -> _Models:
+    """Every other shadow model is held out; the owner itself is not."""
+    shadows = request.shadow_models()
+    generator = torch.Generator().manual_seed(request.seed)
+    order = torch.randperm(len(shadows.modified), generator=generator).tolist()
+    positives = [shadows.modified[row].scores for row in order]
+    order = torch.randperm(len(shadows.independent), generator=generator).tolist()
+    negatives = [shadows.independent[row].scores for row in order]
+    models = _Models(
+        [request.owner.model_scores, *positives[::2]],
+        negatives[::2],
+        positives[1::2],
+        negatives[1::2],
+    )
+    if not (models.held_positives and models.held_negatives):
+        raise FingerprintError(
+            "too few changed copies of the model still work (its weights may be frozen into "
+            "constants), so there is nothing to learn from"
+        )
+    return models
+
+
+def _starts(request: Request, settings: Settings) -> Tensor:
+    generator = torch.Generator().manual_seed(request.seed)
+    points = request.naturals()[0]
+    if len(points) < FEWEST:
+        raise FingerprintError(
+            f"there are only {len(points)} samples to start at (at least {FEWEST} are needed); "
+            "give more samples"
+        )
+    order = torch.randperm(len(points), generator=generator).to(points.device)
+    return points[order[: math.ceil(settings.surplus * request.count)]]
+
+
+def _learnt(request: Request, settings: Settings, models: _Models, starts: Tensor) -> Tensor:
+    owner = request.owner
+    generator = torch.Generator().manual_seed(request.seed)
+    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
+    shares = ((starts - lower) / (upper - lower)).clamp(0, 1).requires_grad_()
+    optimizer = torch.optim.Adam([shares], lr=settings.rate)
+    total = settings.epochs * len(models.positives)
+    for epoch in range(settings.epochs):
+        anchors = torch.randperm(len(models.positives), generator=generator).tolist()
+        for number, anchor in enumerate(anchors):
+            request.progress("learning points", epoch * len(anchors) + number, total)
+            shown = _transformed(shares, generator) if shares.ndim == 4 else shares
+            inputs = owner.inputs(lower + shown * (upper - lower))
+            loss = _loss(settings, models, anchor, inputs, generator)
+            (shares.grad,) = torch.autograd.grad(loss, shares)
+            optimizer.step()
+            shares.data.clamp_(0, 1)
+    points = lower + shares.detach() * (upper - lower)
+    return torch.minimum(torch.maximum(points, lower), upper)
+
+
+def _loss(
+    settings: Settings, models: _Models, anchor: int, inputs: Tensor, generator: torch.Generator
+) -> Tensor:
+    """How far the anchor is from other positives, less how far from negatives; summed."""
+    logs = models.positives[anchor](inputs).log_softmax(1)
+    others = [net for row, net in enumerate(models.positives) if row != anchor]
+
+    def distance(nets: Sequence[Net]) -> Tensor:
+        rows = torch.randperm(len(nets), generator=generator)[: settings.partners].tolist()
+        return torch.stack(
+            [
+                functional.kl_div(
+                    logs, nets[row](inputs).log_softmax(1), reduction="sum", log_target=True
+                )
+                for row in rows
+            ]
+        ).mean()
+
+    return distance(others) - settings.alpha * distance(models.negatives)
+
+
+@torch.no_grad()
+def _agreement(nets: Sequence[Net], inputs: Tensor, labels: Tensor) -> Tensor:
+    """(n,) share of nets that give each point its label."""
+    rows = [torch.cat([net(batch) for batch in inputs.split(BATCH)]).argmax(1) for net in nets]
+    return (torch.stack(rows) == labels).float().mean(0)
+
+
+def _transformed(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images in 0..1 under one random transform; what comes in at the edges is 0."""
+    kind = int(torch.randint(len(TRANSFORMS), (1,), generator=generator))
+    return TRANSFORMS[kind](images, generator)
+
+
+def _same(images: Tensor, _generator: torch.Generator) -> Tensor:
+    return images
+
+
+def _flipped(images: Tensor, _generator: torch.Generator) -> Tensor:
+    return images.flip(-1)
+
+
+def _sheared(images: Tensor, generator: torch.Generator) -> Tensor:
+    across, down = (0.1 * torch.rand(2, generator=generator)).tolist()
+    return _warped(images, [[1, across, 0], [down, 1, 0]])
+
+
+def _resized(images: Tensor, generator: torch.Generator) -> Tensor:
+    """0.75 to 1.25 times as large, then padded or cropped."""
+    zoom = 1 / (0.75 + 0.5 * float(torch.rand(1, generator=generator)))
+    return _warped(images, [[zoom, 0, 0], [0, zoom, 0]])
+
+
+def _translated(images: Tensor, generator: torch.Generator) -> Tensor:
+    """By up to 5/32 of the width and of the height; the grid is 2 wide."""
+    across, down = (10 / 32 * torch.rand(2, generator=generator)).tolist()
+    return _warped(images, [[1, 0, -across], [0, 1, -down]])
+
+
+def _warped(images: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
+    theta = torch.tensor(matrix, dtype=images.dtype, device=images.device)
+    grid = functional.affine_grid(
+        theta.expand(len(images), 2, 3), list(images.shape), align_corners=False
+    )
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+def _blurred(images: Tensor, _generator: torch.Generator) -> Tensor:
+    return functional.avg_pool2d(images, 3, stride=1, padding=1)
+
+
+def _softened(images: Tensor, _generator: torch.Generator) -> Tensor:
+    """A Gaussian of 3 by 3."""
+    row = torch.tensor([0.25, 0.5, 0.25], device=images.device)
+    kernel = torch.outer(row, row).expand(images.shape[1], 1, 3, 3)
+    return functional.conv2d(images, kernel, padding=1, groups=images.shape[1])
+
+
+def _noisy(images: Tensor, generator: torch.Generator) -> Tensor:
+    return images + 0.05 * torch.randn(images.shape, generator=generator).to(images)
+
+
+def _shaken(images: Tensor, generator: torch.Generator) -> Tensor:
+    noise = 2 * torch.rand(images.shape, generator=generator) - 1
+    return images + 0.05 * noise.to(images)
+
+
+TRANSFORMS = (
+    *(_same, _flipped, _sheared, _resized, _translated),
+    *(_blurred, _softened, _noisy, _shaken),
+)
+"""The code's, for images in 0..1; one is drawn for each step."""
+
+metafinger = Method(
+    find_learnt_points,
+    Settings,
+    "Yang, Wang, Li: MetaFinger (IJCAI 2022)",
+    needs=(Need.SAMPLES, Need.LABELS, Need.SHADOWS),
+)
