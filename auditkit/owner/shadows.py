@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from auditkit.owner.copies import Copy, changed, tuned_copies, working_copies
@@ -19,6 +20,8 @@ ROUNDS = 3
 """Times each small net is trained, with another seed, for copies and for independent models."""
 NATURALS = 1000
 WORKING = 0.8
+MIXES = 2
+"""Times each sample is mixed with another for the nets that learn from the owner."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +31,7 @@ class Shadows:
     modified: tuple[StandIn, ...]
     """Copies of the owner's weights: pruned, quantised, noisy, fine-tuned, head retrained."""
     extracted: tuple[StandIn, ...]
-    """Small nets that learnt the owner's labels of the samples."""
+    """Small nets that learnt the owner's labels of the samples, and of means of two samples."""
     independent: tuple[StandIn, ...]
     """The same nets that learnt the samples' own labels; the stand-ins are among them."""
 
@@ -51,19 +54,27 @@ def train_shadows(
         seed: Fixes everything random.
         progress: Told after each model.
     """
-    inputs, classes = owner.inputs(points), owner.record.classes
+    classes = owner.record.classes
     total = 2 * ROUNDS * len(strangers)
+    asked = torch.cat([points, *(_means(points, seed + number) for number in range(MIXES))])
 
-    def trained(targets: Tensor, first: int, done: int) -> Iterator[StandIn]:
+    def trained(chosen: Tensor, targets: Tensor, first: int, done: int) -> Iterator[StandIn]:
+        inputs = owner.inputs(chosen)
         for number in range(first, ROUNDS):
             for net in train_standins(inputs, targets, classes, seed + 100 * (number + 1)):
                 yield net
                 done += 1
                 progress("training shadow models", min(done, total), total)
 
-    extracted = tuple(trained(owner.answers(points).argmax(1), 0, 0))
-    independent = (*strangers, *trained(labels, 1, len(extracted)))
+    extracted = tuple(trained(asked, owner.answers(asked).argmax(1), 0, 0))
+    independent = (*strangers, *trained(points, labels, 1, len(extracted)))
     return Shadows(_modified(owner, points, labels, seed), extracted, independent)
+
+
+def _means(points: Tensor, seed: int) -> Tensor:
+    """Each sample half mixed with another: there the owner's answers are its own."""
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))
+    return (points + points[order.to(points.device)]) / 2
 
 
 def _modified(owner: Owner, points: Tensor, labels: Tensor, seed: int) -> tuple[StandIn, ...]:
