@@ -10,7 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-TUNED: tuple[str, ...] = ()
+TUNED = (
+    "ipguard:k=1",
+    "sac:inputs=mixed",
+    "sac:inputs=jpeg",
+    "uap:eps=0.1",
+    "conferrable:surplus=3",
+)
 
 
 def main() -> None:

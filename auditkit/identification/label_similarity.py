@@ -22,6 +22,8 @@ def weigh_labels(
 ) -> Identification:
     """Compare the share of matching labels with the thresholds and with known strangers."""
     family = fingerprint.families[CORE]
+    if not evidence.answers[CORE].answered.any():
+        return Identification(NAME, Decision.INCONCLUSIVE, "the suspect answered no core point")
     value = agreement(family, evidence.answers[CORE])
     known = [agreement(family, r.answers[CORE]) for r in strangers(references) if CORE in r.answers]
     threshold = max([PIRATED_FROM, *((1 + share) / 2 for share in known)])

@@ -19,6 +19,8 @@ def weigh_mistakes(
     if MISTAKE not in fingerprint.families:
         return Identification(NAME, None, "the bundle has no natural mistakes of the owner")
     family = fingerprint.families[MISTAKE]
+    if not evidence.answers[MISTAKE].answered.any():
+        return Identification(NAME, None, "the suspect answered none of the natural mistakes")
     value = agreement(family, evidence.answers[MISTAKE])
     return Identification(
         NAME, None, f"makes {value:.0%} of the owner's {len(family)} natural mistakes too", value

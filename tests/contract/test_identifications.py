@@ -51,6 +51,7 @@ def test_every_answer_is_weighed(weigh, led, bundle, access, classes, answered):
     assert isinstance(opinion, Identification)
     assert opinion.reason
     assert "\n" not in opinion.reason
+    assert opinion.value is None or math.isfinite(opinion.value)
     assert opinion.says is not Decision.PIRATED
 
 
