@@ -7,7 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Fingerprinted:
     owner: str
     seconds: float
     bundle: Bundle | None
+    """With its core points alone: methods are compared by those, query for query."""
     failure: str | None = None
 
     @property
@@ -126,8 +127,13 @@ def _with_triggers(method: str, owner: Model) -> str:
 def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
     key = file_key(owner.name, method)
     facts = json.loads((folder / f"{key}.json").read_text())
-    made = bundles.read(folder / f"{key}.fp") if facts["failure"] is None else None
+    made = _core_alone(bundles.read(folder / f"{key}.fp")) if facts["failure"] is None else None
     return Fingerprinted(method, owner.name, facts["seconds"], made, facts["failure"])
+
+
+def _core_alone(bundle: Bundle) -> Bundle:
+    core = {CORE: bundle.fingerprint.families[CORE]}
+    return replace(bundle, fingerprint=replace(bundle.fingerprint, families=core), references=())
 
 
 def ask_all(

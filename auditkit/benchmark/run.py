@@ -35,7 +35,7 @@ class Cost:
     generation: float
     """From opening the owner to the bundle, on one thread, with all that has to be trained."""
     check: float
-    """Asking an open suspect all points."""
+    """Asking an open suspect all core points."""
     points: int
 
 

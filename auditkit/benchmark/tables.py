@@ -128,7 +128,7 @@ random half of the innocents; the innocents counted are the other half.
 - Copies that lost more than 15 points of accuracy are *broken*: in a row of their own, in no \
 other figure. Label spaces are never mixed.
 - *generate*: seconds for a bundle on one thread, with everything it has to train; *check*: \
-seconds to ask an open suspect all the bundle's points.
+seconds to ask an open suspect all core points.
 """
 
 
