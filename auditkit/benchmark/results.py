@@ -20,6 +20,7 @@ from auditkit.benchmark.statistics import (
 
 EVERY_COPY = "all copies"
 BROKEN = "broken copies"
+ANOTHER_OWNER = "another owner"
 DRAWS, REPEATS, SEED = 300, 200, 0
 AGAINST = "homologous: "
 
@@ -92,12 +93,16 @@ def groups(scored: list[Scored]) -> Iterator[tuple[str, list[Group]]]:
     yield BROKEN, _by_owner(broken, usable)
     innocents = [one for one in same if one.suspect.kind != PIRATED]
     for how in _in_order(one.suspect for one in innocents):
-        chosen = [one for one in innocents if one.suspect.how == how]
+        chosen = [one for one in innocents if _how(one.suspect) == how]
         yield AGAINST + how, _by_owner(same, chosen)
 
 
 def _in_order(models: Iterable[Model]) -> list[str]:
-    return list(dict.fromkeys(model.how for model in models))
+    return list(dict.fromkeys(_how(model) for model in models))
+
+
+def _how(model: Model) -> str:
+    return ANOTHER_OWNER if model.kind == OWNER else model.how
 
 
 def _by_owner(pirated: list[Scored], homologous: list[Scored]) -> list[Group]:

@@ -13,7 +13,7 @@ from benchmarks.zoo.plan import Plan
 from benchmarks.zoo.population import OWNER, Recipe
 from benchmarks.zoo.workers import build
 
-LIMIT = 400
+LIMIT = 300
 
 
 def main() -> None:
