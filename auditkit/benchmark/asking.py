@@ -19,7 +19,7 @@ from auditkit.adapters import open_suspect, split
 from auditkit.adapters.base import Options
 from auditkit.benchmark.population import OWNER, Model, Population
 from auditkit.bundle import Bundle
-from auditkit.errors import AuditkitError
+from auditkit.errors import AuditkitError, BenchmarkError
 from auditkit.order import Order
 from auditkit.types import CORE, Access, Answers, Evidence, InputSpec, SuspectRecord
 
@@ -108,8 +108,8 @@ def _make(owner: Model, method: str, samples: str, points: int, folder: Path) ->
     started = time.perf_counter()
     failure = None
     try:
-        spec = _with_triggers(method, owner)
-        order = Order(str(owner.model), samples=Path(samples), method=spec, points=points)
+        chosen = _with_triggers(method, owner)
+        order = Order(str(owner.model), samples=Path(samples), method=chosen, points=points)
         bundles.write(pipeline.fingerprint(order), folder / f"{key}.fp")
     except AuditkitError as error:
         failure = str(error)
@@ -120,8 +120,11 @@ def _make(owner: Model, method: str, samples: str, points: int, folder: Path) ->
 
 def _with_triggers(method: str, owner: Model) -> str:
     """A watermark is its owner's own: the manifest says where its triggers are."""
-    known = method == TRIGGERSET and owner.triggers is not None
-    return f"{method}:file={owner.triggers}" if known else method
+    if method != TRIGGERSET:
+        return method
+    if owner.triggers is None:
+        raise BenchmarkError("the manifest names no triggers of this owner")
+    return f"{method}:file={owner.triggers}"
 
 
 def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:

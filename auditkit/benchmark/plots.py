@@ -89,7 +89,10 @@ def _queries(comparison: Comparison, path: Path) -> None:
                 and title_of(cell) == title
             )
             axes.plot(*zip(*line, strict=True), marker="o", label=title)
+        counts = sorted({cell.setup.queries for cell in comparison.cells})
         axes.set_xscale("log")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
         axes.set_xlabel("queries")
         axes.set_title(str(access), fontsize=10)
         axes.grid(alpha=0.3)

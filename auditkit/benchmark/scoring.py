@@ -38,19 +38,21 @@ def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
     """  # noqa: D205
     if made.bundle is None:
         return
-    lead, count = made.bundle.fingerprint.lead, len(made.bundle.fingerprint.families[CORE])
+    lead = made.bundle.fingerprint.lead
     for asked in queries:
-        if asked <= count:
-            yield Setup(made.method, lead, Access.LABEL, asked)
-            yield Setup(made.method, lead, Access.PROBABILITIES, asked)
-            if lead == LABELS_AGREE:
-                yield Setup(made.method, OUTPUTS_AGREE, Access.PROBABILITIES, asked)
+        yield Setup(made.method, lead, Access.LABEL, asked)
+        yield Setup(made.method, lead, Access.PROBABILITIES, asked)
+        if lead == LABELS_AGREE:
+            yield Setup(made.method, OUTPUTS_AGREE, Access.PROBABILITIES, asked)
 
 
 def scored(
     made: Fingerprinted, setup: Setup, answers: Iterable[tuple[Model, Asked]]
 ) -> Iterator[Scored]:
-    """Weigh each suspect's first so many answers; those that can't be weighed are left out."""
+    """Weigh each suspect's first so many answers, all of them where there are fewer.
+
+    Suspects whose answers can't be weighed are left out.
+    """
     if made.bundle is None:
         return
     short = first(made.bundle.fingerprint, setup.queries)

@@ -14,6 +14,7 @@ from auditkit.types import Access
 
 SCHEMA = "auditkit.benchmark/1"
 ACCESSES = (Access.LABEL, Access.PROBABILITIES)
+WIDE = 120
 USUAL = 100
 """Queries in all tables but the one by queries."""
 SHORT = {
@@ -55,12 +56,12 @@ def print_terminal(comparison: Comparison, stream: IO[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=stream)
+    console = Console(file=stream, width=None if stream.isatty() else WIDE)
     usual = usual_queries(comparison)
     for access in ACCESSES:
         table = Table(title=f"{comparison.title}: {access}, {usual} queries", title_justify="left")
         for head in HEADS:
-            table.add_column(head)
+            table.add_column(head, overflow="fold")
         for cell in ranked(comparison, access, usual):
             table.add_row(*_main_row(cell))
         console.print(table)
@@ -112,7 +113,7 @@ def title_of(cell: Cell) -> str:
 
 
 def _head(comparison: Comparison) -> str:
-    counts = ", ".join(f"{count} {kind}" for kind, count in comparison.counts.items())
+    counts = "; ".join(f"{count} {kind}" for kind, count in comparison.counts.items())
     tools = ", ".join(f"{name} {version}" for name, version in comparison.versions.items())
     return f"""# Benchmark: {comparison.title}
 
@@ -129,6 +130,7 @@ random half of the innocents; the innocents counted are the other half.
 other figure. Label spaces are never mixed.
 - *generate*: seconds for a bundle on one thread, with everything it has to train; *check*: \
 seconds to ask an open suspect all core points.
+- A bundle that has fewer points than queries is asked all it has.
 """
 
 
