@@ -37,7 +37,7 @@ def _bundle_lines(found: Bundle) -> list[str]:
         f"owner digest    {facts.owner_digest}",
         f"input           shape {made.spec.shape}, from {min(made.spec.lower):g} "
         f"to {max(made.spec.upper):g}",
-        f"method          {facts.method}, seed {made.seed}",
+        f"method          {facts.method}, weighed by {made.lead}, seed {made.seed}",
         f"points          {points}",
         f"discrimination  {facts.discrimination}: {facts.reason}",
         *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),
