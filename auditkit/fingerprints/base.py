@@ -79,7 +79,7 @@ class Request:
             measured,
             Discrimination.UNMEASURED,
             "answers to these points are weighed by an identification without default threshold; "
-            "calibrate with models of known kind",
+            "compare the value with those of models of known kind",
         )
 
 
