@@ -80,8 +80,8 @@ def label_uniqueness(
     return (
         Discrimination.UNMEASURED,
         f"working copies keep at least {hold:.0%} of the points and no independent stand-in shares "
-        f"more than {share:.0%}, but the default thresholds hold for core points alone; compare the "
-        "values with those of models of known kind",
+        f"more than {share:.0%}, but the default thresholds hold for core points alone; compare "
+        "the values with those of models of known kind",
         facts,
     )
 
