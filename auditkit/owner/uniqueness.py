@@ -63,26 +63,27 @@ def label_uniqueness(
     }
     hold, share = min(kept.values(), default=0.0), max(shares.values())
     facts = {"copies keep": kept, "stand-ins share": shares}
+    return *_judged(hold, share), facts
+
+
+def _judged(hold: float, share: float) -> tuple[Discrimination, str]:
     if share > VETO:
         return (
             Discrimination.NOT_DISCRIMINATING,
             f"an independent stand-in shares {share:.0%} of the points (at most {VETO:.0%} may "
             "be): innocent models agree with the owner on them",
-            facts,
         )
     if hold < HOLD:
         return (
             Discrimination.NOT_DISCRIMINATING,
             f"the harshest working copy keeps {hold:.0%} of the points (at least {HOLD:.0%} are "
             "needed)",
-            facts,
         )
     return (
         Discrimination.UNMEASURED,
         f"working copies keep at least {hold:.0%} of the points and no independent stand-in shares "
         f"more than {share:.0%}, but the default thresholds hold for core points alone; compare "
         "the values with those of models of known kind",
-        facts,
     )
 
 

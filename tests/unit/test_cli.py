@@ -98,7 +98,7 @@ def test_the_same_command_gives_the_same_json(here, monkeypatch):
         (["fingerprint", "copy.onnx", "--input-shape", "a,b"], 2, "--input-shape wants"),
         (["fingerprint", "copy.onnx", "--input-range", "1"], 2, "--input-range wants"),
         (["fingerprint", "copy.onnx", "--points", "3"], 2, "--points"),
-        (["fingerprint", "copy.onnx", "--method", "magic", "-q"], 5, "there are: deepcore"),
+        (["fingerprint", "copy.onnx", "--method", "magic", "-q"], 5, "there are: akh"),
         (["fingerprint", "os:sep"], 5, "must be a function"),
         (["fingerprint", "nowhere:make"], 5, "no factory"),
         (["nothing"], 2, "No such command"),
