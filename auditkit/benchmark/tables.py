@@ -23,7 +23,7 @@ SHORT = {
     "decision_distance": "distances",
     "mutual_information": "information",
 }
-HEADS = ("method, score", "AUC", "TPR at 1 % FPR", "TPR at 5 % FPR", "missed", "false")
+HEADS = ("method, score", "owners", "AUC", "TPR at 1 % FPR", "TPR at 5 % FPR", "missed", "false")
 
 
 def as_json(comparison: Comparison) -> str:
@@ -130,7 +130,8 @@ random half of the innocents; the innocents counted are the other half.
 other figure. Label spaces are never mixed.
 - *generate*: seconds for a bundle on one thread, with everything it has to train; *check*: \
 seconds to ask an open suspect all core points.
-- A bundle that has fewer points than queries is asked all it has.
+- A bundle that has fewer points than queries is asked all it has. Where a method serves fewer \
+*owners*, its figures are theirs alone.
 """
 
 
@@ -145,6 +146,7 @@ def _main(comparison: Comparison, access: Access, queries: int) -> str:
 def _main_row(cell: Cell) -> list[str]:
     return [
         title_of(cell),
+        str(cell.owners),
         _with_interval(cell.auc),
         _with_interval(cell.tpr_at_1),
         _with_interval(cell.tpr_at_5),
