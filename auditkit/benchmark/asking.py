@@ -5,7 +5,7 @@ import multiprocessing
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,9 @@ from auditkit.benchmark.population import OWNER, Model, Population
 from auditkit.bundle import Bundle
 from auditkit.errors import AuditkitError, BenchmarkError
 from auditkit.order import Order
+from auditkit.pipeline import Progress
 from auditkit.types import CORE, Access, Answers, Evidence, InputSpec, SuspectRecord
 
-Progress = Callable[[str, int, int], None]
 TRIGGERSET = "triggerset"
 
 

@@ -1,16 +1,15 @@
 """`auditkit bench`: what it takes on the command line, and the files it leaves."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from auditkit import fingerprints, registry
 from auditkit.container import write_whole
 from auditkit.errors import BenchmarkError
 from auditkit.order import split_method
+from auditkit.pipeline import Progress
 
 ALL = "all"
-Progress = Callable[[str, int, int], None]
 
 
 def bench(

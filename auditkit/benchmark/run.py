@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.adapters.base import Options
-from auditkit.benchmark.asking import Asked, Fingerprinted, Progress, ask_all, fingerprint_all
+from auditkit.benchmark.asking import Asked, Fingerprinted, ask_all, fingerprint_all
 from auditkit.benchmark.population import PIRATED, Model, Population
 from auditkit.benchmark.results import Cell, cells
 from auditkit.benchmark.scoring import Scored, scored, setups
 from auditkit.bundle import now
-from auditkit.pipeline import silent, versions
+from auditkit.pipeline import Progress, silent, versions
 
 
 @dataclass(frozen=True, slots=True)

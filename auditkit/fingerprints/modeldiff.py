@@ -14,6 +14,7 @@ from torch import Tensor
 
 from auditkit.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.owner.climb import margins
 from auditkit.owner.domain import BATCH, Owner, snapped
 from auditkit.types import Access
 
@@ -67,17 +68,10 @@ def _twins(owner: Owner, starts: Tensor, settings: Settings, generator: torch.Ge
     points = low + noise * (high - low)
     for _ in range(settings.steps):
         points.requires_grad_()
-        (slope,) = torch.autograd.grad(_margins(owner.scores(points), labels).sum(), points)
+        (slope,) = torch.autograd.grad(margins(owner.scores(points), labels).sum(), points)
         step = settings.stride / settings.steps * reach * slope.sign()
         points = torch.clamp(points.detach() - step, low, high)
     return snapped(points, owner.spec)
-
-
-def _margins(scores: Tensor, labels: Tensor) -> Tensor:
-    """(n,): how far the label's score lies above the best other one."""
-    own = scores.gather(1, labels[:, None])[:, 0]
-    others = scores.scatter(1, labels[:, None], -torch.inf)
-    return own - others.amax(1)
 
 
 modeldiff = Method(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from auditkit.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.owner.climb import margins
 from auditkit.owner.domain import snapped
 from auditkit.types import Access
 
@@ -88,9 +89,7 @@ def _universal(
 
 def _left(scores: Tensor, labels: Tensor) -> Tensor:
     """Mean margin of the owner's label, as far as it still wins: who is fooled counts no more."""
-    own = scores.gather(1, labels[:, None])[:, 0]
-    others = scores.scatter(1, labels[:, None], -torch.inf).amax(1)
-    return (own - others).clamp_min(-1).mean()
+    return margins(scores, labels).clamp_min(-1).mean()
 
 
 def _in_turns(labels: Tensor) -> Tensor:

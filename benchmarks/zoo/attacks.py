@@ -31,6 +31,7 @@ class Setting:
     independent: nn.Module
     epochs: int
 
+    @property
     def thief(self) -> Split:
         """The thief's own labelled data."""
         return self.data.thief
@@ -74,12 +75,12 @@ def tuned(setting: Setting, *, head_only: bool, fresh_head: bool, seed: int = 6)
     parameters = net.head.parameters() if head_only else net.parameters()
     lr = 1e-2 if head_only else 1e-3 if fresh_head else 5e-4
     how = Training(max(setting.epochs // 3, 3), seed, lr)
-    return fit(net, setting.thief().x, setting.thief().y, how, parameters)
+    return fit(net, setting.thief.x, setting.thief.y, how, parameters)
 
 
 def transferred(setting: Setting, task: str, seed: int = 14) -> nn.Module:
     """A new head for another label space, all layers trained on."""
-    source = setting.data.public if task == PUBLIC_TASK else setting.thief()
+    source = setting.data.public if task == PUBLIC_TASK else setting.thief
     assert source is not None
     split = task_split(source.part(0, 0.4) if task == PUBLIC_TASK else source, task)
     net = setting.copy()
@@ -97,7 +98,7 @@ def pruned_and_tuned(setting: Setting, mask: Callable[[nn.Module], None]) -> nn.
     """Masked, then trained on with the mask held."""
     net = setting.copy()
     mask(net)
-    fit(net, setting.thief().x, setting.thief().y, Training(setting.epochs, 7, 1e-3))
+    fit(net, setting.thief.x, setting.thief.y, Training(setting.epochs, 7, 1e-3))
     return pruning.finished(net)
 
 
@@ -110,14 +111,14 @@ def _filters(setting: Setting, share: float) -> nn.Module:
 
 
 def _unimportant(setting: Setting, share: float) -> nn.Module:
-    some = setting.thief().part(0, 0.2)
+    some = setting.thief.part(0, 0.2)
     return pruned_and_tuned(
         setting, lambda net: pruning.mask_unimportant(net, share, some.x, some.y)
     )
 
 
 def _sleeping(setting: Setting, share: float) -> nn.Module:
-    some = setting.thief().part(0, 0.2)
+    some = setting.thief.part(0, 0.2)
     return pruned_and_tuned(setting, lambda net: pruning.mask_sleeping(net, share, some.x))
 
 
@@ -153,7 +154,7 @@ def quantised(setting: Setting) -> nn.Module:
 def adversarially_tuned(setting: Setting, eps: float, steps: int) -> nn.Module:
     """Fine-tuned on FGSM (one step) or PGD inputs."""
     how = Training(4, 9, 5e-4, adversarial_eps=eps, adversarial_steps=steps)
-    return fit(setting.copy(), setting.thief().x, setting.thief().y, how)
+    return fit(setting.copy(), setting.thief.x, setting.thief.y, how)
 
 
 def extracted(
@@ -202,7 +203,7 @@ def averaged(setting: Setting, share: float) -> nn.Module:
     with torch.no_grad():
         for mine, theirs in zip(net.parameters(), setting.independent.parameters(), strict=True):
             mine.lerp_(theirs, share)
-    return fit(net, setting.thief().x, setting.thief().y, Training(3, 15, 1e-3))
+    return fit(net, setting.thief.x, setting.thief.y, Training(3, 15, 1e-3))
 
 
 def _labels(

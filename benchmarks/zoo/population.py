@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from auditkit.benchmark.population import HOMOLOGOUS, OWNER, PIRATED
 from benchmarks.zoo.attacks import (
     ATTACKS,
     FLOAT32,
@@ -20,7 +21,6 @@ from benchmarks.zoo.data import Data, Split, trigger_set
 from benchmarks.zoo.nets import new
 from benchmarks.zoo.training import Training, fit, flipped_and_cut
 
-OWNER, PIRATED, HOMOLOGOUS = "owner", "pirated", "homologous"
 MARKED, TUNED = "marked-owner", "tuned-owner"
 REPEATS = 40
 """Of each trigger in an epoch: with 10 a small net learns a quarter of them, with 40 nearly all."""

@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from auditkit.benchmark.population import OWNER
 from benchmarks.zoo.plan import Plan
-from benchmarks.zoo.population import OWNER, Recipe
+from benchmarks.zoo.population import Recipe
 from benchmarks.zoo.workers import build
 
 LIMIT = 300

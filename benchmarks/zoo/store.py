@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from auditkit.benchmark.population import FORMAT, OWNER, PIRATED
 from benchmarks.zoo.attacks import FLOAT16, INT8, PUBLIC_TASK, task_classes, task_split
 from benchmarks.zoo.data import Data, trigger_set
 from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
 from benchmarks.zoo.nets import new
-from benchmarks.zoo.population import OWNER, PIRATED, Recipe
+from benchmarks.zoo.population import Recipe
 from benchmarks.zoo.training import accuracy
 
-FORMAT = "auditkit.models/1"
 SAMPLES = 2000
 DROP = 0.15
 """A copy that lost more accuracy than this is no copy worth having; it is counted apart."""

@@ -2,8 +2,9 @@
 
 import pytest
 
+from auditkit.benchmark.population import HOMOLOGOUS, OWNER, PIRATED
 from benchmarks.zoo.attacks import ATTACKS
-from benchmarks.zoo.population import HOMOLOGOUS, OWNER, PIRATED, SCALES, recipes
+from benchmarks.zoo.population import SCALES, recipes
 
 pytestmark = pytest.mark.torch
 
