@@ -1,5 +1,6 @@
 """Bundles of every method and the answers of every suspect, kept so that a run goes on later."""
 
+import hashlib
 import json
 import multiprocessing
 import re
@@ -19,6 +20,7 @@ from auditkit.adapters import open_suspect, split
 from auditkit.adapters.base import Options
 from auditkit.benchmark.population import OWNER, Model, Population
 from auditkit.bundle import Bundle
+from auditkit.container import write_whole
 from auditkit.errors import AuditkitError, BenchmarkError
 from auditkit.order import Order
 from auditkit.pipeline import Progress
@@ -77,12 +79,13 @@ def fingerprint_all(
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [(owner, method) for method in methods for owner in population.of(OWNER)]
-    missing = [pair for pair in wanted if not _kept(folder, *pair, points)]
+    samples = population.samples
+    missing = [pair for pair in wanted if not _kept(folder, *pair, samples, points)]
     if missing:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
             jobs = [
-                pool.submit(_make, owner, method, str(population.samples), points, folder)
+                pool.submit(_make, owner, method, samples, points, folder)
                 for owner, method in missing
             ]
             progress("fingerprinting", 0, len(jobs))
@@ -98,24 +101,38 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _kept(folder: Path, owner: Model, method: str, points: int) -> bool:
+def _kept(folder: Path, owner: Model, method: str, samples: Path, points: int) -> bool:
+    """Whether it was made already, from these files as they are now."""
     path = folder / f"{file_key(owner.name, method)}.json"
-    return path.exists() and json.loads(path.read_text())["points"] == points
+    if not path.exists():
+        return False
+    made_from: dict[str, Any] = json.loads(path.read_text())["made from"]
+    return made_from == _sources(owner, samples, points)
 
 
-def _make(owner: Model, method: str, samples: str, points: int, folder: Path) -> None:
+def _sources(owner: Model, samples: Path, points: int) -> dict[str, Any]:
+    files = (owner.model, owner.triggers, samples)
+    return {"points": points, "files": [_digest(Path(file)) for file in files if file]}
+
+
+def _digest(path: Path) -> str:
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -> None:
     key = file_key(owner.name, method)
     started = time.perf_counter()
     failure = None
     try:
         chosen = _with_triggers(method, owner)
-        order = Order(str(owner.model), samples=Path(samples), method=chosen, points=points)
+        order = Order(str(owner.model), samples=samples, method=chosen, points=points)
         bundles.write(pipeline.fingerprint(order), folder / f"{key}.fp")
     except AuditkitError as error:
         failure = str(error)
     seconds = round(time.perf_counter() - started, 2)
-    facts = {"seconds": seconds, "failure": failure, "points": points}
-    (folder / f"{key}.json").write_text(json.dumps(facts))
+    sources = _sources(owner, samples, points)
+    facts = {"seconds": seconds, "failure": failure, "made from": sources}
+    write_whole(folder / f"{key}.json", json.dumps(facts).encode())
 
 
 def _with_triggers(method: str, owner: Model) -> str:
@@ -152,13 +169,14 @@ def ask_all(
     for number, model in enumerate(population.models):
         progress("asking", number, len(population.models))
         path = folder / f"{file_key(model.name, '')}.npz"
-        known = _read(path, suspects[model.name])
+        digest = _digest(Path(model.file))
+        known = _read(path, digest, suspects[model.name])
         missing = [one for one in suspects[model.name] if one.key not in known]
         failure = None
         if missing:
             try:
                 known |= _ask(model, missing, options)
-                _write(path, known)
+                _write(path, digest, known)
             except AuditkitError as error:
                 failure = str(error)
         yield model, known, failure
@@ -192,8 +210,8 @@ def _ask(model: Model, made: list[Fingerprinted], options: Options) -> dict[str,
     return asked
 
 
-def _write(path: Path, known: dict[str, Asked]) -> None:
-    arrays: dict[str, Any] = {}
+def _write(path: Path, digest: str, known: dict[str, Asked]) -> None:
+    arrays: dict[str, Any] = {"suspect": np.array(digest)}
     for key, asked in known.items():
         core = asked.evidence.answers[CORE]
         arrays[f"{key}|labels"] = core.labels
@@ -211,12 +229,14 @@ def _write(path: Path, known: dict[str, Asked]) -> None:
     draft.replace(path)
 
 
-def _read(path: Path, made: list[Fingerprinted]) -> dict[str, Asked]:
-    """The kept answers to just these bundles; those to a bundle that was made anew are dropped."""
+def _read(path: Path, digest: str, made: list[Fingerprinted]) -> dict[str, Asked]:
+    """The kept answers of this suspect's file to just these bundles, none of an earlier one's."""
     if not path.exists():
         return {}
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if str(archive["suspect"]) != digest:
+                return {}
             return {
                 one.key: _asked(archive, one.key)
                 for one in made

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from auditkit.benchmark.population import FORMAT, OWNER, PIRATED
+from auditkit.benchmark.population import FORMAT, OWNER
 from benchmarks.zoo.attacks import FLOAT16, INT8, PUBLIC_TASK, task_classes, task_split
 from benchmarks.zoo.data import Data, trigger_set
 from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
@@ -96,9 +96,7 @@ class Zoo:
             form=recipe.form,
             classes=task_classes(self.data, recipe.task),
             accuracy=round(right, 4),
-            broken=recipe.kind == PIRATED
-            and recipe.task == (owner.task if owner else "")
-            and right < (owner.accuracy if owner else 0) - DROP,
+            broken=owner is not None and not recipe.task and right < owner.accuracy - DROP,
             file=file,
             weights=weights,
             digest="sha256:" + hashlib.sha256((self.folder / file).read_bytes()).hexdigest(),

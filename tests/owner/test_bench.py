@@ -128,6 +128,30 @@ def test_a_spoilt_answer_file_is_asked_again(folder, results):
     assert (output / "results.csv").read_text() == figures
 
 
+def test_a_replaced_file_is_no_longer_the_model_that_answered(folder, tmp_path):
+    """A suspect with a new file is asked again, an owner with a new file is fingerprinted again."""
+    place, output = tmp_path / "models", tmp_path / "results"
+    place.mkdir()
+    for path in folder.glob("*"):
+        (place / path.name).write_bytes(path.read_bytes())
+    arguments = ["--method", "random", "--queries", "20", "--workers", "1", "-q"]
+
+    def run():
+        found = CliRunner().invoke(app, ["bench", str(place), "-o", str(output), *arguments])
+        assert found.exit_code == 0
+        return (output / "results.csv").read_text()
+
+    before = run()
+    bundle = output / "bundles" / "owner--random.fp"
+    made = bundle.read_bytes()
+    (place / "other0.pt").write_bytes((place / "owner.pt").read_bytes())
+    assert run() != before
+    assert bundle.read_bytes() == made
+    (place / "owner.pt").write_bytes((place / "other1.pt").read_bytes())
+    run()
+    assert bundle.read_bytes() != made
+
+
 def test_a_suspect_that_fails_is_named(folder, tmp_path):
     """One broken file costs its own row, and the report says so."""
     models = json.loads((folder / "manifest.json").read_text())["models"]
