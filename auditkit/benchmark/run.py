@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.adapters.base import Options
-from auditkit.benchmark.asking import Asked, Fingerprinted, ask_all, fingerprint_all
+from auditkit.benchmark.asking import Asked, ask_all
+from auditkit.benchmark.bundles import Fingerprinted, fingerprint_all
 from auditkit.benchmark.population import PIRATED, Model, Population
 from auditkit.benchmark.results import Cell, cells
 from auditkit.benchmark.scoring import Scored, scored, setups

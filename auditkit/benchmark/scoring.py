@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from auditkit import identification
-from auditkit.benchmark.asking import Asked, Fingerprinted
+from auditkit.benchmark.asking import Asked
+from auditkit.benchmark.bundles import Fingerprinted
 from auditkit.benchmark.population import Model
 from auditkit.registry import load
 from auditkit.types import CORE, Access, Answers, Evidence, Family, Fingerprint
