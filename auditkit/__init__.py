@@ -13,19 +13,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from auditkit.asking import Asking
     from auditkit.bundle import Bundle, read, write
     from auditkit.errors import AuditkitError
+    from auditkit.outcomes import Refusal, Verdict
     from auditkit.pipeline import audit, calibrate, fingerprint, judge, queries, query
-    from auditkit.types import Access, Decision, Evidence, Refusal, Verdict
+    from auditkit.types import Access, Decision, Evidence
 
 _HOMES = {
     "Access": "types",
+    "Asking": "asking",
     "AuditkitError": "errors",
     "Bundle": "bundle",
     "Decision": "types",
     "Evidence": "types",
-    "Refusal": "types",
-    "Verdict": "types",
+    "Refusal": "outcomes",
+    "Verdict": "outcomes",
     "audit": "pipeline",
     "calibrate": "pipeline",
     "fingerprint": "pipeline",
@@ -38,6 +41,7 @@ _HOMES = {
 
 __all__ = [
     "Access",
+    "Asking",
     "AuditkitError",
     "Bundle",
     "Decision",

@@ -11,6 +11,7 @@ from auditkit.types import Access, Answers, FloatArray, IntArray
 LEAST_PROBABILITY = 1e-7
 LARGEST_CLASS = 2**31 - 1
 TOP_K = 3
+DECIMALS = 2
 
 
 def checked(reply: Any, count: int) -> NDArray[Any]:
@@ -68,13 +69,23 @@ def _usable(whole: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def access_of(whole: NDArray[Any]) -> Access:
-    """What these answers reveal; one-hot rows reveal labels only."""
+    """What these answers reveal; one-hot rows, and those of one decimal, reveal labels only."""
     if whole.ndim == 1:
         return Access.LABEL
-    rows = whole[_usable(whole)]
-    if (rows < 0).any() or (np.abs(rows.sum(axis=1) - 1) > 1e-2).any():
+    rows = whole[_usable(whole)].astype(np.float64)
+    digits = next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
+    rounding = 0.0 if digits is None else 0.5 * rows.shape[1] / 10**digits
+    off = float(np.abs(rows.sum(axis=1) - 1).max())
+    if (rows < 0).any() or (rows > 1 + 1e-2).any() or off > 1e-2 + rounding:
         return Access.LOGITS
-    return Access.LABEL if np.isin(rows, (0, 1)).all() else Access.PROBABILITIES
+    if digits in (0, 1):
+        return Access.LABEL
+    return Access.ROUNDED if digits == DECIMALS else Access.PROBABILITIES
+
+
+def _has_digits(rows: NDArray[np.float64], digits: int) -> bool:
+    scaled = rows * 10**digits
+    return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())
 
 
 def answers_of(whole: NDArray[Any], revealed: Access, used: Access) -> Answers:
@@ -82,6 +93,9 @@ def answers_of(whole: NDArray[Any], revealed: Access, used: Access) -> Answers:
     usable = _usable(whole)
     if whole.ndim == 1:
         return Answers(np.where(usable, whole, -1))
+    if used is Access.ROUNDED:
+        whole = _rounded(whole, revealed)
+        revealed = Access.PROBABILITIES
     labels = np.full(len(whole), -1, np.int64)
     labels[usable] = whole[usable].argmax(axis=1)
     if used is Access.LABEL:
@@ -91,6 +105,12 @@ def answers_of(whole: NDArray[Any], revealed: Access, used: Access) -> Answers:
     if used is Access.TOP_K:
         scores[usable] = _top_only(scores[usable])
     return Answers(labels, scores)
+
+
+def _rounded(whole: FloatArray, revealed: Access) -> FloatArray:
+    shown = np.exp(_log_probabilities(whole, revealed)) if revealed is Access.LOGITS else whole
+    rounded: FloatArray = np.round(shown, DECIMALS)
+    return rounded
 
 
 def _log_probabilities(rows: FloatArray, revealed: Access) -> FloatArray:

@@ -21,6 +21,7 @@ from auditkit.types import (
     OwnerRecord,
     Reference,
     ReferenceKind,
+    Terms,
 )
 
 VERSION = 1
@@ -34,6 +35,7 @@ class Bundle:
     references: tuple[Reference, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
+    terms: Terms = field(default_factory=Terms)
 
     @cached_property
     def digest(self) -> str:
@@ -114,6 +116,7 @@ def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
         "families": list(made.families),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
+        "terms": asdict(bundle.terms),
         "references": references,
         "versions": dict(bundle.versions),
         "created": bundle.created,
@@ -187,8 +190,13 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
         _unpacked_reference(number, record, tensors, made)
         for number, record in enumerate(take(manifest, "references", list))
     )
+    terms = take(manifest, "terms", dict)
     versions = {str(k): str(v) for k, v in take(manifest, "versions", dict).items()}
-    return Bundle(made, references, versions, take(manifest, "created", str))
+    return Bundle(made, references, versions, take(manifest, "created", str), _terms(terms))
+
+
+def _terms(terms: Mapping[str, Any]) -> Terms:
+    return Terms(*(take(terms, name, float) for name in ("accuse", "acquit", "clearance")))
 
 
 def _numbers(spec: Mapping[str, Any], name: str) -> tuple[float, ...]:

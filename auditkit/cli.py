@@ -14,8 +14,9 @@ import typer
 
 from auditkit.console import COULD_NOT_AUDIT, errors, progress_bar
 from auditkit.order import InputFacts, Order
+from auditkit.outcomes import Outcome, Verdict
 from auditkit.text import clean
-from auditkit.types import Access, Decision, Outcome, Verdict
+from auditkit.types import Access, Decision
 
 if TYPE_CHECKING:
     from auditkit.bundle import Bundle
@@ -137,6 +138,9 @@ def check(
     evidence: Annotated[
         Path | None, typer.Option(help="Folder to keep each suspect's answers in.")
     ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Ask one by one and stop when the answers decide.")
+    ] = False,
     device: Device = "auto",
     resize: Resize = False,
     quiet: Quiet = False,
@@ -144,19 +148,14 @@ def check(
     """Ask suspects about the bundle's points and give a verdict on each."""
     from auditkit import bundle, pipeline
     from auditkit.adapters.base import Options
+    from auditkit.asking import Asking
 
     with errors():
         _known_format(output_format)
         opened = bundle.read(bundle_path)
         with progress_bar(quiet=quiet) as progress:
-            outcomes = pipeline.audit(
-                opened,
-                suspects,
-                access=access,
-                options=Options(device, resize),
-                progress=progress,
-                keep=_keeper(evidence),
-            )
+            asking = Asking(access, Options(device, resize), sequential)
+            outcomes = pipeline.audit(opened, suspects, asking, progress, _keeper(evidence))
         _report(opened, outcomes, output_format, output)
     raise typer.Exit(exit_code(outcomes))
 

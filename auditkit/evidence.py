@@ -1,8 +1,10 @@
 """Evidence files: a suspect's answers, kept so that anyone can judge again without it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from auditkit import container
 from auditkit.bundle import pack_answers, unpack_answers
@@ -34,6 +36,11 @@ def write(evidence: Evidence, path: Path) -> None:
         "classes": evidence.classes,
         "families": list(evidence.answers),
         "notes": list(evidence.notes),
+        "asked": evidence.asked,
+        "spent": evidence.spent,
+        "disguises": list(evidence.disguises),
+        "repeated": evidence.repeated,
+        "changed": evidence.changed,
     }
     container.write(Path(path), manifest, pack_answers("answers", evidence.answers))
 
@@ -48,7 +55,6 @@ def read(path: Path | str) -> Evidence:
         contents = container.read(Path(path), "evidence", VERSION)
         manifest = contents.manifest
         suspect = take(manifest, "suspect", dict)
-        classes = manifest.get("classes")
         return Evidence(
             SuspectRecord(
                 take(suspect, "name", str),
@@ -58,11 +64,20 @@ def read(path: Path | str) -> Evidence:
             ),
             take(manifest, "bundle", str),
             Access(take(manifest, "access", str)),
-            None if classes is None else take(manifest, "classes", int),
+            _count(manifest, "classes"),
             unpack_answers("answers", take(manifest, "families", list), contents.tensors),
             tuple(str(note) for note in take(manifest, "notes", list)),
+            _count(manifest, "asked"),
+            _count(manifest, "spent"),
+            tuple(str(line) for line in take(manifest, "disguises", list)),
+            take(manifest, "repeated", int),
+            take(manifest, "changed", int),
         )
     except BundleError as error:
         raise EvidenceError(str(error)) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
+
+
+def _count(manifest: Mapping[str, Any], name: str) -> int | None:
+    return None if manifest.get(name) is None else take(manifest, name, int)

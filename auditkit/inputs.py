@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from auditkit.container import write_whole
 from auditkit.errors import SuspectMismatchError
-from auditkit.types import FloatArray, InputSpec
+from auditkit.types import CONTROL, CORE, Family, FloatArray, InputSpec, IntArray
 
 Shape = tuple[int | None, ...]
 
@@ -151,6 +152,26 @@ def _interpolated(points: FloatArray, places: NDArray[np.float64], axis: int) ->
 def point_digest(point: FloatArray) -> str:
     """Hexadecimal SHA-256 of one point's little-endian float32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(point, dtype="<f4").tobytes()).hexdigest()
+
+
+def asking_order(families: Mapping[str, Family]) -> IntArray:
+    """(n,) the order in which points are asked, of all families' points in a row.
+
+    Core points first, since they tell most, then the others but controls; these are spread evenly
+    between. Within a family it goes by the points' digests: as good as random, the same for
+    everybody, and nothing that an accuser could choose.
+    """
+    rest = [name for name in families if name not in (CORE, CONTROL)]
+    lines = ([CORE, *rest], [CONTROL] if CONTROL in families else [])
+    times: dict[str, NDArray[np.float64]] = {}
+    for line in lines:
+        start, total = 0.5, sum(len(families[name]) for name in line)
+        for name in line:
+            digests = [point_digest(point) for point in families[name].points]
+            times[name] = (start + np.argsort(np.argsort(digests))) / total
+            start += len(digests)
+    order: IntArray = np.argsort(np.concatenate([times[n] for n in families]), kind="stable")
+    return order
 
 
 def write_queries(path: Path, points: FloatArray, spec: InputSpec) -> None:

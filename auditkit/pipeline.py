@@ -3,35 +3,42 @@
 import importlib.metadata
 import os
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from auditkit import fingerprints, identification
 from auditkit.adapters import open_suspect, split
 from auditkit.adapters.base import Adapter, Options
-from auditkit.answers import access_of, answers_of, checked, joined
+from auditkit.asking import OPENING, Asking, Interview, layout
 from auditkit.bundle import Bundle, now, with_references
-from auditkit.errors import AuditkitError, EvidenceError, MissingRuntimeError, QueryError
+from auditkit.calibration.comparison import comparable, compare
+from auditkit.calibration.conformal import needed
+from auditkit.calibration.score import look_schedule
+from auditkit.errors import (
+    CalibrationError,
+    EvidenceError,
+    MissingRuntimeError,
+    PluginError,
+    QueryError,
+    SuspectError,
+)
 from auditkit.inputs import write_queries
 from auditkit.order import Order
+from auditkit.outcomes import Outcome, Refusal, Verdict
 from auditkit.registry import load, names
 from auditkit.types import (
     Access,
+    Decision,
     Evidence,
-    FloatArray,
-    Outcome,
+    InputSpec,
     Reference,
     ReferenceKind,
-    Refusal,
     SuspectRecord,
-    Verdict,
 )
 from auditkit.verdict import decide
 
-BATCH = 100
 Progress = Callable[[str, int, int], None]
 
 
@@ -68,27 +75,62 @@ def methods() -> dict[str, Any]:
 
 
 def query(
-    bundle: Bundle,
-    suspect: str,
-    *,
-    access: Access = Access.LOGITS,
-    options: Options = Options(),
-    progress: Progress = silent,
+    bundle: Bundle, suspect: str, asking: Asking = Asking(), progress: Progress = silent
 ) -> Evidence:
-    """Ask a suspect about every point of the bundle, using no more than `access`.
+    """Ask a suspect about the bundle's points: all of them, or one by one until they decide.
 
     Raises:
         SuspectError: It can't be opened, does not fit, or fails to answer.
+        CalibrationError: A sequential audit has no reference models to decide by.
     """
-    kind, source = split(suspect)
-    adapter = open_suspect(suspect, bundle.fingerprint.spec, options)
-    record = SuspectRecord(source, adapter.digest, kind, dict(adapter.runtime))
-    try:
-        return ask(bundle, adapter, record, access=access, progress=progress)
-    except QueryError as error:
-        raise QueryError(f"{source!r}: {error}") from error
-    finally:
-        adapter.close()
+    if asking.sequential:
+        _check_sequential(bundle)
+    _, source = split(suspect)
+
+    def reopen(spec: InputSpec) -> Adapter:
+        return open_suspect(suspect, spec, asking.options)
+
+    with Interview.of(bundle, suspect, asking) as interview:
+        try:
+            if asking.sequential:
+                interview.ask(interview.controls(OPENING), progress)
+                interview.recognise(reopen, progress)
+                return one_by_one(bundle, interview, progress)
+            interview.ask(interview.order, progress)
+            interview.recognise(reopen, progress)
+            interview.ask(interview.order, progress)
+            interview.repeat()
+            return interview.evidence()
+        except QueryError as error:
+            raise QueryError(f"{source!r}: {error}") from error
+
+
+def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent) -> Evidence:
+    """Ask in the bundle's order until the reference models decide, or to the end.
+
+    Raises:
+        QueryError: The suspect fails to answer, or answers nonsense.
+    """
+    for count in look_schedule(len(interview.order)):
+        interview.ask(interview.order[:count], progress)
+        interview.settle_access()
+        if judge(bundle, interview.evidence(int(count))).decision is not Decision.INCONCLUSIVE:
+            break
+    interview.repeat()
+    return interview.evidence(int(count))
+
+
+def _check_sequential(bundle: Bundle) -> None:
+    known = Counter(r.kind for r in comparable(bundle.fingerprint, bundle.references))
+    for kind, level in (
+        (ReferenceKind.HOMOLOGOUS, bundle.terms.accuse),
+        (ReferenceKind.PIRATED, bundle.terms.acquit),
+    ):
+        if known[kind] < needed(level):
+            raise CalibrationError(
+                f"--sequential decides by reference models: {needed(level)} {kind} are needed for "
+                f"{level:.0%}, the bundle has {known[kind]}; add them with auditkit calibrate"
+            )
 
 
 def ask(
@@ -99,37 +141,14 @@ def ask(
     access: Access = Access.LOGITS,
     progress: Progress = silent,
 ) -> Evidence:
-    """The same for a suspect that is already open.
+    """All points once, of a suspect that is already open, taken as it is.
 
     Raises:
         QueryError: It fails to answer, or answers nonsense.
     """
-    families = bundle.fingerprint.families
-    points = np.concatenate([family.points for family in families.values()])
-    replies = []
-    for start in range(0, len(points), BATCH):
-        progress("asking the suspect", start, len(points))
-        batch = points[start : start + BATCH]
-        replies.append(checked(adapter.answer(batch.copy()), len(batch)))
-    whole = joined(replies)
-    revealed = access_of(whole)
-    used = min(revealed, access, key=lambda level: level.rank)
-    ends = np.cumsum([len(family) for family in families.values()])[:-1]
-    parts = zip(families, np.split(whole, ends), strict=True)
-    return Evidence(
-        suspect=record,
-        bundle_digest=bundle.digest,
-        access=used,
-        classes=whole.shape[1] if whole.ndim == 2 else None,
-        answers={name: answers_of(part, revealed, used) for name, part in parts},
-        notes=_notes(revealed, used),
-    )
-
-
-def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
-    if revealed is used:
-        return ()
-    return (f"the suspect reveals {revealed}; only {used} was used, as asked",)
+    interview = Interview(bundle, adapter, record, access)
+    interview.ask(interview.order, progress)
+    return interview.evidence()
 
 
 def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
@@ -149,7 +168,8 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
         for name in names(identification)
     )
     weighed = tuple(opinion for opinion in opinions if opinion is not None)
-    return decide(bundle.fingerprint, bundle.references, evidence, weighed)
+    comparison = compare(bundle.fingerprint, bundle.references, evidence)
+    return decide(bundle, evidence, weighed, comparison)
 
 
 def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
@@ -164,9 +184,7 @@ def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
 def audit(
     bundle: Bundle,
     suspects: Iterable[str],
-    *,
-    access: Access = Access.LOGITS,
-    options: Options = Options(),
+    asking: Asking = Asking(),
     progress: Progress = silent,
     keep: Callable[[Evidence], None] = lambda _evidence: None,
 ) -> list[Outcome]:
@@ -174,10 +192,10 @@ def audit(
     outcomes: list[Outcome] = []
     for suspect in suspects:
         try:
-            evidence = query(bundle, suspect, access=access, options=options, progress=progress)
+            evidence = query(bundle, suspect, asking, progress)
             keep(evidence)
             outcomes.append(judge(bundle, evidence))
-        except AuditkitError as error:
+        except (SuspectError, PluginError) as error:
             outcomes.append(Refusal(suspect, str(error)))
     return outcomes
 
@@ -198,7 +216,7 @@ def calibrate(
     """
     kinds = {ReferenceKind.HOMOLOGOUS: homologous, ReferenceKind.PIRATED: pirated}
     references = [
-        _reference(query(bundle, name, options=options, progress=progress), kind)
+        _reference(query(bundle, name, Asking(options=options), progress), kind)
         for kind, models in kinds.items()
         for name in models
     ]
@@ -213,10 +231,8 @@ def _reference(evidence: Evidence, kind: ReferenceKind) -> Reference:
 
 def queries(bundle: Bundle, path: Path) -> int:
     """Write what to ask a suspect that can't be reached; returns the number of points."""
-    points: FloatArray = np.concatenate(
-        [family.points for family in bundle.fingerprint.families.values()]
-    )
-    write_queries(path, points, bundle.fingerprint.spec)
+    points, order = layout(bundle)
+    write_queries(path, points[order], bundle.fingerprint.spec)
     return len(points)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from auditkit.bundle import Bundle, now
 from auditkit.container import write_whole
+from auditkit.outcomes import Outcome
 from auditkit.pipeline import versions
 from auditkit.reports.base import BundleSummary, Renderer, Report
-from auditkit.types import Outcome
 
 
 def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:

@@ -23,6 +23,8 @@ class Access(enum.StrEnum):
 
     LABEL = "label"
     TOP_K = "top-k"
+    ROUNDED = "rounded"
+    """Probabilities of two decimals."""
     PROBABILITIES = "probabilities"
     LOGITS = "logits"
 
@@ -231,6 +233,22 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a calibrated verdict takes, fixed in the bundle before any suspect is seen."""
+
+    accuse: float = 0.01
+    """An accusation's p-value among homologous references is at most this."""
+    acquit: float = 0.05
+    """An acquittal's p-value among pirated references is at most this."""
+    clearance: float = 1.5
+    """Standard deviations of the homologous references by which an accused stands clear of them."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.accuse < 1 and 0 < self.acquit < 1 and 0 <= self.clearance < np.inf):
+            raise ValueError(f"levels lie within 0..1 and the clearance is not negative: {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class SuspectRecord:
     """Who was asked, and through what."""
 
@@ -250,6 +268,11 @@ class Evidence:
     classes: int | None  # how many the suspect knows; None where labels alone don't tell
     answers: Mapping[str, Answers]  # by family
     notes: tuple[str, ...] = ()  # one line each: what a reader must know about the asking
+    asked: int | None = None  # so many points in the order of asking; None: all, looked at once
+    spent: int | None = None  # how many different points were asked; None: all
+    disguises: tuple[str, ...] = ()  # one line each: what was undone before comparing
+    repeated: int = 0  # how many points were asked twice
+    changed: int = 0  # how many of those got another label
 
     def __post_init__(self) -> None:
         for name, answers in self.answers.items():
@@ -261,45 +284,7 @@ class Evidence:
 
     @property
     def queries(self) -> int:
-        """How many points were asked."""
+        """How many different points were asked."""
+        if self.spent is not None:
+            return self.spent
         return sum(len(answers.labels) for answers in self.answers.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Identification:
-    """One way's opinion. `says` is None where it abstains; `reason` then says why."""
-
-    name: str
-    says: Decision | None
-    reason: str
-    value: float | None = None
-    threshold: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The decision about one suspect, with everything it rests on."""
-
-    suspect: SuspectRecord
-    decision: Decision
-    reason: str
-    access: Access
-    queries: int
-    answered: int
-    identifications: tuple[Identification, ...]
-    references: Mapping[ReferenceKind, int]
-    notes: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        raise TypeError("a verdict has three values, not two: compare its `decision`")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A suspect that could not be audited: an outcome with its reason, not a verdict."""
-
-    suspect: str
-    reason: str
-
-
-Outcome = Verdict | Refusal

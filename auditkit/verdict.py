@@ -1,49 +1,64 @@
-"""Evidence -> decision: pure, total, three-valued; each is reached only by its own test."""
+"""Evidence -> decision: pure, total, three-valued; each is reached only by its own test.
+
+With enough reference models of both kinds they decide, by the levels that the bundle fixes.
+Otherwise the fingerprint's leading identification does, by thresholds that carry no error rate.
+"""
 
 import math
 from collections import Counter
 from dataclasses import replace
 
+from auditkit.bundle import Bundle
+from auditkit.calibration.conformal import floor
 from auditkit.identification.base import agreement
+from auditkit.outcomes import Comparison, Identification, Verdict
 from auditkit.types import (
     CONTROL,
-    CORE,
     Decision,
     Discrimination,
     Evidence,
     Fingerprint,
-    Identification,
-    Reference,
     ReferenceKind,
-    Verdict,
+    Terms,
 )
 
 ENOUGH_ANSWERED = 0.9
 CONTROLS_KEPT = 0.5
+Said = tuple[Decision, str]
 
 
 def decide(
-    fingerprint: Fingerprint,
-    references: tuple[Reference, ...],
+    bundle: Bundle,
     evidence: Evidence,
     identifications: tuple[Identification, ...],
+    comparison: Comparison | None,
 ) -> Verdict:
-    """Weigh what the identifications say against what the evidence can carry.
+    """Weigh what the suspect's answers show against what they and the bundle can carry.
 
     Args:
-        fingerprint: Whose points were asked.
-        references: Models of known kind in the bundle.
+        bundle: Whose points were asked, its reference models and its terms.
         evidence: The suspect's answers.
-        identifications: What each had to say; the fingerprint's lead must be among them, the
-            others can only veto it.
+        identifications: What each had to say; the fingerprint's lead must be among them. Without
+            enough reference models it decides, and the others can only veto it.
+        comparison: The suspect among the reference models; None where there are none to compare
+            with.
     """
-    doubt = _doubt(fingerprint, evidence)
-    if doubt is None:
-        decision, reason = _decision(fingerprint, evidence, identifications)
-    else:
+    calibrated = comparison is not None and supports(comparison, bundle.terms)
+    doubt = _doubt(bundle.fingerprint, evidence)
+    if doubt is None and not calibrated:
+        doubt = _undiscriminating(bundle.fingerprint)
+    if doubt is not None:
         decision, reason = Decision.INCONCLUSIVE, doubt
-        identifications = tuple(_unweighed(opinion) for opinion in identifications)
-    kinds = Counter(reference.kind for reference in references)
+    elif comparison is not None and calibrated:
+        decision, reason = _compared(comparison, bundle.terms)
+    else:
+        decision, reason = _weighed(bundle.fingerprint, identifications)
+    if decision is Decision.HOMOLOGOUS:
+        decision, reason = _gated(bundle, evidence, comparison, reason)
+    if doubt is not None or calibrated:
+        why = "not weighed, for the reason above" if doubt else "reference models decide instead"
+        identifications = tuple(_silenced(opinion, why) for opinion in identifications)
+    kinds = Counter(reference.kind for reference in bundle.references)
     return Verdict(
         suspect=evidence.suspect,
         decision=decision,
@@ -54,12 +69,55 @@ def decide(
         identifications=identifications,
         references={kind: kinds[kind] for kind in ReferenceKind},
         notes=evidence.notes,
+        comparison=comparison,
+        calibrated=calibrated,
+        disguises=evidence.disguises,
     )
 
 
-def _decision(
-    fingerprint: Fingerprint, evidence: Evidence, identifications: tuple[Identification, ...]
-) -> tuple[Decision, str]:
+def supports(comparison: Comparison, terms: Terms) -> bool:
+    """Whether there are references enough for claims at the bundle's levels."""
+    return (
+        floor(comparison.homologous) <= terms.accuse + 1e-12
+        and floor(comparison.pirated) <= terms.acquit + 1e-12
+    )
+
+
+def _compared(found: Comparison, terms: Terms) -> Said:
+    """Two one-sided tests: extreme for one pool and compatible with the other."""
+    like_none = found.p_homologous <= terms.accuse
+    unlike_copies = found.p_pirated <= terms.acquit
+    numbers = f"p {found.p_homologous:.2g} among {found.homologous} homologous reference models"
+    others = f"p {found.p_pirated:.2g} among {found.pirated} pirated ones"
+    if like_none and unlike_copies:
+        return (
+            Decision.INCONCLUSIVE,
+            f"like neither: closer to the owner than independent models ({numbers}) and further "
+            f"than copies ({others}); evasion, a copy of an unknown kind, or another task",
+        )
+    if like_none and found.clearance < terms.clearance:
+        return (
+            Decision.INCONCLUSIVE,
+            f"closer to the owner than every independent model ({numbers}), but by only "
+            f"{found.clearance:.1f} of their standard deviations ({terms.clearance:g} is needed)",
+        )
+    if like_none:
+        return (
+            Decision.PIRATED,
+            f"closer to the owner than every independent model, clear of them by "
+            f"{found.clearance:.1f} of their standard deviations ({numbers}), and like copies "
+            f"({others})",
+        )
+    if unlike_copies:
+        return (
+            Decision.HOMOLOGOUS,
+            f"further from the owner than copies are ({others}), and like independent models "
+            f"({numbers})",
+        )
+    return Decision.INCONCLUSIVE, f"both kinds of models answer like this ({numbers}; {others})"
+
+
+def _weighed(fingerprint: Fingerprint, identifications: tuple[Identification, ...]) -> Said:
     lead = next(i for i in identifications if i.name == fingerprint.lead)
     if lead.says not in (Decision.PIRATED, Decision.HOMOLOGOUS):
         return Decision.INCONCLUSIVE, lead.reason
@@ -71,56 +129,61 @@ def _decision(
                 f"the identifications contradict each other: {lead.name} says {lead.says}, "
                 f"{other.name} says {other.says}",
             )
-    if lead.says is Decision.PIRATED:
-        return Decision.PIRATED, lead.reason
-    stranger = _another_task(fingerprint, evidence)
-    if stranger is not None:
-        return Decision.INCONCLUSIVE, stranger
-    return Decision.HOMOLOGOUS, lead.reason
+    return lead.says, lead.reason
 
 
-def _unweighed(opinion: Identification) -> Identification:
-    """The value stays for the record; an opinion that can't be trusted accuses nobody."""
-    if opinion.says is None:
-        return opinion
-    return replace(opinion, says=None, reason="not weighed, for the reason above")
+def _silenced(opinion: Identification, why: str) -> Identification:
+    """The value stays for the record; an opinion that does not count accuses nobody."""
+    return opinion if opinion.says is None else replace(opinion, says=None, reason=why)
 
 
 def _doubt(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
     """Why no claim at all can be made, or None."""
-    if fingerprint.discrimination is not Discrimination.DISCRIMINATING:
-        return f"the fingerprint is {_state(fingerprint)}: {fingerprint.reason}"
     classes = fingerprint.owner.classes
     if evidence.classes is not None and evidence.classes != classes:
         return (
             f"label spaces differ: the suspect knows {evidence.classes} classes, the owner "
             f"{classes}; labels can't be compared"
         )
-    core = evidence.answers[CORE]
-    if core.answered.mean() < ENOUGH_ANSWERED:
+    answered = sum(int(answers.answered.sum()) for answers in evidence.answers.values())
+    if answered < ENOUGH_ANSWERED * evidence.queries:
         return (
-            f"only {int(core.answered.sum())} of {len(core.labels)} core points were answered "
+            f"only {answered} of {evidence.queries} points were answered "
             f"(at least {ENOUGH_ANSWERED:.0%} are needed)"
         )
-    if int(core.labels.max()) >= classes:
+    largest = max(int(answers.labels.max()) for answers in evidence.answers.values())
+    if largest >= classes:
         return (
-            f"label spaces differ: the suspect answers class {int(core.labels.max())}, the owner "
+            f"label spaces differ: the suspect answers class {largest}, the owner "
             f"knows 0 to {classes - 1}; labels can't be compared"
         )
     return None
 
 
-def _state(fingerprint: Fingerprint) -> str:
+def _undiscriminating(fingerprint: Fingerprint) -> str | None:
+    if fingerprint.discrimination is Discrimination.DISCRIMINATING:
+        return None
     unmeasured = fingerprint.discrimination is Discrimination.UNMEASURED
-    return "of unmeasured uniqueness" if unmeasured else "not discriminating"
+    state = "of unmeasured uniqueness" if unmeasured else "not discriminating"
+    return f"the fingerprint is {state}: {fingerprint.reason}"
+
+
+def _gated(bundle: Bundle, evidence: Evidence, comparison: Comparison | None, reason: str) -> Said:
+    """Nobody is acquitted who may be evading: unlike the owner is not yet innocent."""
+    for gate in (
+        _another_task(bundle.fingerprint, evidence),
+        _changing(evidence),
+        None if comparison is None else _erratic(comparison, bundle.terms),
+    ):
+        if gate is not None:
+            return Decision.INCONCLUSIVE, gate
+    return Decision.HOMOLOGOUS, reason
 
 
 def _another_task(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
-    """Why a suspect that is unlike the owner can't be called innocent, or None.
-
-    A broken model, another task, other preprocessing and deliberate evasion all disagree on core
-    points; on natural controls an innocent model of the same task does not.
-    """
+    """A broken model, another task, other preprocessing and evasion all disagree on core points;
+    on natural controls an innocent model of the same task does not.
+    """  # noqa: D205
     if CONTROL not in fingerprint.families:
         return None
     kept = agreement(fingerprint.families[CONTROL], evidence.answers[CONTROL])
@@ -129,4 +192,22 @@ def _another_task(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
     return (
         f"like neither: the suspect gives the owner's label on only {kept:.0%} of natural "
         "controls; another task, other preprocessing or class order, a broken model, or evasion"
+    )
+
+
+def _changing(evidence: Evidence) -> str | None:
+    if not evidence.changed:
+        return None
+    return (
+        f"evasion suspected: {evidence.changed} of {evidence.repeated} points that were asked "
+        "twice got another label; who answers at random can't be cleared"
+    )
+
+
+def _erratic(comparison: Comparison, terms: Terms) -> str | None:
+    if comparison.p_erratic > terms.acquit:
+        return None
+    return (
+        "evasion suspected: it recognises natural controls, but gives answers to other points "
+        f"that neither the owner nor any reference model gives (p {comparison.p_erratic:.2g})"
     )

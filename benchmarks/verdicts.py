@@ -18,9 +18,11 @@ import numpy as np
 import onnxruntime as ort
 
 from auditkit import pipeline
+from auditkit.asking import Asking
 from auditkit.bundle import Bundle
 from auditkit.order import Order
-from auditkit.types import Access, Decision, Outcome, Verdict
+from auditkit.outcomes import Outcome, Verdict
+from auditkit.types import Access, Decision
 from benchmarks.zoo.attacks import FLOAT32
 from benchmarks.zoo.data import load
 from benchmarks.zoo.export import save_torchscript
@@ -81,7 +83,7 @@ def _audit_all(zoo: Zoo, owner: Record, samples: int, seed: int) -> int:
     rows: list[Row] = []
     for number, record in enumerate(_suspects(zoo, owner)):
         path, told = zoo.folder / record.file, column(record)
-        [outcome] = pipeline.audit(bundle, [str(path)], access=Access.LABEL)
+        [outcome] = pipeline.audit(bundle, [str(path)], Asking(Access.LABEL))
         decision = _decision(outcome)
         rows.append(Row(told, decision, _similarity(outcome)))
         others = _other_ways(zoo, record, path, bundle) if number % 5 < EVERY_WAY else {}
@@ -154,7 +156,7 @@ def _other_ways(zoo: Zoo, record: Record, path: Path, bundle: Bundle) -> dict[st
         if record.form == FLOAT32:
             script = save_torchscript(zoo.open(record), zoo.data.shape, Path(folder) / "model.pt")
             ways["torchscript"] = str(script)
-        outcomes = pipeline.audit(bundle, list(ways.values()), access=Access.LABEL)
+        outcomes = pipeline.audit(bundle, list(ways.values()), Asking(Access.LABEL))
     return dict(zip(ways, outcomes, strict=True))
 
 

@@ -33,28 +33,27 @@ class RecordedAdapter:
         self.runtime = {"recorded": source}
         reader = _from_csv if source.lower().endswith(".csv") else _from_npz
         self._rows, self._queries = reader(source, data)
-        self._served = 0
+        self._served: dict[str, int] = {}
 
     def answer(self, points: FloatArray) -> NDArray[Any]:
-        """See `Adapter.answer`; batches must come in the order of the queries."""
-        start, stop = self._served, self._served + len(points)
-        if stop > len(self._rows):
+        """See `Adapter.answer`; new points must come in the order of the queries."""
+        places = [self._place(point_digest(point)) for point in points]
+        return self._rows[places]
+
+    def _place(self, point: str) -> int:
+        """A point that was asked before gets the same row."""
+        place = self._served.setdefault(point, len(self._served))
+        if place >= len(self._rows):
             raise QueryError(
                 f"{len(self._rows)} answers are recorded, more points are asked; "
                 "record all that `auditkit queries` wrote"
             )
-        if self._queries is not None:
-            self._check_order(points, start)
-        self._served = stop
-        return self._rows[start:stop]
-
-    def _check_order(self, points: FloatArray, start: int) -> None:
-        for offset, point in enumerate(points):
-            if self._queries is not None and self._queries[start + offset] != point_digest(point):
-                raise QueryError(
-                    f"recorded row {start + offset} answers another point than the bundle's; "
-                    "record the answers in the order of `auditkit queries`"
-                )
+        if self._queries is not None and self._queries[place] != point:
+            raise QueryError(
+                f"recorded row {place} answers another point than the bundle's; "
+                "record the answers in the order of `auditkit queries`"
+            )
+        return place
 
     def close(self) -> None:
         """See `Adapter.close`."""

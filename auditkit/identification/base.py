@@ -5,13 +5,13 @@ from typing import Protocol
 
 import numpy as np
 
+from auditkit.outcomes import Identification
 from auditkit.types import (
     Answers,
     Evidence,
     Family,
     Fingerprint,
     FloatArray,
-    Identification,
     Reference,
     ReferenceKind,
 )

@@ -11,13 +11,13 @@ somebody; it also abstains where the split does not keep the known references ap
 import numpy as np
 from numpy.typing import NDArray
 
+from auditkit.outcomes import Identification
 from auditkit.types import (
     CORE,
     BoolArray,
     Decision,
     Evidence,
     Fingerprint,
-    Identification,
     IntArray,
     Reference,
     ReferenceKind,

@@ -14,16 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.identification.base import centred, clipped
-from auditkit.types import (
-    CORE,
-    Access,
-    Evidence,
-    Fingerprint,
-    FloatArray,
-    Identification,
-    IntArray,
-    Reference,
-)
+from auditkit.outcomes import Identification
+from auditkit.types import CORE, Access, Evidence, Fingerprint, FloatArray, IntArray, Reference
 
 __all__ = ["weigh_correlations"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.identification.base import clipped
+from auditkit.outcomes import Identification
 from auditkit.types import (
     CORE,
     Access,
@@ -20,7 +21,6 @@ from auditkit.types import (
     Evidence,
     Fingerprint,
     FloatArray,
-    Identification,
     IntArray,
     Reference,
 )

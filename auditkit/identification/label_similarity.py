@@ -10,7 +10,8 @@ from auditkit.identification.base import (
     agreement,
     strangers,
 )
-from auditkit.types import CORE, Decision, Evidence, Fingerprint, Identification, Reference
+from auditkit.outcomes import Identification
+from auditkit.types import CORE, Decision, Evidence, Fingerprint, Reference
 
 __all__ = ["weigh_labels"]
 

@@ -5,7 +5,8 @@ abstains: without reference models nobody knows how many mistakes strangers shar
 """
 
 from auditkit.identification.base import agreement
-from auditkit.types import MISTAKE, Evidence, Fingerprint, Identification, Reference
+from auditkit.outcomes import Identification
+from auditkit.types import MISTAKE, Evidence, Fingerprint, Reference
 
 __all__ = ["weigh_mistakes"]
 

@@ -10,7 +10,8 @@ is 0, even where both do. It abstains: a threshold needs models of known kind.
 
 import numpy as np
 
-from auditkit.types import CORE, Evidence, Fingerprint, Identification, IntArray, Reference
+from auditkit.outcomes import Identification
+from auditkit.types import CORE, Evidence, Fingerprint, IntArray, Reference
 
 __all__ = ["weigh_information"]
 

@@ -8,16 +8,8 @@ Probabilities are cut at 1e-7 on both sides, below which APIs round.
 import numpy as np
 
 from auditkit.identification.base import centred, clipped
-from auditkit.types import (
-    CORE,
-    Access,
-    Decision,
-    Evidence,
-    Fingerprint,
-    FloatArray,
-    Identification,
-    Reference,
-)
+from auditkit.outcomes import Identification
+from auditkit.types import CORE, Access, Decision, Evidence, Fingerprint, FloatArray, Reference
 
 __all__ = ["weigh_outputs"]
 

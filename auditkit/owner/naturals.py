@@ -9,12 +9,13 @@ from auditkit.owner.domain import Owner, sample_labels, snapped
 from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
 
-CONTROLS = 20
+CONTROLS = (30, 100)
+"""At least, and at most: two of each class between, so that another class order can be told."""
 MISTAKES = 50
 
 
 def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn]) -> Tensor:
-    """Up to 20 samples on which the owner is right and sure, and most stand-ins too.
+    """Samples on which the owner is right and sure, and most stand-ins too; see `CONTROLS`.
 
     Without labels the owner's own answer stands in for the right one.
     """
@@ -30,7 +31,9 @@ def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn])
     rank = known + sureness / (sureness.max() + 1)
     rank[labels != truth] = -1
     order = _in_turns(torch.argsort(rank, descending=True, stable=True), labels)
-    rows = [row for row in order if rank[row] >= 0][:CONTROLS]
+    least, most = CONTROLS
+    count = min(max(least, 2 * owner.record.classes), most)
+    rows = [row for row in order if rank[row] >= 0][:count]
     return points[rows]
 
 

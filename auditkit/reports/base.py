@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from auditkit.types import Discrimination, Outcome, ReferenceKind
+from auditkit.outcomes import Outcome
+from auditkit.types import Discrimination, ReferenceKind
 
 
 @dataclass(frozen=True, slots=True)

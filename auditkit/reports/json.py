@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TextIO
 
+from auditkit.outcomes import Identification, Refusal, Verdict
 from auditkit.reports.base import Report
-from auditkit.types import Identification, ReferenceKind, Refusal, Verdict
+from auditkit.types import ReferenceKind
 
 __all__ = ["write_json"]
 

@@ -12,9 +12,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from auditkit.outcomes import Identification, Outcome, Refusal, Verdict
 from auditkit.reports.base import BundleSummary, Report
 from auditkit.text import clean
-from auditkit.types import Decision, Identification, Outcome, ReferenceKind, Refusal, Verdict
+from auditkit.types import Decision, ReferenceKind
 
 __all__ = ["write_terminal"]
 

@@ -54,6 +54,14 @@ class Record:
     """Of a watermarked owner: its inputs and expected labels."""
 
 
+def read_records(folder: Path) -> list[Record]:
+    """What a folder's manifest lists, in building order."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return []
+    return [Record(**entry) for entry in json.loads(manifest.read_text())["models"]]
+
+
 class Zoo:
     """The models of one folder."""
 
@@ -63,10 +71,7 @@ class Zoo:
 
     def records(self) -> list[Record]:
         """What the manifest lists, in building order."""
-        manifest = self.folder / "manifest.json"
-        if not manifest.exists():
-            return []
-        return [Record(**entry) for entry in json.loads(manifest.read_text())["models"]]
+        return read_records(self.folder)
 
     def open(self, record: Record) -> nn.Module:
         """The trained net, in evaluation mode."""

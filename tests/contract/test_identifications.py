@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from auditkit import identification
+from auditkit.outcomes import Identification
 from auditkit.registry import load, names
-from auditkit.types import Access, Answers, Decision, Evidence, Identification, SuspectRecord
+from auditkit.types import Access, Answers, Decision, Evidence, SuspectRecord
 from tests.conftest import CLASSES, linear
 
 RECORD = SuspectRecord("suspect", None, "callable", {})

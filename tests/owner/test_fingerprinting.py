@@ -7,6 +7,7 @@ from torch.nn import Flatten, Linear, Sequential
 
 from auditkit import bundle as bundles
 from auditkit import pipeline
+from auditkit.asking import Asking
 from auditkit.order import InputFacts, Order
 from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Discrimination, ReferenceKind
 from tests.owner.conftest import CLASSES, SHAPE, save_script, trained
@@ -55,7 +56,7 @@ def test_core_points_are_verified_balanced_and_on_the_grid(made, net):
 def test_natural_families_say_what_they_are(made, samples_file):
     """Controls are what the owner knows, mistakes what it gets wrong."""
     families = made.fingerprint.families
-    assert len(families[CONTROL]) == 20
+    assert len(families[CONTROL]) == 30
     with np.load(samples_file) as archive:
         truth = {
             image.tobytes(): label for image, label in zip(archive["x"], archive["y"], strict=True)
@@ -105,14 +106,14 @@ def test_without_samples_uniqueness_is_unmeasured(model_file):
 
 def test_the_owner_itself_is_pirated_through_torchscript(made, model_file):
     """The whole way: fingerprint, ask, judge."""
-    [outcome] = pipeline.audit(made, [model_file], access=Access.LABEL)
+    [outcome] = pipeline.audit(made, [model_file], Asking(Access.LABEL))
     assert outcome.decision is Decision.PIRATED
 
 
 def test_an_independent_model_is_not_pirated(made, tmp_path):
     """Nor when it has the same architecture and was trained on the same kind of data."""
     suspect = save_script(trained(9), tmp_path / "other.pt")
-    [outcome] = pipeline.audit(made, [suspect], access=Access.LABEL)
+    [outcome] = pipeline.audit(made, [suspect], Asking(Access.LABEL))
     assert outcome.decision is not Decision.PIRATED
 
 

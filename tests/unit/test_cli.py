@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from auditkit import bundle as bundles
 from auditkit import evidence, pipeline
 from auditkit.cli import app, exit_code
-from auditkit.types import CORE, Answers, Refusal
+from auditkit.outcomes import Refusal
+from auditkit.types import CORE, Answers
 from tests.conftest import CLASSES, WEIGHTS, linear, linear_onnx
 
 RUNNER = CliRunner()

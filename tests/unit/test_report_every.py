@@ -9,18 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditkit import registry, reports
+from auditkit.outcomes import Identification, Outcome, Refusal, Verdict
 from auditkit.reports.base import BundleSummary, Report
-from auditkit.types import (
-    Access,
-    Decision,
-    Discrimination,
-    Identification,
-    Outcome,
-    ReferenceKind,
-    Refusal,
-    SuspectRecord,
-    Verdict,
-)
+from auditkit.types import Access, Decision, Discrimination, ReferenceKind, SuspectRecord
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 RENDERERS = {name: registry.load(reports, name) for name in registry.names(reports)}

@@ -7,8 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from auditkit.outcomes import Identification, Refusal
 from auditkit.reports.terminal import WORDS, renderables, write_terminal
-from auditkit.types import Decision, Discrimination, Identification, ReferenceKind, Refusal
+from auditkit.types import Decision, Discrimination, ReferenceKind
 from tests.unit.test_report_every import DIGEST, HOSTILE, hostile, report, summary, verdict
 
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditkit.bundle import Bundle
 from auditkit.identification.label_similarity import weigh_labels
+from auditkit.outcomes import Identification
 from auditkit.types import (
     CONTROL,
     CORE,
@@ -18,7 +20,6 @@ from auditkit.types import (
     Evidence,
     Family,
     Fingerprint,
-    Identification,
     InputSpec,
     OwnerRecord,
     Reference,
@@ -72,7 +73,7 @@ def evidence(core: float, control: float = 1.0, *, classes=None, made=MADE) -> E
 
 def verdict(found: Evidence, *others: Identification, made=MADE, references=()):
     lead = weigh_labels(made, references, found)
-    return decide(made, references, found, (lead, *others))
+    return decide(Bundle(made, tuple(references)), found, (lead, *others), None)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_few_answers_are_inconclusive():
     found = Evidence(evidence(1).suspect, "sha256:2", Access.LABEL, None, answers)
     result = verdict(found)
     assert result.decision is Decision.INCONCLUSIVE
-    assert "only 80 of 100" in result.reason
+    assert "only 100 of 120" in result.reason
 
 
 def test_a_suspect_unlike_the_task_is_not_cleared():

@@ -1,0 +1,248 @@
+"""How a suspect is asked: in the bundle's order, in its own preprocessing, some points twice.
+
+Nothing here knows what answers are worth; whoever calls decides when enough was asked.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.adapters import open_suspect, split
+from auditkit.adapters.base import Adapter, Options
+from auditkit.answers import access_of, answers_of, checked, joined
+from auditkit.bundle import Bundle
+from auditkit.disguises import (
+    GAIN,
+    RECOGNISED,
+    Preprocessing,
+    preprocessings,
+    recognised,
+    relabelled,
+    relabelling,
+    told,
+)
+from auditkit.errors import QueryError, SuspectError
+from auditkit.inputs import asking_order
+from auditkit.types import (
+    CONTROL,
+    Access,
+    Answers,
+    Evidence,
+    FloatArray,
+    InputSpec,
+    IntArray,
+    SuspectRecord,
+)
+
+BATCH = 100
+OPENING = 5
+"""Controls that a sequential audit asks first: is it the owner's task at all?"""
+REPEATED = 10
+"""Points asked twice at most: changing answers give a random suspect away."""
+
+Progress = Callable[[str, int, int], None]
+Open = Callable[[InputSpec], Adapter]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How much is asked of each suspect."""
+
+    access: Access = Access.LOGITS
+    """No more than this is used of what it reveals."""
+    options: Options = field(default_factory=Options)
+    sequential: bool = False
+    """Every answer is looked at as it comes, and the first that decides is the last."""
+
+
+def layout(bundle: Bundle) -> tuple[FloatArray, IntArray]:
+    """All families' points in a row, and the order in which they are asked."""
+    points = np.concatenate([family.points for family in bundle.fingerprint.families.values()])
+    return points, asking_order(bundle.fingerprint.families)
+
+
+class Interview:
+    """One open suspect and what it has said so far; only `repeat` asks anything twice."""
+
+    def __init__(
+        self, bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access
+    ) -> None:
+        self._bundle, self._adapter, self._record = bundle, adapter, record
+        self._points, self.order = layout(bundle)
+        self._said: dict[int, NDArray[Any]] = {}
+        self._wanted = access
+        self._way: Preprocessing | None = None
+        self._why: tuple[str, ...] = ()
+        self._twice = (0, 0)
+
+    @classmethod
+    def of(cls, bundle: Bundle, suspect: str, asking: Asking) -> Self:
+        """Open a suspect by its name.
+
+        Raises:
+            SuspectError: It can't be opened, or does not fit.
+        """
+        kind, source = split(suspect)
+        adapter = open_suspect(suspect, bundle.fingerprint.spec, asking.options)
+        record = SuspectRecord(source, adapter.digest, kind, dict(adapter.runtime))
+        return cls(bundle, adapter, record, asking.access)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._adapter.close()
+
+    def ask(self, places: Iterable[int], progress: Progress) -> None:
+        """Ask those of the points that were not asked yet, in this order.
+
+        Raises:
+            QueryError: The suspect fails to answer, or answers nonsense.
+        """
+        missing = [int(place) for place in places if int(place) not in self._said]
+        for start in range(0, len(missing), BATCH):
+            progress("asking the suspect", len(self._said), len(self._points))
+            batch = missing[start : start + BATCH]
+            self._said.update(zip(batch, self._rows(batch), strict=True))
+
+    def _rows(self, places: list[int]) -> NDArray[Any]:
+        batch = self._points[places]
+        if self._way is not None:
+            batch = self._way(batch)
+        return checked(self._adapter.answer(batch.copy()), len(batch))
+
+    def controls(self, count: int | None = None) -> list[int]:
+        """Places of the first so many controls in the order of asking; all unless told."""
+        families, start = self._bundle.fingerprint.families, 0
+        for name, family in families.items():
+            if name == CONTROL:
+                rows = range(start, start + len(family))
+                return [int(place) for place in self.order if place in rows][:count]
+            start += len(family)
+        return []
+
+    def recognise(self, reopen: Open, progress: Progress) -> None:
+        """Find the preprocessing in which the suspect knows the controls that were asked.
+
+        Where it does not know them as they are, all controls are asked in each of the usual ways.
+        The first of the best is kept if it makes the difference; all that was said is forgotten.
+        """
+        controls = self.controls()
+        heard = [place for place in controls if place in self._said]
+        if not heard or self._known(heard) >= RECOGNISED:
+            return
+        self.ask(controls, progress)
+        own = self._known(controls)
+        if own >= RECOGNISED:
+            return
+        best, share = None, max(RECOGNISED, own + GAIN)
+        for way in preprocessings(self._bundle.fingerprint.spec):
+            tried = self._tried(way, reopen, controls)
+            if tried is not None and tried[1] >= share and (best is None or tried[1] > share):
+                best, share = tried
+        if best is not None:
+            self._adapter.close()
+            self._adapter, self._way, self._said = reopen(best.spec), best, {}
+            self._why = (
+                f"inputs are taken as {best.name}: so it knows {share:.0%} of the controls, "
+                f"{own:.0%} as the owner takes them",
+            )
+
+    def _tried(
+        self, way: Preprocessing, reopen: Open, controls: list[int]
+    ) -> tuple[Preprocessing, float] | None:
+        try:
+            adapter = reopen(way.spec)
+        except SuspectError:
+            return None
+        other = Interview(self._bundle, adapter, self._record, self._wanted)
+        other._way = way
+        with other:
+            try:
+                other.ask(controls, lambda *_told: None)
+                return way, other._known(controls)
+            except QueryError:
+                return None
+
+    def _known(self, controls: list[int]) -> float:
+        answers = self._answers(self._level())[CONTROL]
+        family = self._bundle.fingerprint.families[CONTROL]
+        asked = [place - min(self.controls()) for place in controls]
+        return recognised(family, answers, np.array(asked, np.int64))
+
+    def repeat(self) -> None:
+        """Ask some points again: do the answers change?
+
+        Raises:
+            QueryError: The suspect fails to answer.
+        """
+        places = [int(place) for place in self.order if int(place) in self._said][:REPEATED]
+        again = self._rows(places)
+        changed = sum(
+            _label(row) != _label(self._said[place])
+            for place, row in zip(places, again, strict=True)
+        )
+        self._twice = (len(places), changed)
+
+    def _level(self) -> Access:
+        return access_of(joined([np.stack(list(self._said.values()))]))
+
+    def settle_access(self) -> None:
+        """From here on no more is used than was revealed so far."""
+        self._wanted = min(self._level(), self._wanted, key=lambda level: level.rank)
+
+    def _answers(self, revealed: Access) -> dict[str, Answers]:
+        """By family; what was not asked is not answered."""
+        used = min(revealed, self._wanted, key=lambda level: level.rank)
+        row = next(iter(self._said.values()))
+        blank = np.full_like(row, np.nan) if row.ndim else np.array(-1)
+        whole = np.stack([self._said.get(place, blank) for place in range(len(self._points))])
+        families = self._bundle.fingerprint.families
+        ends = np.cumsum([len(family) for family in families.values()])[:-1]
+        parts = zip(families, np.split(whole, ends), strict=True)
+        return {name: answers_of(part, revealed, used) for name, part in parts}
+
+    def evidence(self, asked: int | None = None) -> Evidence:
+        """What was said so far.
+
+        Args:
+            asked: So many points in the order of asking were looked at one by one; None: all at
+                once.
+        """
+        revealed = self._level()
+        used = min(revealed, self._wanted, key=lambda level: level.rank)
+        row = next(iter(self._said.values()))
+        answers, why = self._answers(revealed), self._why
+        controls = self._bundle.fingerprint.families.get(CONTROL)
+        owners = None if controls is None else relabelling(controls, answers[CONTROL])
+        if owners is not None:
+            answers = {name: relabelled(part, owners) for name, part in answers.items()}
+            why += (told(owners),)
+        return Evidence(
+            suspect=self._record,
+            bundle_digest=self._bundle.digest,
+            access=used,
+            classes=len(row) if row.ndim else None,
+            answers=answers,
+            notes=_notes(revealed, used),
+            asked=asked,
+            spent=len(self._said),
+            disguises=why,
+            repeated=self._twice[0],
+            changed=self._twice[1],
+        )
+
+
+def _label(row: NDArray[Any]) -> int:
+    if not row.ndim:
+        return int(row)
+    return int(row.argmax()) if np.isfinite(row).all() else -1
+
+
+def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
+    if revealed is used:
+        return ()
+    return (f"the suspect reveals {revealed}; only {used} was used, as asked",)

@@ -1,0 +1,1 @@
+"""What reference models make of a suspect's answers: scores, p-values, likelihood ratios."""

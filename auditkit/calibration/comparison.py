@@ -1,0 +1,155 @@
+"""One suspect among the reference models of its bundle."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.calibration.conformal import p_value
+from auditkit.calibration.likelihood import ratio
+from auditkit.calibration.score import Score, learn, look_schedule
+from auditkit.calibration.similarity import Replies, owner_replies, replies
+from auditkit.inputs import asking_order
+from auditkit.outcomes import Comparison
+from auditkit.types import (
+    Access,
+    BoolArray,
+    Evidence,
+    Fingerprint,
+    IntArray,
+    Reference,
+    ReferenceKind,
+)
+
+TIE = 1e-12
+FEWEST = 2
+"""References of each kind below which nothing can be learnt."""
+
+
+def compare(
+    fingerprint: Fingerprint, references: Sequence[Reference], evidence: Evidence
+) -> Comparison | None:
+    """The suspect's place among the references; None where it can't be compared with them.
+
+    References count that answered every family, in the owner's label space. Where one of them
+    reveals less than the suspect, labels alone are compared, all models alike.
+    """
+    if evidence.classes not in (None, fingerprint.owner.classes):
+        return None
+    known = comparable(fingerprint, references)
+    derived = np.array([r.kind is ReferenceKind.PIRATED for r in known], bool)
+    if min(derived.sum(), (~derived).sum()) < FEWEST:
+        return None
+    revealed = all(r.access.rank >= evidence.access.rank for r in known)
+    access = evidence.access if revealed else Access.LABEL
+    order = _order(fingerprint)
+    score = learnt(fingerprint, known, access, sequential=evidence.asked is not None)
+    suspect = replies(evidence.answers, tuple(fingerprint.families), order, access)
+    owner = owner_replies(fingerprint.families.values(), order, Access.LABEL)
+    return _compared(score, suspect, owner, evidence.asked, access)
+
+
+def comparable(fingerprint: Fingerprint, references: Sequence[Reference]) -> tuple[Reference, ...]:
+    """The references of known kind that a suspect can be compared with."""
+    families = set(fingerprint.families)
+    return tuple(
+        reference
+        for reference in references
+        if reference.kind is not ReferenceKind.STAND_IN
+        and families <= set(reference.answers)
+        and all(
+            answers.scores is None or answers.scores.shape[1] == fingerprint.owner.classes
+            for answers in reference.answers.values()
+        )
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def learnt(
+    fingerprint: Fingerprint,
+    references: tuple[Reference, ...],
+    access: Access,
+    *,
+    sequential: bool,
+) -> Score:
+    """The score for one access level: it follows from the bundle alone, so it is learnt once.
+
+    Args:
+        fingerprint: Whose points were asked.
+        references: The comparable ones.
+        access: What is looked at of their answers.
+        sequential: Whether there are looks before the last point.
+    """
+    order, families = _order(fingerprint), tuple(fingerprint.families)
+    models = [replies(reference.answers, families, order, access) for reference in references]
+    derived = np.array([r.kind is ReferenceKind.PIRATED for r in references], bool)
+    looks = look_schedule(len(order)) if sequential else np.array([len(order)])
+    return learn(models, derived, looks)
+
+
+@functools.lru_cache(maxsize=8)
+def _order(fingerprint: Fingerprint) -> IntArray:
+    return asking_order(fingerprint.families)
+
+
+def _compared(
+    score: Score, suspect: Replies, owner: Replies, asked: int | None, access: Access
+) -> Comparison:
+    looks = asked or len(suspect.labels)
+    scores = score.of([suspect], looks)[:, 0]
+    derived = score.derived
+    reached, own = score.furthest(scores[:, :-1]), score.furthest(score.own)
+    lost = reached <= own + TIE
+    homologous, pirated = int((~derived).sum()), int(derived.sum())
+    return Comparison(
+        access,
+        homologous,
+        pirated,
+        p_value(int(lost[~derived].sum()), homologous),
+        p_value(int(lost[derived].sum()), pirated),
+        float((reached - own)[~derived].min()) / max(float(own[~derived].std()), TIE),
+        _p_erratic(score.references, suspect, owner, looks),
+        _ratio(score, scores),
+        asked is not None,
+    )
+
+
+def _ratio(score: Score, scores: NDArray[np.float64]) -> float:
+    """At the last look; 1 before the first."""
+    if not len(scores):
+        return 1.0
+    known, derived = score.own[len(scores) - 1], score.derived
+    return ratio(known[~derived], known[derived], float(scores[-1, -1]))
+
+
+def _p_erratic(
+    references: Sequence[Replies], suspect: Replies, owner: Replies, looks: int
+) -> float:
+    """Whether the suspect gives labels that no model gives: each reference without its own."""
+    labels = np.stack([reference.labels for reference in references])[:, :looks]
+    asked, right = suspect.labels[:looks], owner.labels[:looks]
+    alone = _unheard(np.broadcast_to(asked, labels.shape), labels, right)
+    lost = alone <= _unheard(labels, labels, right)
+    return p_value(int(lost.sum()), len(references))
+
+
+def _unheard(
+    given: NDArray[np.int64], known: NDArray[np.int64], right: IntArray
+) -> NDArray[np.int64]:
+    """(n,) how many of each row's labels neither the owner nor any known row but its own gives.
+
+    Args:
+        given: (n, points) labels; row i is compared with all known rows but i.
+        known: (n, points) labels of the references.
+        right: (points,) the owner's.
+    """
+    classes = int(max(given.max(), known.max(), right.max())) + 1
+    counts = np.zeros((known.shape[1], classes), np.int64)
+    places = np.arange(known.shape[1])
+    for row in known:
+        np.add.at(counts, (places[row >= 0], row[row >= 0]), 1)
+    heard = counts[places, given] - (given == known)
+    unheard: BoolArray = (heard <= 0) & (given != right) & (given >= 0)
+    alone: IntArray = unheard.sum(axis=1)
+    return alone

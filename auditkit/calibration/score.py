@@ -1,0 +1,122 @@
+"""The registered score: learnt from the reference models, fixed before any suspect is seen.
+
+Kernel ridge regression of the reference models' kind (1 derived, -1 independent) on how alike they
+answer (`similarity`), both kinds counting the same. What a point is worth, which points are worth
+nothing, and how families of points are weighed against each other all come out of that: a suspect's
+score is the sum of a fixed worth for each answer it can give. Who is asked one by one is scored at
+fixed looks, each by a score of its own that was learnt from the points so far.
+
+Cross-fitting: for each reference there is also the score that was learnt without it, and only by
+that one is it compared with a suspect (`conformal` has the p-values). All of them follow from one
+matrix inverse: leaving out reference i changes the solution a of C a = y to
+a - C^-1[:, i] a_i / C^-1[i, i].
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.calibration.similarity import Replies, alike
+from auditkit.types import BoolArray, IntArray
+
+Array = NDArray[np.float64]
+RIDGE, FEW = 1e-3, 60
+"""Ridge for all points, as a share of a model's likeness to itself; doubled at so many points."""
+FIRST, STEP, GROWTH = 10, 5, 1.1
+"""Looks: after so many points, then after 5 more or a tenth more, whichever is later."""
+SETTLING = 20
+"""Points after which a look counts 0.7 of one after all: early scores are mostly chance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """One score for each look and each reference left out."""
+
+    references: Sequence[Replies]
+    derived: BoolArray  # (n,)
+    looks: IntArray  # (looks,) after how many points
+    coefficients: (
+        Array  # (looks, n, n + 1): column i is learnt without reference i, the last with all
+    )
+    constants: Array  # (looks, n + 1)
+    own: Array  # (looks, n): each reference's score by what was learnt without it
+
+    def of(self, suspects: Sequence[Replies], asked: int) -> Array:
+        """(looks, suspects, n + 1): their scores at each look within the first points asked."""
+        likeness = np.zeros((len(suspects), len(self.references)))
+        scores, start = [], 0
+        for number, look in enumerate(self.looks[self.looks <= asked]):
+            for point in range(start, look):
+                likeness += alike(suspects, self.references, point)
+            scores.append(likeness / look @ self.coefficients[number] + self.constants[number])
+            start = look
+        shape = (len(scores), len(suspects), len(self.references) + 1)
+        result: Array = np.array(scores).reshape(shape)
+        return result
+
+    def furthest(self, scores: Array) -> Array:
+        """(…, n) how far models ever came from each column's kind towards the other.
+
+        Args:
+            scores: (looks, …, n) at the first so many looks, by the score of each column.
+        """
+        looks = self.looks[: len(scores)].reshape(-1, *(1,) * (scores.ndim - 1))
+        distance = 1 + np.where(self.derived, -1.0, 1.0) * scores
+        weighed = distance * np.sqrt(looks / (looks + SETTLING))
+        result: Array = weighed.max(axis=0, initial=-np.inf)
+        return result
+
+
+def look_schedule(points: int) -> IntArray:
+    """After how many points somebody who is asked one by one is scored."""
+    looks, look = [], FIRST
+    while look < points:
+        looks.append(look)
+        look = max(look + STEP, math.ceil(GROWTH * look))
+    return np.array([*looks, points], np.int64)
+
+
+def learn(references: Sequence[Replies], derived: BoolArray, looks: IntArray) -> Score:
+    """Learn the scores from at least two references of each kind.
+
+    Args:
+        references: (n,) answers to the same points, all at the same access level.
+        derived: (n,) which of them are derived from the owner.
+        looks: After how many points, rising.
+    """
+    size = len(derived)
+    likeness, start = np.zeros((size, size)), 0
+    coefficients, own = np.empty((len(looks), size + 1, size + 1)), np.empty((len(looks), size))
+    for number, look in enumerate(looks):
+        for point in range(start, look):
+            likeness += alike(references, references, point)
+        coefficients[number] = left_out(likeness / look, derived, RIDGE * (1 + FEW / look))
+        weights = coefficients[number, :-1, :-1]
+        own[number] = (likeness / look * weights.T).sum(axis=1) + coefficients[number, -1, :-1]
+        start = look
+    return Score(references, derived, looks, coefficients[:, :-1], coefficients[:, -1], own)
+
+
+def left_out(likeness: Array, derived: BoolArray, ridge: float) -> Array:
+    """(n + 1, n + 1) coefficients: column i without reference i, the last with all.
+
+    The last row is the constant.
+
+    Args:
+        likeness: (n, n) symmetric, at most about 1.
+        derived: (n,)
+        ridge: Above 0.
+    """
+    kinds = np.array([(~derived).sum(), derived.sum()])
+    count = kinds[derived.astype(int)]  # one kind counts as much as the other, however many
+    system = np.ones((len(derived) + 1, len(derived) + 1))
+    system[:-1, :-1] = likeness + np.diag(ridge * 2 * count)
+    system[-1, -1] = 0  # the constant is free
+    inverse = np.linalg.inv(system)
+    whole = inverse @ np.append(np.where(derived, 1.0, -1.0), 0.0)
+    without = whole[:, None] - inverse[:, :-1] * (whole[:-1] / np.diag(inverse)[:-1])
+    result: Array = np.column_stack([without, whole])
+    return result

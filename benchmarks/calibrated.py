@@ -1,0 +1,331 @@
+"""Do the promised error rates hold? `python -m benchmarks.calibrated ZOO` on the small population.
+
+Each owner's bundle gets 99 independent reference models and three quarters of the owner's copies;
+the models left out are judged, and the splits go round until every copy was left out. Independent
+are the homologous models, the other owners, and *the other owners' copies*, which a score that had
+only learnt what copies look like would accuse. Beside it the baseline AKH with as many queries and
+the same references, one architecture left out of the references, and sequential queries.
+"""
+
+import argparse
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit import bundle as bundles
+from auditkit import pipeline
+from auditkit.adapters import open_suspect
+from auditkit.adapters.base import Options
+from auditkit.asking import OPENING
+from auditkit.bundle import Bundle
+from auditkit.calibration.intervals import exact
+from auditkit.calibration.similarity import degraded
+from auditkit.identification.base import agreement
+from auditkit.order import Order
+from auditkit.outcomes import Verdict
+from auditkit.types import (
+    CORE,
+    Access,
+    Answers,
+    Decision,
+    Evidence,
+    Reference,
+    ReferenceKind,
+    SuspectRecord,
+)
+from benchmarks.verdicts import COLUMN_OF, MODIFIED
+from benchmarks.zoo.store import Record, read_records
+
+HOMOLOGOUS, FOLDS, LEVEL = 99, 4, 0.01
+INNOCENT, FOREIGN = "homologous", "another owner's copy"
+LOOKED_AT = 40
+"""Innocents of each owner that are asked one by one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """One owner's bundles and what every model of the owner's label space said to them."""
+
+    owner: Record
+    bundle: Bundle
+    baseline: Bundle
+    answers: dict[str, Evidence]
+    mistakes: dict[str, float]
+    """Share of the baseline's natural mistakes that a model makes too."""
+    independent: list[Record]
+    copies: list[Record]
+    broken: list[Record]
+
+
+class Split(NamedTuple):
+    """Which models are references, and which are judged."""
+
+    independent: list[Record]
+    copies: list[Record]
+    held_out: list[Record]
+
+
+class Row(NamedTuple):
+    """One held-out model under one split."""
+
+    column: str
+    verdict: Verdict
+    baseline: float
+    """The baseline's p-value."""
+
+
+def main() -> None:
+    """Print the tables of docs/statistics.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.calibrated", description=__doc__)
+    parser.add_argument("zoo", type=Path)
+    parser.add_argument("--access", nargs="*", type=Access, default=[Access.LABEL, Access.LOGITS])
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    heard = [_hear(options.zoo, owner) for owner in _owners(options.zoo)]
+    for access in options.access:
+        rows = [row for one in heard for row in _judged(one, access, options.seed)]
+        print(f"\n## {access}\n\n{_verdicts(rows)}\n\n{_rates(rows)}", flush=True)
+        print(f"\n{_unrepresented(heard, access, options.seed)}", flush=True)
+    print(f"\n{_one_by_one(heard, options.seed)}")
+
+
+def _owners(zoo: Path) -> list[Record]:
+    return [record for record in read_records(zoo) if record.kind == "owner"]
+
+
+def _hear(zoo: Path, owner: Record) -> Heard:
+    bundle = _made(zoo, owner, "deepcore", 100)
+    count = sum(len(family) for family in bundle.fingerprint.families.values())
+    baseline = _made(zoo, owner, "akh", count)
+    records = [r for r in read_records(zoo) if not r.task and r.name != owner.name]
+    answers, mistakes = {}, {}
+    for record in records:
+        adapter = open_suspect(str(zoo / record.file), bundle.fingerprint.spec, Options("cpu"))
+        known = SuspectRecord(record.name, record.digest, "onnx", {})
+        answers[record.name] = pipeline.ask(bundle, adapter, known)
+        said = pipeline.ask(baseline, adapter, known).answers[CORE]
+        mistakes[record.name] = agreement(baseline.fingerprint.families[CORE], said)
+        adapter.close()
+    copies = [r for r in records if r.owner == owner.name]
+    independent = [r for r in records if r.owner != owner.name and not r.broken]
+    return Heard(
+        owner,
+        bundle,
+        baseline,
+        answers,
+        mistakes,
+        independent,
+        [r for r in copies if not r.broken],
+        [r for r in copies if r.broken],
+    )
+
+
+def _made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
+    """Kept in the population's folder: making one takes a minute."""
+    path = zoo / "calibrated" / f"{owner.name}-{method}-{points}.fp"
+    if not path.exists():
+        model, samples = str(zoo / str(owner.model)), zoo / "samples.npz"
+        path.parent.mkdir(exist_ok=True)
+        order = Order(model, samples=samples, method=method, points=points)
+        bundles.write(pipeline.fingerprint(order), path)
+    return bundles.read(path)
+
+
+def _splits(heard: Heard, seed: int) -> Iterator[Split]:
+    rng = np.random.default_rng(seed)
+    independent, copies = _spread(heard.independent, rng), _spread(heard.copies, rng)
+    for fold in range(FOLDS):
+        start = fold * len(independent) // FOLDS
+        turned = independent[start:] + independent[:start]
+        left_out = copies[fold::FOLDS]
+        yield Split(
+            turned[:HOMOLOGOUS],
+            [copy for copy in copies if copy not in left_out],
+            [*turned[HOMOLOGOUS:], *left_out, *heard.broken],
+        )
+
+
+def _spread(records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
+    """Shuffled so that each run of them holds each kind and net in proportion."""
+    groups = defaultdict(list)
+    for place in rng.permutation(len(records)):
+        record = records[place]
+        groups[record.net, record.how if record.owner is None else record.owner].append(record)
+    times = [
+        (number + rng.random()) / len(group)
+        for group in groups.values()
+        for number in range(len(group))
+    ]
+    mixed = [record for group in groups.values() for record in group]
+    return [mixed[place] for place in np.argsort(times)]
+
+
+def _calibrated(heard: Heard, split: Split) -> Bundle:
+    kinds = {ReferenceKind.HOMOLOGOUS: split.independent, ReferenceKind.PIRATED: split.copies}
+    references = tuple(
+        Reference(r.name, kind, r.digest, Access.LOGITS, heard.answers[r.name].answers)
+        for kind, records in kinds.items()
+        for r in records
+    )
+    return replace(heard.bundle, references=(*heard.bundle.references, *references))
+
+
+def _evidence(heard: Heard, bundle: Bundle, record: Record, access: Access) -> Evidence:
+    said = heard.answers[record.name]
+    shown = {name: degraded(answers, access) for name, answers in said.answers.items()}
+    used = min(access, said.access, key=lambda level: level.rank)
+    return replace(said, answers=shown, access=used, bundle_digest=bundle.digest)
+
+
+def _judged(heard: Heard, access: Access, seed: int) -> Iterator[Row]:
+    for split in _splits(heard, seed):
+        bundle = _calibrated(heard, split)
+        for record in split.held_out:
+            verdict = pipeline.judge(bundle, _evidence(heard, bundle, record, access))
+            yield Row(_column(heard, record), verdict, _baseline(heard, split, record))
+
+
+def _baseline(heard: Heard, split: Split, record: Record) -> float:
+    known = [heard.mistakes[other.name] for other in split.independent]
+    losses = sum(value >= heard.mistakes[record.name] for value in known)
+    return (1 + losses) / (1 + len(known))  # nothing was learnt from the references
+
+
+def _column(heard: Heard, record: Record) -> str:
+    if record.owner is None:
+        return INNOCENT
+    if record.owner != heard.owner.name:
+        return FOREIGN
+    return "broken" if record.broken else COLUMN_OF.get(record.how, MODIFIED)
+
+
+def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.column].append(row)
+    first = (INNOCENT, FOREIGN, MODIFIED)
+    return {name: groups[name] for name in (*first, *sorted(set(groups) - set(first)))}
+
+
+def _verdicts(rows: Sequence[Row]) -> str:
+    lines = [
+        "| models | comparisons | pirated | homologous | inconclusive |",
+        "|---|---|---|---|---|",
+    ]
+    for name, group in _grouped(rows).items():
+        counts = Counter(row.verdict.decision for row in group)
+        cells = " | ".join(str(counts[decision]) for decision in Decision)
+        lines.append(f"| {name} | {len(group)} | {cells} |")
+    return "\n".join(lines)
+
+
+def _rates(rows: Sequence[Row]) -> str:
+    lines = ["| models | p at most 1 % | AKH, as many queries |", "|---|---|---|"]
+    for name, group in _grouped(rows).items():
+        ours = sum(_p(row.verdict) <= LEVEL + 1e-12 for row in group)
+        theirs = sum(row.baseline <= LEVEL + 1e-12 for row in group)
+        lines.append(f"| {name} | {_share(ours, len(group))} | {_share(theirs, len(group))} |")
+    return "\n".join(lines)
+
+
+def _p(verdict: Verdict) -> float:
+    assert verdict.comparison is not None
+    return verdict.comparison.p_homologous
+
+
+def _share(count: int, total: int) -> str:
+    interval = exact(count, total)
+    value, low, high = (100 * share for share in interval)
+    return f"{value:.1f} % [{low:.1f}, {high:.1f}] ({count} of {total})"
+
+
+def _unrepresented(heard: Sequence[Heard], access: Access, seed: int) -> str:
+    """Innocents of an architecture, or from an ancestor, that no reference model has."""
+    nets = sorted({record.net for one in heard for record in one.independent})
+    groups: dict[str, Callable[[Record], bool]] = {
+        net: functools.partial(_is_of, net=net) for net in nets
+    }
+    groups["public ancestor"] = lambda record: record.how == "common ancestor"
+    lines = ["| left out | judged | p at most 1 % | pirated |", "|---|---|---|---|"]
+    for name, inside in groups.items():
+        verdicts = [v for one in heard for v in _strange(one, inside, access, seed)]
+        low = sum(_p(verdict) <= LEVEL + 1e-12 for verdict in verdicts)
+        accused = sum(verdict.decision is Decision.PIRATED for verdict in verdicts)
+        lines.append(f"| {name} | {len(verdicts)} | {_share(low, len(verdicts))} | {accused} |")
+    return "\n".join(lines)
+
+
+def _is_of(record: Record, net: str) -> bool:
+    return record.net == net
+
+
+def _strange(
+    heard: Heard, inside: Callable[[Record], bool], access: Access, seed: int
+) -> Iterator[Verdict]:
+    others = [record for record in heard.independent if not inside(record)]
+    chosen = _spread(others, np.random.default_rng(seed))[:HOMOLOGOUS]
+    left_out = [record for record in heard.independent if inside(record)]
+    bundle = _calibrated(heard, Split(chosen, heard.copies, left_out))
+    for record in left_out:
+        yield pipeline.judge(bundle, _evidence(heard, bundle, record, access))
+
+
+class _Told:
+    """A model that is asked again from what it said: the adapter of an interview."""
+
+    digest, runtime = None, {"kept": "answers"}
+
+    def __init__(self, bundle: Bundle, answers: Answers) -> None:
+        points, _ = pipeline.layout(bundle)
+        self._rows = {p.tobytes(): label for p, label in zip(points, answers.labels, strict=True)}
+
+    def answer(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
+        return np.array([self._rows[point.tobytes()] for point in points])
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _one_by_one(heard: Sequence[Heard], seed: int) -> str:
+    """Labels only."""
+    queries, decisions = defaultdict(list), defaultdict(Counter)
+    for one in heard:
+        split = next(_splits(one, seed))
+        bundle = _calibrated(one, split)
+        innocents = [r for r in split.held_out if r.owner != one.owner.name][:LOOKED_AT]
+        copies = [r for r in split.held_out if r.owner == one.owner.name and not r.broken]
+        for record in (*innocents, *copies):
+            verdict = _sequential(one, bundle, record)
+            queries[_column(one, record)].append(verdict.queries)
+            decisions[_column(one, record)][verdict.decision] += 1
+    lines = [
+        "| models | judged | pirated | homologous | inconclusive | median queries | of at most |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
+    for name, counts in decisions.items():
+        cells = " | ".join(str(counts[decision]) for decision in Decision)
+        asked = f"{median(queries[name]):g} | {max(queries[name])}"
+        lines.append(f"| {name} | {counts.total()} | {cells} | {asked} |")
+    return "\n".join(lines)
+
+
+def _sequential(heard: Heard, bundle: Bundle, record: Record) -> Verdict:
+    said = heard.answers[record.name].answers
+    labels = Answers(np.concatenate([part.labels for part in said.values()]))
+    told, record_of = _Told(bundle, labels), heard.answers[record.name].suspect
+    interview = pipeline.Interview(bundle, told, record_of, Access.LABEL)
+    interview.ask(interview.controls(OPENING), pipeline.silent)
+    return pipeline.judge(bundle, pipeline.one_by_one(bundle, interview))
+
+
+if __name__ == "__main__":
+    from benchmarks import calibrated
+
+    calibrated.main()
