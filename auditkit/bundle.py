@@ -96,6 +96,22 @@ def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
     return replace(bundle, references=tuple(merged))
 
 
+def with_terms(bundle: Bundle, accuse: float | None, acquit: float | None) -> Bundle:
+    """The same bundle with other levels for accusing and acquitting; None keeps one.
+
+    Raises:
+        CalibrationError: A level outside 0..1.
+    """
+    given = {"accuse": accuse, "acquit": acquit}
+    changed = {name: level for name, level in given.items() if level is not None}
+    try:
+        return replace(bundle, terms=replace(bundle.terms, **changed))
+    except ValueError as error:
+        raise CalibrationError(
+            f"--accuse and --acquit want levels between 0 and 1, got {changed}"
+        ) from error
+
+
 def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
     made = bundle.fingerprint
     tensors: dict[str, Any] = {}

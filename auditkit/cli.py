@@ -4,7 +4,6 @@ Exit codes: 0 homologous, 3 pirated, 4 inconclusive, 5 could not audit, 2 usage.
 verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats 0.
 """
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from auditkit.console import COULD_NOT_AUDIT, errors, progress_bar
-from auditkit.order import InputFacts, Order
+from auditkit import owner_cli
+from auditkit.console import (
+    COULD_NOT_AUDIT,
+    Device,
+    Quiet,
+    errors,
+    progress_bar,
+    summary,
+    tell,
+)
 from auditkit.outcomes import Outcome, Verdict
 from auditkit.text import clean
 from auditkit.types import Access, Decision
@@ -37,51 +44,13 @@ app = typer.Typer(
 )
 
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Fingerprint bundle (.fp).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 Format = Annotated[str, typer.Option("--format", "-f", help="terminal or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead.")]
 Resize = Annotated[bool, typer.Option("--resize", help="Resize points to what a suspect takes.")]
 
 
-@app.command()
-def fingerprint(
-    model: Annotated[
-        str, typer.Argument(help="model.pt2, TorchScript model.pt, or package.module:factory.")
-    ],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle.")] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="For a factory: safetensors or a state dict.")
-    ] = None,
-    samples: Annotated[
-        Path | None,
-        typer.Option(help="Natural inputs: npz of x and y, or a folder of images by class."),
-    ] = None,
-    points: Annotated[int, typer.Option(min=20, max=5000, help="How many core points.")] = 100,
-    method: Annotated[
-        str, typer.Option(help="See `auditkit methods`; NAME or NAME:setting=value,…")
-    ] = "deepcore",
-    input_shape: Annotated[str | None, typer.Option(help="E.g. 3,32,32.")] = None,
-    input_range: Annotated[str | None, typer.Option(help="E.g. 0,1.")] = None,
-    mean: Annotated[
-        str | None, typer.Option(help="Subtracted from each channel before the model.")
-    ] = None,
-    std: Annotated[str | None, typer.Option(help="Divides each channel before the model.")] = None,
-    device: Device = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Make a fingerprint bundle from the owner's model."""
-    from auditkit import bundle, pipeline
-
-    path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
-    with errors(), progress_bar(quiet=quiet) as progress:
-        facts = _facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, samples, method, points, seed, device, facts)
-        made = pipeline.fingerprint(order, progress)
-        bundle.write(made, path)
-    if not quiet:
-        _tell(f"{path}: {_summary(made)}")
+app.command()(owner_cli.fingerprint)
+app.command()(owner_cli.references)
 
 
 @app.command()
@@ -93,6 +62,15 @@ def calibrate(
     pirated: Annotated[
         list[str] | None, typer.Option(help="A model known to be derived; repeatable.")
     ] = None,
+    references: Annotated[
+        Path | None, typer.Option(help="A folder that `auditkit references` made.")
+    ] = None,
+    accuse: Annotated[
+        float | None, typer.Option(help="Level of an accusation; 0.01 unless changed.")
+    ] = None,
+    acquit: Annotated[
+        float | None, typer.Option(help="Level of an acquittal; 0.05 unless changed.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The new bundle; else the same file.")
     ] = None,
@@ -100,24 +78,21 @@ def calibrate(
     resize: Resize = False,
     quiet: Quiet = False,
 ) -> None:
-    """Keep the answers of models of known kind in the bundle."""
+    """Keep the answers of models of known kind in the bundle, and its levels."""
     from auditkit import bundle, pipeline
     from auditkit.adapters.base import Options
+    from auditkit.population import reference_files
 
-    if not homologous and not pirated:
-        raise typer.BadParameter("give at least one --homologous or --pirated model")
+    if not (homologous or pirated or references or accuse or acquit):
+        raise typer.BadParameter("give at least one --homologous or --pirated, or --references")
     with errors(), progress_bar(quiet=quiet) as progress:
-        before = bundle.read(bundle_path)
-        made = pipeline.calibrate(
-            before,
-            homologous or [],
-            pirated or [],
-            options=Options(device, resize),
-            progress=progress,
-        )
+        models = reference_files(references, homologous or [], pirated or [])
+        before = bundle.with_terms(bundle.read(bundle_path), accuse, acquit)
+        asked = Options(device, resize)
+        made = pipeline.calibrate(before, *models, options=asked, progress=progress)
         bundle.write(made, output or bundle_path)
     if not quiet:
-        _tell(f"{output or bundle_path}: {_summary(made)}")
+        tell(f"{output or bundle_path}: {summary(made)}")
 
 
 @app.command()
@@ -193,42 +168,26 @@ def queries(
 
     with errors():
         count = pipeline.queries(bundle.read(bundle_path), output)
-    _tell(f"{output}: {count} points; record the answers in their order as labels or scores")
+    tell(f"{output}: {count} points; record the answers in their order as labels or scores")
 
 
 @app.command()
-def methods() -> None:
-    """List the ways to find points: what each needs, and which paper it is from."""
-    from auditkit import pipeline
+def plan(
+    bundle_path: BundlePath,
+    suspects: Annotated[int, typer.Option(min=1, help="How many will be looked at.")] = 1,
+    access: Annotated[Access, typer.Option(help="What they will reveal.")] = Access.LABEL,
+) -> None:
+    """Tell what an audit with this bundle can show, before anybody is asked."""
+    from auditkit import bundle
+    from auditkit.calibration.outlook import outlook
 
     with errors():
-        for name, method in pipeline.methods().items():
-            needs = " and ".join(method.needs) or "nothing"
-            typer.echo(f"{name:12} {method.paper}")
-            typer.echo(f"{'':12} needs {needs}; weighed by {method.lead}, from {method.access} on")
-            typer.echo(f"{'':12} settings: {method.described()}")
+        for line in outlook(bundle.read(bundle_path), access, suspects):
+            typer.echo(clean(line, 400))
 
 
-@app.command()
-def bench(
-    folder: Annotated[Path, typer.Argument(help="Models of known kind with their manifest.json.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all results.")],
-    method: Annotated[
-        list[str] | None, typer.Option(help="NAME, NAME:setting=value,… or all; repeatable.")
-    ] = None,
-    queries: Annotated[str, typer.Option(help="How many points are asked.")] = "10,20,50,100,200",
-    workers: Annotated[int, typer.Option(min=1, help="Fingerprints made at a time.")] = 2,
-    device: Device = "auto",
-    quiet: Quiet = False,
-) -> None:
-    """Compare methods on models of known kind; run again, it goes on."""
-    from auditkit.benchmark.command import bench as run
-
-    command = "auditkit " + shlex.join(sys.argv[1:])
-    with errors(), progress_bar(quiet=quiet) as progress:
-        run(folder, output, method or [], queries, workers, device, command, progress)
-    if not quiet:
-        _tell(f"{output}: report.md, results.json, results.csv and plots")
+app.command()(owner_cli.methods)
+app.command()(owner_cli.bench)
 
 
 @app.command()
@@ -255,42 +214,6 @@ def exit_code(outcomes: list[Outcome]) -> int:
         for outcome in outcomes
     }
     return next((code for code in WORST_FIRST if code in codes), COULD_NOT_AUDIT)
-
-
-def _facts(shape: str | None, bounds: str | None, mean: str | None, std: str | None) -> InputFacts:
-    sizes = _numbers("--input-shape", shape)
-    limits = _numbers("--input-range", bounds)
-    if limits and len(limits) != 2:
-        raise typer.BadParameter(f"--input-range wants two numbers such as 0,1, got {bounds!r}")
-    if any(size != int(size) or size < 1 for size in sizes):
-        raise typer.BadParameter(f"--input-shape wants sizes such as 3,32,32, got {shape!r}")
-    return InputFacts(
-        tuple(int(size) for size in sizes) or None,
-        (limits[0], limits[1]) if limits else None,
-        _numbers("--mean", mean),
-        _numbers("--std", std),
-    )
-
-
-def _numbers(option: str, text: str | None) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} wants numbers between commas, got {clean(str(text))!r}"
-        ) from None
-
-
-def _summary(made: "Bundle") -> str:
-    families = made.fingerprint.families
-    counts = ", ".join(f"{len(family)} {name}" for name, family in families.items())
-    return clean(
-        f"{counts} points; {made.fingerprint.discrimination}: {made.fingerprint.reason}", 600
-    )
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 def _known_format(name: str) -> None:

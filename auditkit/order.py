@@ -44,3 +44,15 @@ def split_method(text: str) -> tuple[str, Mapping[str, str]]:
         if not key or not sign:
             raise FingerprintError(f"--method wants name:setting=value,…, got {text!r}")
     return name, {key: value for key, _, value in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePlan:
+    """How many reference models are trained, and how long."""
+
+    homologous: int = 99
+    """Independent models and copies of independent models."""
+    pirated: int = 20
+    """Copies of the owner."""
+    epochs: int = 8
+    """Passes over the data of a model that is trained from scratch."""

@@ -25,7 +25,7 @@ from auditkit.errors import (
     SuspectError,
 )
 from auditkit.inputs import write_queries
-from auditkit.order import Order
+from auditkit.order import Order, ReferencePlan
 from auditkit.outcomes import Outcome, Refusal, Verdict
 from auditkit.registry import load, names
 from auditkit.types import (
@@ -200,6 +200,30 @@ def audit(
     return outcomes
 
 
+def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progress = silent) -> str:
+    """Train reference models for an owner (needs torch); returns what there is now, in a line.
+
+    Raises:
+        OwnerError, SamplesError, FingerprintError: See `make_references`.
+        CalibrationError: The folder holds another owner's.
+        MissingRuntimeError: torch is not installed.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        from auditkit.owner.references import make_references
+    except ModuleNotFoundError as error:
+        raise MissingRuntimeError(
+            f"training reference models needs {error.name!r}, which is not installed: "
+            "pip install 'model-auditkit[owner]'"
+        ) from error
+    made = make_references(order, folder, plan, progress)
+    nets = "the owner's and built-in nets" if made.own_net else "built-in nets alone"
+    return (
+        f"{folder}: {made.homologous} homologous (independent) and {made.pirated} pirated models "
+        f"of {nets}, {made.made} of them made now in {made.seconds:.0f} s"
+    )
+
+
 def calibrate(
     bundle: Bundle,
     homologous: Iterable[str],
@@ -211,16 +235,22 @@ def calibrate(
     """Ask models of known kind and keep their answers in the bundle.
 
     Raises:
-        CalibrationError: A model is named twice, or with both kinds.
+        CalibrationError: A model is named twice, with both kinds, or is the owner's file.
         SuspectError: One of them can't be asked; nothing is kept then.
     """
-    kinds = {ReferenceKind.HOMOLOGOUS: homologous, ReferenceKind.PIRATED: pirated}
-    references = [
-        _reference(query(bundle, name, Asking(options=options), progress), kind)
-        for kind, models in kinds.items()
-        for name in models
+    named = [
+        (model, kind)
+        for kind, models in (
+            (ReferenceKind.HOMOLOGOUS, homologous),
+            (ReferenceKind.PIRATED, pirated),
+        )
+        for model in models
     ]
-    return with_references(bundle, references)
+    found = []
+    for number, (model, kind) in enumerate(named):
+        progress("asking reference models", number, len(named))
+        found.append(_reference(query(bundle, model, Asking(options=options)), kind))
+    return with_references(bundle, found)
 
 
 def _reference(evidence: Evidence, kind: ReferenceKind) -> Reference:

@@ -2,19 +2,36 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from auditkit.bundle import Bundle, now
+from auditkit.calibration.multiplicity import benjamini_hochberg, holm
 from auditkit.container import write_whole
-from auditkit.outcomes import Outcome
+from auditkit.outcomes import Outcome, Verdict
 from auditkit.pipeline import versions
-from auditkit.reports.base import BundleSummary, Renderer, Report
+from auditkit.reports.base import BundleSummary, Corrected, Renderer, Report
 
 
 def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:
     """Everything a reader must know, gathered."""
-    return Report(summary(bundle), tuple(outcomes), versions("numpy"), now())
+    found = tuple(outcomes)
+    return Report(summary(bundle), found, versions("numpy"), now(), corrected(found))
+
+
+def corrected(outcomes: Sequence[Outcome]) -> tuple[Corrected | None, ...]:
+    """Each outcome's p-value corrected for the others'; nothing where fewer than two have one."""
+    p_values = {
+        place: outcome.comparison.p_homologous
+        for place, outcome in enumerate(outcomes)
+        if isinstance(outcome, Verdict) and outcome.comparison is not None
+    }
+    if len(p_values) < 2:
+        return (None,) * len(outcomes)
+    known = list(p_values.values())
+    pairs = zip(p_values, holm(known), benjamini_hochberg(known), strict=True)
+    by_place = {place: Corrected(*adjusted) for place, *adjusted in pairs}
+    return tuple(by_place.get(place) for place in range(len(outcomes)))
 
 
 def summary(bundle: Bundle) -> BundleSummary:
@@ -31,6 +48,7 @@ def summary(bundle: Bundle) -> BundleSummary:
         reason=made.reason,
         references=Counter(reference.kind for reference in bundle.references),
         created=bundle.created,
+        terms=bundle.terms,
     )
 
 

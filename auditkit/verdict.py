@@ -87,7 +87,7 @@ def _compared(found: Comparison, terms: Terms) -> Said:
     """Two one-sided tests: extreme for one pool and compatible with the other."""
     like_none = found.p_homologous <= terms.accuse
     unlike_copies = found.p_pirated <= terms.acquit
-    numbers = f"p {found.p_homologous:.2g} among {found.homologous} homologous reference models"
+    numbers = f"p {found.p_homologous:.2g} among {found.homologous} independent reference models"
     others = f"p {found.p_pirated:.2g} among {found.pirated} pirated ones"
     if like_none and unlike_copies:
         return (

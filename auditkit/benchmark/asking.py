@@ -14,10 +14,10 @@ from auditkit import pipeline
 from auditkit.adapters import open_suspect, split
 from auditkit.adapters.base import Options
 from auditkit.benchmark.bundles import Fingerprinted, file_digest, file_key
-from auditkit.benchmark.population import OWNER, Model, Population
 from auditkit.bundle import Bundle
 from auditkit.errors import AuditkitError
 from auditkit.pipeline import Progress
+from auditkit.population import OWNER, Model, Population
 from auditkit.types import CORE, Access, Answers, Evidence, InputSpec, SuspectRecord
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from auditkit import bundle as bundles
 from auditkit import pipeline
-from auditkit.benchmark.population import OWNER, Model, Population
 from auditkit.bundle import Bundle
 from auditkit.container import write_whole
 from auditkit.errors import AuditkitError, BenchmarkError
 from auditkit.order import Order
 from auditkit.pipeline import Progress
+from auditkit.population import OWNER, Model, Population
 from auditkit.types import CORE
 
 TRIGGERSET = "triggerset"

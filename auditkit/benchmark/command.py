@@ -30,8 +30,8 @@ def bench(
     """
     from auditkit.benchmark import tables
     from auditkit.benchmark.plots import draw
-    from auditkit.benchmark.population import read_population
     from auditkit.benchmark.run import Design, compare
+    from auditkit.population import read_population
 
     design = Design(_methods(methods), _counts(queries), workers, device, command)
     population = read_population(folder)

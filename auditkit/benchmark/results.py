@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from auditkit.benchmark.population import HOMOLOGOUS, OWNER, PIRATED, Model
 from auditkit.benchmark.scoring import Scored, Setup
 from auditkit.benchmark.statistics import (
     Group,
@@ -17,6 +16,7 @@ from auditkit.benchmark.statistics import (
     mean_auc,
     missed_and_false,
 )
+from auditkit.population import HOMOLOGOUS, OWNER, PIRATED, Model
 
 EVERY_COPY = "all copies"
 BROKEN = "broken copies"

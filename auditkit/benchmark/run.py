@@ -10,11 +10,11 @@ from pathlib import Path
 from auditkit.adapters.base import Options
 from auditkit.benchmark.asking import Asked, ask_all
 from auditkit.benchmark.bundles import Fingerprinted, fingerprint_all
-from auditkit.benchmark.population import PIRATED, Model, Population
 from auditkit.benchmark.results import Cell, cells
 from auditkit.benchmark.scoring import Scored, scored, setups
 from auditkit.bundle import now
 from auditkit.pipeline import Progress, silent, versions
+from auditkit.population import PIRATED, Model, Population
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from auditkit import identification
 from auditkit.benchmark.asking import Asked
 from auditkit.benchmark.bundles import Fingerprinted
-from auditkit.benchmark.population import Model
+from auditkit.population import Model
 from auditkit.registry import load
 from auditkit.types import CORE, Access, Answers, Evidence, Family, Fingerprint
 

@@ -1,11 +1,11 @@
 """What a report shows and how it is rendered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from auditkit.outcomes import Outcome
-from auditkit.types import Discrimination, ReferenceKind
+from auditkit.types import Discrimination, ReferenceKind, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,17 @@ class BundleSummary:
     reason: str
     references: Mapping[ReferenceKind, int]
     created: str
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A p-value among homologous references, corrected for the suspects of one report."""
+
+    holm: float
+    """Small for one suspect: hardly anybody in the whole report is accused by chance."""
+    benjamini_hochberg: float
+    """All up to a level: at most that share of them is there by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class Report:
     outcomes: tuple[Outcome, ...]
     versions: Mapping[str, str]
     generated: str  # ISO 8601, UTC
+    corrected: tuple[Corrected | None, ...] = ()
+    """For each outcome, where more than one has a p-value; no verdict depends on it."""
 
 
 class Renderer(Protocol):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from auditkit.outcomes import Identification, Refusal, Verdict
-from auditkit.reports.base import Report
+from auditkit.calibration.likelihood import CITATION, SCALE, scale_digest, strength
+from auditkit.outcomes import Comparison, Identification, Outcome, Refusal, Verdict
+from auditkit.reports.base import Corrected, Report
 from auditkit.types import ReferenceKind
 
 __all__ = ["write_json"]
@@ -16,25 +17,39 @@ SCHEMA = "auditkit.report/1"
 DIGITS = 6
 UNKNOWN = (
     *("digest", "adapter", "runtime", "access", "queries", "answered", "references"),
-    *("calibrated", "p_homologous", "p_pirated"),
+    *("calibrated", "p_homologous", "p_pirated", "p_holm", "p_benjamini_hochberg", "comparison"),
 )
 """Keys of a verdict that a refusal has too, without a value."""
 
 
 def write_json(report: Report, stream: TextIO) -> None:
     """JSON alone: sorted keys, ASCII (nothing that a terminal obeys), no NaN."""
+    corrected = report.corrected or (None,) * len(report.outcomes)
     content = {
         "schema": SCHEMA,
         "generated": report.generated,
         "bundle": asdict(report.bundle) | {"references": _counts(report.bundle.references)},
         "versions": dict(report.versions),
-        "suspects": [
-            _refused(outcome) if isinstance(outcome, Refusal) else _judged(outcome)
-            for outcome in report.outcomes
-        ],
+        "likelihood_scale": {
+            "citation": CITATION,
+            "digest": scale_digest(),
+            "from": {word: least for least, word in SCALE},
+        },
+        "suspects": [_suspect(*pair) for pair in zip(report.outcomes, corrected, strict=True)],
     }
     json.dump(content, stream, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
     stream.write("\n")
+
+
+def _suspect(outcome: Outcome, corrected: Corrected | None) -> dict[str, Any]:
+    if isinstance(outcome, Refusal):
+        return _refused(outcome)
+    return _judged(outcome) | {
+        "p_holm": None if corrected is None else _rounded(corrected.holm),
+        "p_benjamini_hochberg": (
+            None if corrected is None else _rounded(corrected.benjamini_hochberg)
+        ),
+    }
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:
@@ -44,10 +59,12 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
         "reason": refusal.reason,
         "identifications": [],
         "notes": [],
+        "disguises": [],
     }
 
 
 def _judged(verdict: Verdict) -> dict[str, Any]:
+    found = verdict.comparison
     return {
         "suspect": verdict.suspect.name,
         "digest": verdict.suspect.digest,
@@ -59,11 +76,26 @@ def _judged(verdict: Verdict) -> dict[str, Any]:
         "queries": verdict.queries,
         "answered": verdict.answered,
         "identifications": [_identification(opinion) for opinion in verdict.identifications],
-        "p_homologous": None,
-        "p_pirated": None,
-        "calibrated": False,
+        "p_homologous": None if found is None else _rounded(found.p_homologous),
+        "p_pirated": None if found is None else _rounded(found.p_pirated),
+        "calibrated": verdict.calibrated,
+        "comparison": None if found is None else _compared(found),
         "references": _counts(verdict.references),
         "notes": list(verdict.notes),
+        "disguises": list(verdict.disguises),
+    }
+
+
+def _compared(found: Comparison) -> dict[str, Any]:
+    return {
+        **asdict(found),
+        "access": str(found.access),
+        "clearance": _rounded(found.clearance),
+        "p_homologous": _rounded(found.p_homologous),
+        "p_pirated": _rounded(found.p_pirated),
+        "p_erratic": _rounded(found.p_erratic),
+        "likelihood_ratio": _rounded(found.likelihood_ratio),
+        "likelihood_words": strength(found.likelihood_ratio),
     }
 
 

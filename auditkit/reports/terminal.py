@@ -12,8 +12,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from auditkit.calibration.explained import sureness
 from auditkit.outcomes import Identification, Outcome, Refusal, Verdict
-from auditkit.reports.base import BundleSummary, Report
+from auditkit.reports.base import Report
 from auditkit.text import clean
 from auditkit.types import Decision, ReferenceKind
 
@@ -54,6 +55,10 @@ WORDS = {
         "Inconclusive is neither an acquittal nor a suspicion.",
     ),
 }
+BY_REFERENCES = {
+    Decision.HOMOLOGOUS: "Homologous (independently trained) speaks against the kinds of copies "
+    "that the pirated reference models stand for, not against others."
+}
 REFUSED = Words(
     "refused (could not be audited)",
     "magenta",
@@ -88,17 +93,23 @@ def renderables(report: Report) -> Iterator[RenderableType]:
         yield from _section("Why", *_why(outcome))
         yield Text()
     if verdicts:
-        yield from _section("How sure", *_sureness(report.bundle))
+        yield from _section("How sure", *_sureness(report, verdicts))
         yield Text()
     runs = [_facts(_run(verdict)) for verdict in verdicts]
     yield from _section("What was run on what", *_apart([*runs, _facts(_provenance(report))]))
     yield Text()
-    limits = dict.fromkeys(_words(outcome).limit for outcome in report.outcomes)
+    limits = dict.fromkeys(_limit(outcome) for outcome in report.outcomes)
     yield from _section("What this cannot tell", *map(Text, limits))
 
 
 def _words(outcome: Outcome) -> Words:
     return REFUSED if isinstance(outcome, Refusal) else WORDS[outcome.decision]
+
+
+def _limit(outcome: Outcome) -> str:
+    if isinstance(outcome, Verdict) and outcome.calibrated:
+        return BY_REFERENCES.get(outcome.decision, _words(outcome).limit)
+    return _words(outcome).limit
 
 
 def _name(outcome: Outcome) -> str:
@@ -126,6 +137,7 @@ def _summary(outcomes: tuple[Outcome, ...]) -> Table:
     table.add_column("suspect and reason", ratio=1, overflow="fold")
     table.add_column("labels", justify="right")
     table.add_column("outputs", justify="right")
+    table.add_column("p innocent", justify="right")
     for outcome in outcomes:
         words, opinions = _words(outcome), _opinions(outcome)
         reason = Text(clean(outcome.reason), "dim", no_wrap=True, overflow="ellipsis")
@@ -134,6 +146,7 @@ def _summary(outcomes: tuple[Outcome, ...]) -> Table:
             Group(_line(_name(outcome), "bold"), reason),
             _value(opinions, "label_similarity"),
             _value(opinions, "output_similarity"),
+            _number(_p_homologous(outcome)),
         )
     return table
 
@@ -144,6 +157,11 @@ def _opinions(outcome: Outcome) -> tuple[Identification, ...]:
 
 def _value(opinions: tuple[Identification, ...], name: str) -> Text:
     return _number(next((opinion.value for opinion in opinions if opinion.name == name), None))
+
+
+def _p_homologous(outcome: Outcome) -> float | None:
+    found = None if isinstance(outcome, Refusal) else outcome.comparison
+    return None if found is None else found.p_homologous
 
 
 def _number(value: float | None) -> Text:
@@ -187,19 +205,35 @@ def _says(opinion: Identification) -> Text:
     return Text(WORDS[opinion.says].name, WORDS[opinion.says].style)
 
 
-def _sureness(bundle: BundleSummary) -> Iterator[Text]:
+def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableType]:
+    """Of several verdicts the assumptions once, the numbers in the table above."""
+    bundle, [first, *others] = report.bundle, verdicts
+    for line in sureness(first, bundle.terms):
+        yield _line(line, limit=600)
+    if others:
+        yield _line(f"The numbers are those of {clean(first.suspect.name, 60)}.", "dim")
+        yield from map(Text, _batch(report))
     known = {kind: bundle.references.get(kind, 0) for kind in ReferenceKind}
-    homologous, pirated = known[ReferenceKind.HOMOLOGOUS], known[ReferenceKind.PIRATED]
-    yield Text("Uncalibrated: the thresholds were measured on other owners' models.")
-    if homologous or pirated:
-        yield Text("No error rate is stated: this version draws none from reference models.")
-    else:
-        yield Text("No error rate can be stated without reference models.")
-    yield Text(
-        f"Reference models: {homologous} homologous (independently trained), {pirated} pirated; "
-        f"{known[ReferenceKind.STAND_IN]} stand-ins."
+    yield _line(
+        f"The fingerprint is {bundle.discrimination}: {bundle.reason}. Its stand-ins: "
+        f"{known[ReferenceKind.STAND_IN]}.",
+        limit=600,
     )
-    yield _line(f"The fingerprint is {bundle.discrimination}: {bundle.reason}.", limit=600)
+
+
+def _batch(report: Report) -> Iterator[str]:
+    """What remains of the accusations when so many suspects were looked at."""
+    known = [corrected for corrected in report.corrected if corrected is not None]
+    level = report.bundle.terms.accuse
+    if not known:
+        return
+    standing = sum(corrected.holm <= level for corrected in known)
+    discovered = sum(corrected.benjamini_hochberg <= level for corrected in known)
+    yield (
+        f"{len(known)} suspects were compared at once: {standing} stay below {level:.0%} after "
+        f"Holm's correction, {discovered} after Benjamini and Hochberg's. The verdicts are those "
+        "of each suspect alone."
+    )
 
 
 def _facts(facts: Facts) -> Table:
@@ -219,6 +253,7 @@ def _run(verdict: Verdict) -> Facts:
         ("sha256", _bare(suspect.digest or "none: what answers can't be hashed")),
         ("through", f"{suspect.adapter} ({runtime})" if runtime else suspect.adapter),
         ("access", f"{verdict.access}; {verdict.answered} of {verdict.queries} points answered"),
+        *(("disguise", disguise) for disguise in verdict.disguises),
         *(("note", note) for note in verdict.notes),
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from auditkit.benchmark.population import HOMOLOGOUS, OWNER, PIRATED
+from auditkit.population import HOMOLOGOUS, OWNER, PIRATED
 from benchmarks.zoo.attacks import (
     ATTACKS,
     FLOAT32,

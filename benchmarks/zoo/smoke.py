@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from auditkit.benchmark.population import OWNER
+from auditkit.population import OWNER
 from benchmarks.zoo.plan import Plan
 from benchmarks.zoo.population import Recipe
 from benchmarks.zoo.workers import build

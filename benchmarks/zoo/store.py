@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from auditkit.benchmark.population import FORMAT, OWNER
+from auditkit.population import FORMAT, OWNER
 from benchmarks.zoo.attacks import FLOAT16, INT8, PUBLIC_TASK, task_classes, task_split
 from benchmarks.zoo.data import Data, trigger_set
 from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from auditkit.benchmark.population import read_population
+from auditkit.population import read_population
 from benchmarks.zoo.attacks import ATTACKS, MERGED, Setting, own_data
 from benchmarks.zoo.data import load
 from benchmarks.zoo.nets import new

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from auditkit import registry, reports
 from auditkit.outcomes import Identification, Outcome, Refusal, Verdict
+from auditkit.reporting import corrected
 from auditkit.reports.base import BundleSummary, Report
 from auditkit.types import Access, Decision, Discrimination, ReferenceKind, SuspectRecord
 
@@ -91,7 +92,10 @@ def hostile_summary(text: str) -> BundleSummary:
 
 def report(*outcomes: Outcome, bundle: BundleSummary | None = None) -> Report:
     """A report on these outcomes."""
-    return Report(bundle or summary(), outcomes, {"auditkit": "0.1.0"}, "2026-01-02T00:00:00Z")
+    versions = {"auditkit": "0.1.0"}
+    return Report(
+        bundle or summary(), outcomes, versions, "2026-01-02T00:00:00Z", corrected(outcomes)
+    )
 
 
 def shown(name: str, made: Report) -> str:

@@ -19,7 +19,8 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 CONTRACT = {
     *("suspect", "digest", "verdict", "reason", "access", "queries", "answered"),
     *("identifications", "p_homologous", "p_pirated", "references", "calibrated"),
-    *("adapter", "runtime", "notes"),
+    *("adapter", "runtime", "notes", "disguises"),
+    *("comparison", "p_holm", "p_benjamini_hochberg"),
 }
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
 

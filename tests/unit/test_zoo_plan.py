@@ -2,7 +2,7 @@
 
 import pytest
 
-from auditkit.benchmark.population import HOMOLOGOUS, OWNER, PIRATED
+from auditkit.population import HOMOLOGOUS, OWNER, PIRATED
 from benchmarks.zoo.attacks import ATTACKS
 from benchmarks.zoo.population import SCALES, recipes
 

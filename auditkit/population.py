@@ -1,7 +1,7 @@
 """A folder of models of known kind, listed in `manifest.json` (docs/benchmarking.md)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,3 +134,19 @@ def _check(population: Population) -> None:
             raise BenchmarkError(
                 f"pirated model {model.name!r} must name its owner, got {model.owner!r}"
             )
+
+
+def reference_files(
+    folder: Path | None, homologous: Iterable[str], pirated: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Independent and derived models: those named, and those of a folder's manifest that work.
+
+    Raises:
+        BenchmarkError: The folder has no readable manifest.
+    """
+    models = [*homologous], [*pirated]
+    if folder is not None:
+        for model in read_population(folder).models:
+            if not model.broken and model.kind != OWNER:
+                models[model.kind == PIRATED].append(model.file)
+    return models

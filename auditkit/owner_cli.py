@@ -1,0 +1,140 @@
+"""The owner's commands: parse, call, print; they decide nothing."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditkit.console import Device, Quiet, errors, progress_bar, summary, tell
+from auditkit.order import InputFacts, Order, ReferencePlan
+from auditkit.text import clean
+
+Model = Annotated[
+    str, typer.Argument(help="model.pt2, TorchScript model.pt, or package.module:factory.")
+]
+Weights = Annotated[Path | None, typer.Option(help="For a factory: safetensors or a state dict.")]
+Shape = Annotated[str | None, typer.Option("--input-shape", help="E.g. 3,32,32.")]
+Range = Annotated[str | None, typer.Option("--input-range", help="E.g. 0,1.")]
+Mean = Annotated[str | None, typer.Option(help="Subtracted from each channel before the model.")]
+Std = Annotated[str | None, typer.Option(help="Divides each channel before the model.")]
+Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
+
+
+def fingerprint(
+    model: Model,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle.")] = None,
+    weights: Weights = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Natural inputs: npz of x and y, or a folder of images by class."),
+    ] = None,
+    points: Annotated[int, typer.Option(min=20, max=5000, help="How many core points.")] = 100,
+    method: Annotated[
+        str, typer.Option(help="See `auditkit methods`; NAME or NAME:setting=value,…")
+    ] = "deepcore",
+    input_shape: Shape = None,
+    input_range: Range = None,
+    mean: Mean = None,
+    std: Std = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Make a fingerprint bundle from the owner's model."""
+    from auditkit import bundle, pipeline
+
+    path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
+    with errors(), progress_bar(quiet=quiet) as progress:
+        facts = _facts(input_shape, input_range, mean, std)
+        order = Order(model, weights, samples, method, points, seed, device, facts)
+        made = pipeline.fingerprint(order, progress)
+        bundle.write(made, path)
+    if not quiet:
+        tell(f"{path}: {summary(made)}")
+
+
+def references(
+    model: Model,
+    data: Annotated[Path, typer.Option(help="Npz of x and y, or a folder of images by class.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the models.")],
+    homologous: Annotated[int, typer.Option(min=0, help="How many independent models.")] = 99,
+    pirated: Annotated[int, typer.Option(min=0, help="How many copies of the owner.")] = 20,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each training from scratch.")] = 8,
+    weights: Weights = None,
+    input_shape: Shape = None,
+    input_range: Range = None,
+    mean: Mean = None,
+    std: Std = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train reference models for `auditkit calibrate`; run again, it goes on."""
+    from auditkit import pipeline
+
+    with errors(), progress_bar(quiet=quiet) as progress:
+        facts = _facts(input_shape, input_range, mean, std)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
+        plan = ReferencePlan(homologous, pirated, epochs)
+        line = pipeline.references(order, output, plan, progress)
+    if not quiet:
+        tell(line)
+
+
+def methods() -> None:
+    """List the ways to find points: what each needs, and which paper it is from."""
+    from auditkit import pipeline
+
+    with errors():
+        for name, method in pipeline.methods().items():
+            needs = " and ".join(method.needs) or "nothing"
+            typer.echo(f"{name:12} {method.paper}")
+            typer.echo(f"{'':12} needs {needs}; weighed by {method.lead}, from {method.access} on")
+            typer.echo(f"{'':12} settings: {method.described()}")
+
+
+def bench(
+    folder: Annotated[Path, typer.Argument(help="Models of known kind with their manifest.json.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all results.")],
+    method: Annotated[
+        list[str] | None, typer.Option(help="NAME, NAME:setting=value,… or all; repeatable.")
+    ] = None,
+    queries: Annotated[str, typer.Option(help="How many points are asked.")] = "10,20,50,100,200",
+    workers: Annotated[int, typer.Option(min=1, help="Fingerprints made at a time.")] = 2,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Compare methods on models of known kind; run again, it goes on."""
+    from auditkit.benchmark.command import bench as run
+
+    command = "auditkit " + shlex.join(sys.argv[1:])
+    with errors(), progress_bar(quiet=quiet) as progress:
+        run(folder, output, method or [], queries, workers, device, command, progress)
+    if not quiet:
+        tell(f"{output}: report.md, results.json, results.csv and plots")
+
+
+def _facts(shape: str | None, bounds: str | None, mean: str | None, std: str | None) -> InputFacts:
+    sizes = _numbers("--input-shape", shape)
+    limits = _numbers("--input-range", bounds)
+    if limits and len(limits) != 2:
+        raise typer.BadParameter(f"--input-range wants two numbers such as 0,1, got {bounds!r}")
+    if any(size != int(size) or size < 1 for size in sizes):
+        raise typer.BadParameter(f"--input-shape wants sizes such as 3,32,32, got {shape!r}")
+    return InputFacts(
+        tuple(int(size) for size in sizes) or None,
+        (limits[0], limits[1]) if limits else None,
+        _numbers("--mean", mean),
+        _numbers("--std", std),
+    )
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} wants numbers between commas, got {clean(str(text))!r}"
+        ) from None
