@@ -10,10 +10,13 @@ from dataclasses import replace
 
 from auditkit.bundle import Bundle
 from auditkit.calibration.conformal import floor
+from auditkit.calibration.erratic import unheard_share
 from auditkit.identification.base import agreement
 from auditkit.outcomes import Comparison, Identification, Verdict
 from auditkit.types import (
     CONTROL,
+    CORE,
+    MISTAKE,
     Decision,
     Discrimination,
     Evidence,
@@ -24,6 +27,10 @@ from auditkit.types import (
 
 ENOUGH_ANSWERED = 0.9
 CONTROLS_KEPT = 0.5
+UNHEARD = {CORE: 0.35, MISTAKE: 0.2}
+"""Most innocents stay below; a copy that answers half of the points at random does not."""
+MISTAKES_SHARED = 0.8
+"""Hardly any innocent shares more."""
 Said = tuple[Decision, str]
 
 
@@ -173,7 +180,7 @@ def _gated(bundle: Bundle, evidence: Evidence, comparison: Comparison | None, re
     for gate in (
         _another_task(bundle.fingerprint, evidence),
         _changing(evidence),
-        None if comparison is None else _erratic(comparison, bundle.terms),
+        _unheard_of(bundle, evidence) if comparison is None else _erratic(comparison, bundle.terms),
     ):
         if gate is not None:
             return Decision.INCONCLUSIVE, gate
@@ -211,3 +218,33 @@ def _erratic(comparison: Comparison, terms: Terms) -> str | None:
         "evasion suspected: it recognises natural controls, but gives answers to other points "
         f"that neither the owner nor any reference model gives (p {comparison.p_erratic:.2g})"
     )
+
+
+def _shared_mistakes(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
+    """Who makes the owner's natural mistakes may be a student, or evade on odd inputs alone."""
+    if MISTAKE not in fingerprint.families:
+        return None
+    shared = agreement(fingerprint.families[MISTAKE], evidence.answers[MISTAKE])
+    if math.isnan(shared) or shared <= MISTAKES_SHARED:
+        return None
+    return (
+        f"unlike the owner on core points, but makes {shared:.0%} of its natural mistakes too (at "
+        f"most {MISTAKES_SHARED:.0%} of a model that may be cleared): a student of it, or evasion"
+    )
+
+
+def _unheard_of(bundle: Bundle, evidence: Evidence) -> str | None:
+    """The same by the stand-ins alone, where there are no reference models."""
+    strangers = [r for r in bundle.references if r.kind is not ReferenceKind.PIRATED]
+    for name, most in UNHEARD.items():
+        if name in bundle.fingerprint.families:
+            known = [r.answers[name] for r in strangers if name in r.answers]
+            family = bundle.fingerprint.families[name]
+            share = unheard_share(family, known, evidence.answers[name])
+            if share > most:
+                return (
+                    f"evasion suspected: on {share:.0%} of the {name} points it gives a label that "
+                    f"neither the owner nor any of {len(known)} known strangers gives (at most "
+                    f"{most:.0%} of a model that may be cleared)"
+                )
+    return None

@@ -1,6 +1,7 @@
 """A linear owner in plain numpy, its bundle, and the same weights as an ONNX file; no torch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,41 @@ def linear_onnx(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
     return path
+
+
+def said_by(families: dict[str, Family], weights: np.ndarray) -> dict[str, Answers]:
+    """What a linear model says to all points."""
+    rows = {name: linear(family.points, weights) for name, family in families.items()}
+    log = {
+        name: scores - np.log(np.exp(scores).sum(1, keepdims=True)) for name, scores in rows.items()
+    }
+    return {name: Answers(scores.argmax(1), scores) for name, scores in log.items()}
+
+
+def stranger_weights(number: int) -> np.ndarray:
+    """An independent linear model of the task: what all of them share, and noise of its own."""
+    noise = np.random.default_rng((1, number)).normal(size=WEIGHTS.shape)
+    return (0.5 * WEIGHTS + noise).astype(np.float32)
+
+
+def copy_weights(number: int) -> np.ndarray:
+    """A copy of the linear owner, a little changed."""
+    noise = np.random.default_rng((2, number)).normal(size=WEIGHTS.shape)
+    return (WEIGHTS + 0.1 * noise).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def calibrated(bundle: Bundle) -> Bundle:
+    """The same with 99 independent and 20 pirated reference models, and right controls."""
+    families = dict(bundle.fingerprint.families)
+    references = [
+        Reference(
+            f"{kind}{n}", kind, f"sha256:{kind}{n}", Access.LOGITS, said_by(families, made(n))
+        )
+        for kind, count, made in (
+            (ReferenceKind.HOMOLOGOUS, 99, stranger_weights),
+            (ReferenceKind.PIRATED, 20, copy_weights),
+        )
+        for n in range(count)
+    ]
+    return replace(bundle, references=(*bundle.references, *references))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.calibration.conformal import p_value
+from auditkit.calibration.erratic import p_erratic
 from auditkit.calibration.likelihood import ratio
 from auditkit.calibration.score import Score, learn, look_schedule
 from auditkit.calibration.similarity import Replies, owner_replies, replies
@@ -14,7 +15,6 @@ from auditkit.inputs import asking_order
 from auditkit.outcomes import Comparison
 from auditkit.types import (
     Access,
-    BoolArray,
     Evidence,
     Fingerprint,
     IntArray,
@@ -109,7 +109,7 @@ def _compared(
         p_value(int(lost[~derived].sum()), homologous),
         p_value(int(lost[derived].sum()), pirated),
         float((reached - own)[~derived].min()) / max(float(own[~derived].std()), TIE),
-        _p_erratic(score.references, suspect, owner, looks),
+        p_erratic(score.references, suspect, owner, looks),
         _ratio(score, scores),
         asked is not None,
     )
@@ -121,35 +121,3 @@ def _ratio(score: Score, scores: NDArray[np.float64]) -> float:
         return 1.0
     known, derived = score.own[len(scores) - 1], score.derived
     return ratio(known[~derived], known[derived], float(scores[-1, -1]))
-
-
-def _p_erratic(
-    references: Sequence[Replies], suspect: Replies, owner: Replies, looks: int
-) -> float:
-    """Whether the suspect gives labels that no model gives: each reference without its own."""
-    labels = np.stack([reference.labels for reference in references])[:, :looks]
-    asked, right = suspect.labels[:looks], owner.labels[:looks]
-    alone = _unheard(np.broadcast_to(asked, labels.shape), labels, right)
-    lost = alone <= _unheard(labels, labels, right)
-    return p_value(int(lost.sum()), len(references))
-
-
-def _unheard(
-    given: NDArray[np.int64], known: NDArray[np.int64], right: IntArray
-) -> NDArray[np.int64]:
-    """(n,) how many of each row's labels neither the owner nor any known row but its own gives.
-
-    Args:
-        given: (n, points) labels; row i is compared with all known rows but i.
-        known: (n, points) labels of the references.
-        right: (points,) the owner's.
-    """
-    classes = int(max(given.max(), known.max(), right.max())) + 1
-    counts = np.zeros((known.shape[1], classes), np.int64)
-    places = np.arange(known.shape[1])
-    for row in known:
-        np.add.at(counts, (places[row >= 0], row[row >= 0]), 1)
-    heard = counts[places, given] - (given == known)
-    unheard: BoolArray = (heard <= 0) & (given != right) & (given >= 0)
-    alone: IntArray = unheard.sum(axis=1)
-    return alone

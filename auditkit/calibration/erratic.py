@@ -1,0 +1,57 @@
+"""Answers that nobody gives: who answers at random on purpose is neither a copy nor a stranger.
+
+Copies give the owner's label and strangers mostly give each other's; labels drawn at random are
+often given by neither. (How rare labels are among known models tells less: measured.)
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.calibration.conformal import p_value
+from auditkit.calibration.similarity import Replies
+from auditkit.types import Answers, BoolArray, Family, IntArray
+
+
+def p_erratic(references: Sequence[Replies], suspect: Replies, owner: Replies, looks: int) -> float:
+    """Whether the suspect gives labels that no model gives: each reference without its own."""
+    labels = np.stack([reference.labels for reference in references])[:, :looks]
+    asked, right = suspect.labels[:looks], owner.labels[:looks]
+    alone = _unheard(np.broadcast_to(asked, labels.shape), labels, right)
+    lost = alone <= _unheard(labels, labels, right)
+    return p_value(int(lost.sum()), len(references))
+
+
+def _unheard(
+    given: NDArray[np.int64], known: NDArray[np.int64], right: IntArray
+) -> NDArray[np.int64]:
+    """(n,) how many of each row's labels neither the owner nor any known row but its own gives.
+
+    Args:
+        given: (n, points) labels; row i is compared with all known rows but i.
+        known: (n, points) labels of the references.
+        right: (points,) the owner's.
+    """
+    classes = int(max(given.max(), known.max(), right.max())) + 1
+    counts = np.zeros((known.shape[1], classes), np.int64)
+    places = np.arange(known.shape[1])
+    for row in known:
+        np.add.at(counts, (places[row >= 0], row[row >= 0]), 1)
+    heard = counts[places, given] - (given == known)
+    unheard: BoolArray = (heard <= 0) & (given != right) & (given >= 0)
+    alone: IntArray = unheard.sum(axis=1)
+    return alone
+
+
+def unheard_share(family: Family, known: Sequence[Answers], suspect: Answers) -> float:
+    """Share of answered points whose label neither the owner nor any known model gives, 0..1.
+
+    0 where nobody is known or nothing was answered.
+    """
+    answered = suspect.answered
+    if not known or not answered.any():
+        return 0.0
+    labels = np.stack([answers.labels for answers in known])
+    unheard = (labels != suspect.labels).all(axis=0) & (suspect.labels != family.labels)
+    return float(unheard[answered].mean())

@@ -1,0 +1,214 @@
+"""Suspects among reference models, from the ONNX file to the verdict."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditkit import evidence as evidence_files
+from auditkit import pipeline
+from auditkit.asking import Asking
+from auditkit.bundle import Bundle, read, with_terms, write
+from auditkit.errors import CalibrationError
+from auditkit.outcomes import Comparison, Identification, Verdict
+from auditkit.reporting import report
+from auditkit.types import (
+    CORE,
+    Access,
+    Answers,
+    Decision,
+    Evidence,
+    ReferenceKind,
+    SuspectRecord,
+    Terms,
+)
+from auditkit.verdict import decide
+from tests.conftest import (
+    CLASSES,
+    copy_weights,
+    linear,
+    linear_onnx,
+    said_by,
+    stranger_weights,
+)
+
+COPY, STRANGER = copy_weights(1000), stranger_weights(1000)
+RECORD = SuspectRecord("suspect", None, "callable", {})
+
+
+def evidence(bundle: Bundle, weights: np.ndarray, access=Access.LOGITS) -> Evidence:
+    """All that a linear model says."""
+    answers = said_by(bundle.fingerprint.families, weights)
+    if access is Access.LABEL:
+        answers = {name: Answers(said.labels) for name, said in answers.items()}
+    return Evidence(RECORD, bundle.digest, access, CLASSES, answers)
+
+
+def judged(bundle: Bundle, weights: np.ndarray, access=Access.LOGITS) -> Verdict:
+    """The verdict on a linear model."""
+    return pipeline.judge(bundle, evidence(bundle, weights, access))
+
+
+@pytest.mark.parametrize("access", Access)
+def test_references_decide_at_every_access(calibrated, access):
+    """A copy is pirated at the smallest p there is, a stranger homologous, whatever is shown."""
+    model = linear_suspect(calibrated, COPY, access), linear_suspect(calibrated, STRANGER, access)
+    copy, stranger = (pipeline.judge(calibrated, said) for said in model)
+    assert copy.decision is Decision.PIRATED
+    assert stranger.decision is Decision.HOMOLOGOUS
+    assert copy.comparison.p_homologous == 1 / 100
+    assert stranger.comparison.p_pirated == 1 / 21
+    assert {copy.comparison.access, stranger.comparison.access} == {access}
+    assert copy.calibrated
+    assert stranger.calibrated
+
+
+def linear_suspect(bundle: Bundle, weights: np.ndarray, access: Access) -> Evidence:
+    """A linear model asked through the pipeline, using no more than that."""
+
+    class Adapter:
+        digest, runtime = None, {}
+
+        def answer(self, points):
+            return linear(points, weights)
+
+        def close(self):
+            """Nothing is open."""
+
+    return pipeline.ask(bundle, Adapter(), RECORD, access=access)
+
+
+def test_too_few_references_leave_the_verdict_to_the_thresholds(calibrated):
+    """With 98 independent ones nothing is claimed at 1 %; p stays above what they support."""
+    few = replace(calibrated, references=calibrated.references[:1] + calibrated.references[2:])
+    found = judged(few, COPY)
+    assert not found.calibrated
+    assert found.comparison.p_homologous == 1 / 99
+    assert {opinion.says for opinion in found.identifications} > {None}
+
+
+def test_levels_are_the_bundles(calibrated, tmp_path):
+    """A stricter level asks for more references; levels travel in the file and its digest."""
+    strict = with_terms(calibrated, 0.001, None)
+    write(strict, tmp_path / "strict.fp")
+    again = read(tmp_path / "strict.fp")
+    assert again.terms == Terms(accuse=0.001)
+    assert again.digest == strict.digest != calibrated.digest
+    assert not judged(again, COPY).calibrated
+    with pytest.raises(CalibrationError, match="between 0 and 1"):
+        with_terms(calibrated, 2.0, None)
+
+
+def test_a_suspects_verdict_is_its_own(calibrated):
+    """Alone or among others it is the same; only the corrected p-values see the others."""
+    first = judged(calibrated, COPY)
+    outcomes = [first, *(judged(calibrated, stranger_weights(n)) for n in (2000, 2001, 2002))]
+    assert judged(calibrated, COPY).comparison == first.comparison
+    made = report(calibrated, outcomes)
+    assert made.corrected[0].holm == pytest.approx(4 / 100)
+    assert report(calibrated, [first]).corrected == (None,)
+    assert Counter(o.decision for o in outcomes)[Decision.PIRATED] == 1
+
+
+def test_references_that_show_less_bring_all_down_to_labels(calibrated):
+    """One reference of labels alone, and everybody is compared by labels."""
+    poor, *rest = calibrated.references[1:]
+    labels = {name: Answers(said.labels) for name, said in poor.answers.items()}
+    poor = replace(poor, access=Access.LABEL, answers=labels)
+    mixed = replace(calibrated, references=(calibrated.references[0], poor, *rest))
+    assert judged(mixed, COPY).comparison.access is Access.LABEL
+    assert judged(mixed, COPY).decision is Decision.PIRATED
+
+
+def test_one_by_one_stops_early_with_the_same_verdict(calibrated, tmp_path, monkeypatch):
+    """Fewer queries, the same decision, and kept evidence gives it again."""
+    monkeypatch.chdir(tmp_path)
+    for name, weights in (("copy", COPY), ("stranger", STRANGER)):
+        linear_onnx(Path(f"{name}.onnx"), weights=weights)
+        said = pipeline.query(calibrated, f"{name}.onnx", Asking(sequential=True))
+        whole = sum(len(family) for family in calibrated.fingerprint.families.values())
+        assert said.queries < whole
+        found = pipeline.judge(calibrated, said)
+        assert found.decision is judged(calibrated, weights).decision
+        assert found.comparison.sequential
+        evidence_files.write(said, Path("kept.evidence"))
+        again = pipeline.judge(calibrated, evidence_files.read(Path("kept.evidence")))
+        assert again.comparison == found.comparison
+
+
+def test_one_by_one_needs_references(bundle):
+    """Without enough of them it is refused before anything is asked, with the numbers."""
+    with pytest.raises(CalibrationError, match="99 homologous are needed for 1%, the bundle has 0"):
+        pipeline.query(bundle, "nothere.onnx", Asking(sequential=True))
+
+
+COMPARISONS = st.builds(
+    Comparison,
+    st.just(Access.LABEL),
+    st.just(99),
+    st.just(19),
+    st.integers(0, 99).map(lambda n: min(1, (1 + 2 * n) / 100)),
+    st.integers(0, 19).map(lambda n: min(1, (1 + 2 * n) / 20)),
+    st.floats(-5, 5),
+    st.floats(0.01, 1),
+    st.floats(0.05, 100),
+    st.booleans(),
+)
+
+
+@given(COMPARISONS)
+def test_every_comparison_is_decided(calibrated, found):
+    """Pirated only extreme among innocents, clear of them and like copies; so the reverse."""
+    said = evidence(calibrated, STRANGER)
+    lead = Identification("label_similarity", Decision.INCONCLUSIVE, "")
+    made = decide(calibrated, said, (lead,), found)
+    terms = calibrated.terms
+    close, far = found.p_homologous <= terms.accuse, found.p_pirated <= terms.acquit
+    assert made.reason
+    assert made.calibrated
+    if made.decision is Decision.PIRATED:
+        assert close
+        assert not far
+        assert found.clearance >= terms.clearance
+    if made.decision is Decision.HOMOLOGOUS:
+        assert far
+        assert not close
+        assert found.p_erratic > terms.acquit
+    if close and far:
+        assert "like neither" in made.reason
+    if not close and not far:
+        assert "both kinds" in made.reason
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2])
+@pytest.mark.parametrize("families", [(CORE,), (CORE, "control")])
+def test_a_copy_that_answers_at_random_is_never_cleared(calibrated, share, families):
+    """Always the same labels at random, on odd points alone or on all: not homologous."""
+    rng = np.random.default_rng(5)
+    for number in range(20):
+        said = evidence(calibrated, copy_weights(3000 + number), Access.LABEL)
+        answers = dict(said.answers)
+        for name in families:
+            labels = answers[name].labels.copy()
+            noisy = rng.random(len(labels)) < share
+            labels[noisy] = rng.integers(0, CLASSES, noisy.sum())
+            answers[name] = Answers(labels)
+        found = pipeline.judge(calibrated, replace(said, answers=answers))
+        assert found.decision is not Decision.HOMOLOGOUS
+
+
+def test_known_kinds_are_kept_with_their_digests(bundle, tmp_path, monkeypatch):
+    """Calibrating keeps every model's answers, kind and digest; the same model twice is refused."""
+    monkeypatch.chdir(tmp_path)
+    linear_onnx(Path("a.onnx"), weights=COPY)
+    linear_onnx(Path("b.onnx"), weights=STRANGER)
+    made = pipeline.calibrate(bundle, ["b.onnx"], ["a.onnx"])
+    kinds = {r.name: r.kind for r in made.references[1:]}
+    assert kinds == {"b.onnx": ReferenceKind.HOMOLOGOUS, "a.onnx": ReferenceKind.PIRATED}
+    assert all(r.digest.startswith("sha256:") for r in made.references)
+    with pytest.raises(CalibrationError, match="name each model once"):
+        pipeline.calibrate(made, ["a.onnx"], [])
