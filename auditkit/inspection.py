@@ -41,6 +41,8 @@ def _bundle_lines(found: Bundle) -> list[str]:
         f"points          {points}",
         f"discrimination  {facts.discrimination}: {facts.reason}",
         *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),
+        f"terms           accuse at {found.terms.accuse:g}, acquit at {found.terms.acquit:g}, "
+        f"clear of innocents by {found.terms.clearance:g} standard deviations",
         *(f"reference       {r.kind}: {r.name} {r.digest}" for r in found.references),
     ]
 
@@ -50,10 +52,12 @@ def _evidence_lines(found: Evidence) -> list[str]:
         f"evidence of     {found.suspect.name} through {found.suspect.adapter}",
         f"suspect digest  {found.suspect.digest}",
         f"bundle          {found.bundle_digest}",
-        f"access          {found.access}, {found.classes} classes",
+        f"access          {found.access}, {found.classes} classes, {found.queries} points asked",
+        f"asked twice     {found.repeated} points, {found.changed} got another label",
         *(
             f"answers         {int(answers.answered.sum())} of {len(answers.labels)} {name} points"
             for name, answers in found.answers.items()
         ),
+        *(f"disguise        {disguise}" for disguise in found.disguises),
         *(f"note            {note}" for note in found.notes),
     ]

@@ -134,6 +134,9 @@ def copy_weights(number: int) -> np.ndarray:
     return (WEIGHTS + 0.1 * noise).astype(np.float32)
 
 
+COPY, STRANGER = copy_weights(1000), stranger_weights(1000)
+
+
 @pytest.fixture(scope="session")
 def calibrated(bundle: Bundle) -> Bundle:
     """The same with 99 independent and 20 pirated reference models, and right controls."""

@@ -247,3 +247,18 @@ def snapped(points: Tensor, spec: InputSpec) -> Tensor:
         return points
     levels = (points * (255 / spec.upper[0])).round()
     return (levels * (spec.upper[0] / 255)).clamp(0, spec.upper[0])
+
+
+def torch_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda` or `cuda:N` -> the device, made to give the same results each time.
+
+    Raises:
+        InputSpecError: CUDA is asked for and not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputSpecError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    return torch.device(name)

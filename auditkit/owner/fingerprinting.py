@@ -4,13 +4,10 @@ import hashlib
 import json
 from typing import Any
 
-import torch
-
 from auditkit import fingerprints
-from auditkit.errors import InputSpecError
 from auditkit.fingerprints.base import Findings, Method, Need, Progress, Request
 from auditkit.order import Order, split_method
-from auditkit.owner.domain import Owner, place, sample_labels
+from auditkit.owner.domain import Owner, place, sample_labels, torch_device
 from auditkit.owner.models import load_model
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.samples import Samples, read_samples
@@ -66,21 +63,6 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
     )
     references = [_reference(stranger, owner, families, order.seed) for stranger in strangers]
     return fingerprint, references
-
-
-def torch_device(name: str) -> torch.device:
-    """`auto`, `cpu`, `cuda` or `cuda:N` -> the device, made to give the same results each time.
-
-    Raises:
-        InputSpecError: CUDA is asked for and not there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputSpecError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-    return torch.device(name)
 
 
 def _strangers(

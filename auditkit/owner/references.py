@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 from auditkit.container import sha256, write_whole
-from auditkit.errors import CalibrationError, FingerprintError, InputSpecError, SamplesError
+from auditkit.errors import CalibrationError, FingerprintError, SamplesError
 from auditkit.fingerprints.base import Progress
 from auditkit.order import Order, ReferencePlan
-from auditkit.owner import recipes
+from auditkit.owner import attacks, recipes
 from auditkit.owner.copies import matrix_weights
-from auditkit.owner.domain import Owner, place, sample_labels
+from auditkit.owner.domain import Owner, place, sample_labels, torch_device
 from auditkit.owner.models import load_model
 from auditkit.owner.samples import RawSamples, read_samples
 
@@ -67,20 +67,20 @@ class Recipe:
     turn: int = 0
 
 
-def recipe(kind: str, number: int, seed: int, attacks: tuple[str, ...]) -> Recipe:
+def recipe(kind: str, number: int, seed: int, possible: tuple[str, ...]) -> Recipe:
     """The recipe of one model.
 
     Args:
         kind: `homologous` or `pirated`.
         number: 0, 1, 2, … within its kind.
         seed: The run's.
-        attacks: What can be done to the owner, in turns.
+        possible: The attacks that the owner's weights allow, in turns.
     """
     copied = kind == "pirated" or number % 3 == 2
     index = number if kind == "pirated" else number // 3 if copied else number - number // 3
-    turn, slot = divmod(index, len(attacks)) if copied else (0, 0)
+    turn, slot = divmod(index, len(possible)) if copied else (0, 0)
     other = ", from another model" if copied and kind == "homologous" else ""
-    how = attacks[slot] + other if copied else "trained from scratch"
+    how = possible[slot] + other if copied else "trained from scratch"
     digest = hashlib.sha256(f"{seed} {kind} {number}".encode()).digest()
     return Recipe(
         name=f"{kind}-{number:03}-{how.replace(',', '').replace(' ', '-')}",
@@ -92,7 +92,7 @@ def recipe(kind: str, number: int, seed: int, attacks: tuple[str, ...]) -> Recip
         part=(index + index // 4) % 4,
         augment=index % len(recipes.AUGMENTS),
         smoothing=0.1 * (index // 3 % 2),
-        attack=attacks[slot] if copied else "",
+        attack=possible[slot] if copied else "",
         turn=turn,
     )
 
@@ -147,8 +147,8 @@ class Workshop:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(wanted.seed + 1)
             student = partial(self.fresh, wanted.student)
-            job = recipes.Job(parent, part, student, self.epochs, generator, wanted.turn, strength)
-            return recipes.ATTACKS[wanted.attack](job)
+            job = attacks.Job(parent, part, student, self.epochs, generator, wanted.turn, strength)
+            return attacks.ATTACKS[wanted.attack](job)
 
     def make(self, wanted: Recipe) -> tuple[Owner, dict[str, Any]]:
         """The model, and what the manifest says of it."""
@@ -218,9 +218,9 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
         shelf.made_for[RATE] = shop.tried()
     shop = replace(shop, rate=shelf.made_for[RATE])
     _keep_owner(shelf, shop, order, raw)
-    attacks = recipes.possible(shop.owner)
+    known = attacks.possible(shop.owner)
     amounts = (("homologous", plan.homologous), ("pirated", plan.pirated))
-    wanted = [recipe(kind, n, order.seed, attacks) for kind, count in amounts for n in range(count)]
+    wanted = [recipe(kind, n, order.seed, known) for kind, count in amounts for n in range(count)]
     missing = [one for one in wanted if one.name not in shelf.entries]
     done = len(wanted) - len(missing)
     progress(STAGE, done, len(wanted))
@@ -236,7 +236,7 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
 def _workshop(order: Order, epochs: int) -> tuple[Workshop, RawSamples]:
     if order.samples is None:
         raise SamplesError("reference models are trained from labelled data; add --data DATA")
-    raw, device = read_samples(order.samples), _device(order.device)
+    raw, device = read_samples(order.samples), torch_device(order.device)
     owner, samples = place(load_model(order.model, order.weights, device), order.facts, raw, device)
     if samples is None or samples.y is None or len(samples.x) < FEWEST:
         raise SamplesError(
@@ -255,14 +255,6 @@ def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     data, held_out = order.tensor_split([count - max(HELD_OUT, count // 10)])
     return data, held_out
-
-
-def _device(name: str) -> torch.device:
-    there = torch.cuda.is_available()
-    if name.startswith("cuda") and not there:
-        raise InputSpecError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
-    torch.backends.cudnn.deterministic = True
-    return torch.device("cuda" if name == "auto" and there else name.replace("auto", "cpu"))
 
 
 def _purpose(owner: Owner, raw: RawSamples, seed: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from auditkit.adapters.base import Options
 from auditkit.adapters.onnx import OnnxAdapter
 from auditkit.errors import AuditkitError, CalibrationError, FingerprintError, SamplesError
 from auditkit.order import InputFacts, Order, ReferencePlan
-from auditkit.owner import recipes, references
+from auditkit.owner import attacks, recipes, references
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.models import LoadedModel
 from auditkit.owner.references import make_references, recipe, split
@@ -78,7 +78,7 @@ def test_bench_reads_the_folder(made):
     assert Path(owner.model).read_bytes()[:2] == b"PK"
     assert len(np.load(population.samples)["y"]) == 500
     assert len(population.suspects(owner)) == 14
-    assert {model.how for model in population.of("pirated")} == set(recipes.ATTACKS)
+    assert {model.how for model in population.of("pirated")} == set(attacks.ATTACKS)
 
 
 def test_every_file_answers_as_the_manifest_says(made, order):
@@ -98,17 +98,17 @@ def test_every_file_answers_as_the_manifest_says(made, order):
 
 def test_a_third_of_the_homologous_are_copies_of_other_models():
     """Every third number is one, and over a full round they meet every attack."""
-    attacks = tuple(recipes.ATTACKS)
-    made = [recipe("homologous", number, 0, attacks) for number in range(99)]
+    known = tuple(attacks.ATTACKS)
+    made = [recipe("homologous", number, 0, known) for number in range(99)]
     copied = [one for one in made if COPIED.search(one.name)]
     assert len(copied) == 33
-    assert {one.attack for one in copied} == set(attacks)
+    assert {one.attack for one in copied} == set(known)
     assert all("from another model" in one.how for one in copied)
 
 
 def test_recipes_vary():
     """Half the nets are the owner's; parts, augmentation, smoothing and seeds go round."""
-    made = [recipe("homologous", n, 0, tuple(recipes.ATTACKS)) for n in range(99)]
+    made = [recipe("homologous", n, 0, tuple(attacks.ATTACKS)) for n in range(99)]
     scratch = [one for one in made if not one.attack]
     assert sum(one.net == 0 for one in scratch) == len(scratch) // 2
     seen = {(one.net, one.part, one.augment) for one in scratch}
@@ -130,7 +130,7 @@ def test_homologous_models_never_hear_the_owner(shop, monkeypatch):
 
     monkeypatch.setattr(LoadedModel, "__call__", guarded)
     for number in (0, *range(2, 24, 3)):
-        wanted = recipe("homologous", number, 0, tuple(recipes.ATTACKS))
+        wanted = recipe("homologous", number, 0, tuple(attacks.ATTACKS))
         student, _ = shop.make(replace(wanted, net=0, student=0))
         for weight, old in zip(student.model.module.parameters(), before, strict=True):
             assert weight.ndim < 2 or not torch.allclose(weight, old, atol=1e-2)
@@ -142,7 +142,7 @@ def test_copies_are_what_they_are_called(shop):
     """Pruning stays pruned through training, 8 bits have 255 steps, a new head has an old body."""
     made = {
         one.attack: matrix_weights(shop.copy(one, shop.owner, 1.0).model.module)
-        for one in (recipe("pirated", n, 0, tuple(recipes.ATTACKS)) for n in range(8))
+        for one in (recipe("pirated", n, 0, tuple(attacks.ATTACKS)) for n in range(8))
     }
     own = matrix_weights(shop.owner.model.module)
     for weight, old in zip(made["heavily pruned and tuned"], own, strict=True):
@@ -173,7 +173,7 @@ def test_a_ruined_copy_is_made_once_more_and_then_marked(shop, monkeypatch):
     """The second try is milder; what still lost its accuracy counts as broken."""
     tries = []
 
-    def ruin(job: recipes.Job) -> object:
+    def ruin(job: attacks.Job) -> object:
         tries.append(job.strength)
         net = recipes.duplicate(job.parent)
         with torch.no_grad():
@@ -181,7 +181,7 @@ def test_a_ruined_copy_is_made_once_more_and_then_marked(shop, monkeypatch):
                 weight.zero_()
         return net
 
-    monkeypatch.setitem(recipes.ATTACKS, "fine-tuned", ruin)
+    monkeypatch.setitem(attacks.ATTACKS, "fine-tuned", ruin)
     _, entry = shop.make(recipe("pirated", 0, 0, ("fine-tuned",)))
     assert entry["broken"]
     assert tries == [1.0, 0.5]
@@ -304,7 +304,7 @@ def test_an_owner_without_weights_is_replaced_by_built_in_nets(tmp_path, order, 
     entries = listed(tmp_path / "made")
     assert not counts.own_net
     assert all(e["net"] != recipes.OWN_NET for e in entries.values() if e["kind"] != "owner")
-    assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(recipes.TAUGHT)
+    assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(attacks.TAUGHT)
 
 
 def test_a_factory_is_kept_as_a_file(tmp_path, order, net):

@@ -29,6 +29,8 @@ from auditkit.types import (
 from auditkit.verdict import decide
 from tests.conftest import (
     CLASSES,
+    COPY,
+    STRANGER,
     copy_weights,
     linear,
     linear_onnx,
@@ -36,7 +38,6 @@ from tests.conftest import (
     stranger_weights,
 )
 
-COPY, STRANGER = copy_weights(1000), stranger_weights(1000)
 RECORD = SuspectRecord("suspect", None, "callable", {})
 
 

@@ -15,7 +15,16 @@ from auditkit import evidence, pipeline
 from auditkit.cli import app, exit_code
 from auditkit.outcomes import Refusal
 from auditkit.types import CORE, Answers
-from tests.conftest import CLASSES, WEIGHTS, linear, linear_onnx
+from tests.conftest import (
+    CLASSES,
+    COPY,
+    STRANGER,
+    WEIGHTS,
+    copy_weights,
+    linear,
+    linear_onnx,
+    stranger_weights,
+)
 
 RUNNER = CliRunner()
 ROOT = Path(__file__).parents[2]
@@ -245,6 +254,62 @@ def test_calibration_lets_clustering_vote(here):
     says = {opinion["name"]: opinion["says"] for opinion in report["identifications"]}
     assert says["clustering"] == "pirated"
     assert report["references"] == {"homologous": 3, "pirated": 3, "stand-in": 1}
+
+
+def test_a_folder_of_reference_models_calibrates(here):
+    """What `auditkit references` writes is read by its manifest; broken copies are left out."""
+    models = []
+    for kind, made, count in (("homologous", stranger_weights, 3), ("pirated", copy_weights, 2)):
+        for number in range(count):
+            name = f"{kind}{number}"
+            linear_onnx(here / f"{name}.onnx", weights=made(number))
+            models.append({"name": name, "kind": kind, "file": f"{name}.onnx", "owner": "owner"})
+    linear_onnx(here / "broken.onnx", weights=-WEIGHTS)
+    broken = {"name": "b", "kind": "pirated", "file": "broken.onnx", "owner": "owner"}
+    owner = {"name": "owner", "kind": "owner", "file": "copy.onnx", "model": "copy.onnx"}
+    np.savez(here / "samples.npz", x=np.zeros(1))
+    manifest = {"format": "auditkit.models/1", "samples": "samples.npz"}
+    manifest["models"] = [owner, *models, broken | {"broken": True}]
+    (here / "manifest.json").write_text(json.dumps(manifest))
+    result = run("calibrate", "model.fp", "--references", ".", "--accuse", "0.05")
+    assert result.exit_code == 0
+    assert "3 homologous, 2 pirated reference models" in result.stderr
+    shown = run("inspect", "model.fp").stdout
+    assert "accuse at 0.05, acquit at 0.05" in shown
+    assert "broken.onnx" not in shown
+    missing = run("calibrate", "model.fp", "--references", "nothere")
+    assert missing.exit_code == 5
+    assert "no manifest.json" in missing.stderr
+
+
+def test_a_plan_tells_what_can_be_shown(here, calibrated):
+    """Before anybody is asked: queries, references, levels, power, and what a batch takes."""
+    bundles.write(calibrated, here / "known.fp")
+    poor = run("plan", "model.fp").stdout
+    assert "0 independent, 0 pirated" in poor
+    assert "not at 1%: 99 are needed" in poor
+    assert "unknown without reference models" in poor
+    rich = run("plan", "known.fp", "--suspects", "3", "--access", "logits").stdout
+    assert "99 independent, 20 pirated" in rich
+    assert "at 1% (smallest p 0.01)" in rich
+    assert "takes 299 independent reference models" in rich
+    assert "100% of the pirated references are recognised at 1%" in rich
+
+
+def test_one_by_one_from_the_command_line(here, calibrated):
+    """Fewer queries, the same exit codes; refused in one line without references."""
+    bundles.write(calibrated, here / "known.fp")
+    linear_onnx(here / "near.onnx", weights=COPY)
+    linear_onnx(here / "far.onnx", weights=STRANGER)
+    for model, code in (("near.onnx", 3), ("far.onnx", 0)):
+        result = run("check", "known.fp", model, "--sequential", "-f", "json")
+        assert result.exit_code == code
+        suspect = json.loads(result.stdout)["suspects"][0]
+        assert suspect["queries"] < 120
+        assert suspect["comparison"]["sequential"]
+    refused = run("check", "model.fp", "near.onnx", "--sequential")
+    assert refused.exit_code == 5
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_less_access_uses_less(here):

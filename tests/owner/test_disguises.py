@@ -1,0 +1,159 @@
+"""Suspects that look unlike the owner because of how they are asked or read: right, and named."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from auditkit import pipeline
+from auditkit.asking import Asking
+from auditkit.disguises import preprocessings, relabelled, relabelling
+from auditkit.order import Order
+from auditkit.types import Access, Answers, Decision, Family, InputSpec
+from tests.owner.conftest import CLASSES, save_script, trained
+
+ORDER = np.random.default_rng(4).permutation(CLASSES)
+
+
+class Disguised(nn.Module):
+    """A net behind another preprocessing, layout or class order."""
+
+    def __init__(self, net: nn.Module, how: str) -> None:
+        super().__init__()
+        self.net, self.how = net, how
+        self.register_buffer("order", torch.from_numpy(ORDER))
+
+    def forward(self, x):
+        """What the suspect takes -> what it returns."""
+        if "255" in self.how:
+            x = x / 255
+        if "-1 to 1" in self.how:
+            x = (x + 1) / 2
+        if "MNIST" in self.how:
+            x = x * 0.3081 + 0.1307
+        if "NHWC" in self.how:
+            x = x.permute(0, 3, 1, 2)
+        scores = self.net(x)
+        return scores[:, self.order] if "classes" in self.how else scores
+
+
+def save_onnx(net: nn.Module, path: Path, shape=(1, 1, 8, 8)) -> str:
+    """ONNX of any batch size."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (torch.rand(shape),),
+            str(path),
+            dynamo=False,
+            opset_version=17,
+            input_names=["input"],
+            output_names=["scores"],
+            dynamic_axes={"input": {0: "batch"}, "scores": {0: "batch"}},
+        )
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def bundle(net, samples_file, tmp_path_factory):
+    """The owner's fingerprint."""
+    model = save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
+    return pipeline.fingerprint(Order(model, samples=samples_file, points=40))
+
+
+@pytest.fixture(scope="module")
+def models(net):
+    """A copy with its verdict, and an innocent with its own."""
+    return {"copy": net, "innocent": trained(9)}
+
+
+DISGUISES = {
+    "255": "pixels from 0 to 255",
+    "-1 to 1": "pixels from -1 to 1",
+    "MNIST": "MNIST's mean and deviation",
+    "classes": "class order is another",
+    "255 classes": "pixels from 0 to 255",
+}
+
+
+@pytest.mark.parametrize("access", [Access.LABEL, Access.LOGITS])
+@pytest.mark.parametrize("how", DISGUISES)
+@pytest.mark.parametrize("who", ["copy", "innocent"])
+def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how, who, access):
+    """The verdict is that of the bare model, and the report names the disguise."""
+    bare = save_onnx(models[who], tmp_path / "bare.onnx")
+    worn = save_onnx(Disguised(models[who], how), tmp_path / "worn.onnx")
+    plain, found = pipeline.audit(bundle, [bare, worn], Asking(access))
+    assert found.decision is plain.decision
+    assert DISGUISES[how] in " ".join(found.disguises)
+    assert plain.disguises == ()
+    if who == "copy":
+        assert found.decision is Decision.PIRATED
+
+
+def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
+    """Preprocessing and class order are found together."""
+    worn = save_onnx(Disguised(models["copy"], "255 classes"), tmp_path / "worn.onnx")
+    [found] = pipeline.audit(bundle, [worn], Asking(Access.LABEL))
+    assert len(found.disguises) == 2
+    assert "class order is another" in found.disguises[1]
+
+
+def test_channels_last_need_no_guess(bundle, models, tmp_path):
+    """The file's own shape tells; the verdict is right."""
+    worn = save_onnx(Disguised(models["copy"], "NHWC"), tmp_path / "worn.onnx", (1, 8, 8, 1))
+    [found] = pipeline.audit(bundle, [worn], Asking(Access.LABEL))
+    assert found.decision is Decision.PIRATED
+
+
+def test_another_task_is_no_disguise(bundle, tmp_path):
+    """No guess makes an untrained net recognise the controls; nothing is claimed to be undone."""
+    torch.manual_seed(3)
+    odd = save_onnx(Disguised(type(trained(1))().eval(), ""), tmp_path / "odd.onnx")
+    [found] = pipeline.audit(bundle, [odd], Asking(Access.LABEL))
+    assert found.disguises == ()
+    assert found.decision is Decision.INCONCLUSIVE
+
+
+def controls(count: int, classes: int, seed: int) -> Family:
+    """Natural controls of every class."""
+    rng = np.random.default_rng(seed)
+    outputs = np.eye(classes, dtype=np.float32)[np.arange(count) % classes]
+    return Family(rng.random((count, 4)).astype(np.float32), outputs)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+def test_random_answers_are_no_class_order(classes):
+    """However the classes are matched, who answers at random does not look like the task."""
+    rng, family = np.random.default_rng(6), controls(30, classes, 1)
+    for _ in range(200):
+        answers = Answers(rng.integers(0, classes, 30))
+        found = relabelling(family, answers)
+        assert found is None or classes == 2
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_a_class_order_is_undone_exactly(scores):
+    """Labels and scores come back in the owner's order; missing answers stay missing."""
+    family, order = controls(30, 10, 2), ORDER
+    inverse = np.argsort(order)
+    labels = np.append(inverse[family.labels][:-1], -1)
+    rows = np.log(np.eye(10)[inverse[family.labels]] * 0.9 + 0.01).astype(np.float32)
+    answers = Answers(labels, rows if scores else None)
+    found = relabelling(family, answers)
+    again = relabelled(answers, found)
+    assert (again.labels[:-1] == family.labels[:-1]).all()
+    assert again.labels[-1] == -1
+    if scores:
+        assert (again.scores.argmax(1) == family.labels).all()
+
+
+def test_only_images_have_usual_preprocessings():
+    """Each way differs from the owner's own, and points stay inside the input's domain."""
+    ways = list(preprocessings(InputSpec((3, 8, 8), (0.0,), (1.0,))))
+    assert len({(way.spec.mean, way.spec.std, way.reversed_channels) for way in ways}) == len(ways)
+    assert any(way.reversed_channels for way in ways)
+    assert not list(preprocessings(InputSpec((6,), (0.0,), (1.0,))))

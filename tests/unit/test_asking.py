@@ -1,0 +1,123 @@
+"""How a suspect is asked: the order, what is asked twice, what is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditkit import pipeline
+from auditkit.asking import OPENING, REPEATED, Asking
+from auditkit.inputs import asking_order
+from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Family
+from tests.conftest import CLASSES, COPY, linear
+
+ASKED: list[np.ndarray] = []
+MODEL: list[np.ndarray] = []
+RNG = np.random.default_rng(0)
+
+
+def suspect(points):
+    """The model of the moment; what it was asked is kept."""
+    ASKED.append(points.copy())
+    return linear(points, MODEL[0]).argmax(1)
+
+
+def erratic(points):
+    """A copy that gives half of its labels at random, others each time."""
+    labels = linear(points, COPY).argmax(1)
+    odd = RNG.random(len(labels)) < 0.5
+    return np.where(odd, RNG.integers(0, CLASSES, len(labels)), labels)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What a copy is asked."""
+    ASKED.clear()
+    MODEL[:] = [COPY]
+    return ASKED
+
+
+HERE = "python:tests.unit.test_asking"
+
+
+def test_core_points_come_first_with_controls_between(bundle):
+    """The order holds every point once, core points before mistakes, controls spread evenly."""
+    points = np.random.default_rng(1).random((30, 1, 4, 4)).astype(np.float32)
+    families = dict(bundle.fingerprint.families)
+    families[MISTAKE] = Family(points, linear(points))
+    order = asking_order(families)
+    names = np.repeat(list(families), [len(family) for family in families.values()])[order]
+    assert sorted(order) == list(range(150))
+    others = [name for name in names if name != CONTROL]
+    assert others == [CORE] * 100 + [MISTAKE] * 30
+    places = np.flatnonzero(names == CONTROL)
+    assert np.diff(places).max() <= 9
+    assert list(order) == list(asking_order(families))
+
+
+@settings(max_examples=20)
+@given(st.permutations(range(12)))
+def test_the_order_is_the_points_own(rows):
+    """However a bundle lists them, the same points are asked in the same order."""
+    points = np.random.default_rng(2).random((12, 4)).astype(np.float32)
+    plain, mixed = (Family(p, linear_rows(p)) for p in (points, points[rows]))
+    first, second = (family.points[asking_order({CORE: family})] for family in (plain, mixed))
+    assert (first == second).all()
+
+
+def linear_rows(points):
+    """(n, 4) -> (n, 3) scores."""
+    return points @ np.ones((4, 3), np.float32)
+
+
+def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
+    """All points in the bundle's order, then the first ones once more."""
+    said = pipeline.query(bundle, f"{HERE}:suspect")
+    points, order = pipeline.layout(bundle)
+    assert (np.concatenate(asked) == points[[*order, *order[:REPEATED]]]).all()
+    assert (said.queries, said.repeated, said.changed) == (120, REPEATED, 0)
+
+
+def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
+    """Controls first, then the order up to the deciding look; nothing twice but the repeats."""
+    said = pipeline.query(calibrated, f"{HERE}:suspect", Asking(sequential=True))
+    rows = np.concatenate(asked)
+    once = rows[: len(rows) - said.repeated]
+    assert len(np.unique(once, axis=0)) == len(once) == said.queries
+    assert said.asked <= said.queries <= said.asked + OPENING
+
+
+def test_changing_answers_clear_nobody(bundle, calibrated):
+    """Who answers half of the points at random, and otherwise each time, is not homologous."""
+    for made in (bundle, calibrated):
+        for _ in range(20):
+            said = pipeline.query(made, f"{HERE}:erratic")
+            found = pipeline.judge(made, said)
+            assert found.decision is not Decision.HOMOLOGOUS
+            assert said.changed > 0
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 3, 6])
+def test_rounded_answers_are_seen_as_such(calibrated, decimals):
+    """Two decimals are an access of their own, one is no more than a label."""
+    expected = {1: Access.LABEL, 2: Access.ROUNDED}.get(decimals, Access.PROBABILITIES)
+    MODEL[:] = [COPY]
+
+    class Rounding:
+        digest, runtime = None, {}
+
+        def answer(self, points):
+            scores = np.exp(linear(points, COPY))
+            return np.round(scores / scores.sum(1, keepdims=True), decimals)
+
+        def close(self):
+            """Nothing is open."""
+
+    record = replace(pipeline.query(calibrated, f"{HERE}:suspect").suspect, name="rounded")
+    said = pipeline.ask(calibrated, Rounding(), record)
+    found = pipeline.judge(calibrated, said)
+    assert said.access is expected
+    assert found.comparison.access is expected
+    assert found.decision is Decision.PIRATED
