@@ -15,7 +15,8 @@ from auditkit.adapters.base import Adapter, Options
 from auditkit.answers import access_of, answers_of, checked, joined
 from auditkit.bundle import Bundle
 from auditkit.disguises import (
-    GAIN,
+    BETTER,
+    KNOWN,
     RECOGNISED,
     Preprocessing,
     preprocessings,
@@ -132,13 +133,13 @@ class Interview:
         """
         controls = self.controls()
         heard = [place for place in controls if place in self._said]
-        if not heard or self._known(heard) >= RECOGNISED:
+        if not heard or self._known(heard) >= KNOWN:
             return
         self.ask(controls, progress)
         own = self._known(controls)
-        if own >= RECOGNISED:
+        if own >= KNOWN:
             return
-        best, share = None, max(RECOGNISED, own + GAIN)
+        best, share = None, max(RECOGNISED, own + BETTER)
         for way in preprocessings(self._bundle.fingerprint.spec):
             tried = self._tried(way, reopen, controls)
             if tried is not None and tried[1] >= share and (best is None or tried[1] > share):

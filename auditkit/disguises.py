@@ -14,8 +14,11 @@ from auditkit.types import Answers, Family, FloatArray, InputSpec, IntArray
 
 RECOGNISED = 0.8
 """Share of controls from which a model is known to be of the owner's task."""
-GAIN = 0.3
-"""Share of controls by which a guess must beat taking the suspect as it is."""
+KNOWN = 0.95
+"""Share from which a suspect is taken as it is, without a try at another preprocessing."""
+BETTER, REORDERED = 0.06, 0.3
+"""Shares of controls by which another preprocessing, or class order, must beat the suspect's own;
+a class order is matched to the controls, so it must gain more."""
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 USUAL: dict[int, dict[str, Statistics]] = {
     1: {
@@ -100,7 +103,7 @@ def relabelling(controls: Family, answers: Answers) -> IntArray | None:
     found = np.empty(classes, np.int64)
     found[suspects] = owners
     matched = _share(controls, relabelled(answers, found))
-    if matched < RECOGNISED or matched < _share(controls, answers) + GAIN:
+    if matched < RECOGNISED or matched < _share(controls, answers) + REORDERED:
         return None
     return found
 

@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--access", nargs="*", type=Access, default=[Access.LABEL, Access.LOGITS])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    heard = [_hear(options.zoo, owner) for owner in _owners(options.zoo)]
+    heard = [hear(options.zoo, owner) for owner in owners(options.zoo)]
     for access in options.access:
         rows = [row for one in heard for row in _judged(one, access, options.seed)]
         print(f"\n## {access}\n\n{_verdicts(rows)}\n\n{_rates(rows)}", flush=True)
@@ -96,14 +96,16 @@ def main() -> None:
     print(f"\n{_one_by_one(heard, options.seed)}")
 
 
-def _owners(zoo: Path) -> list[Record]:
+def owners(zoo: Path) -> list[Record]:
+    """The population's owners."""
     return [record for record in read_records(zoo) if record.kind == "owner"]
 
 
-def _hear(zoo: Path, owner: Record) -> Heard:
-    bundle = _made(zoo, owner, "deepcore", 100)
+def hear(zoo: Path, owner: Record) -> Heard:
+    """Fingerprint an owner, and ask everybody of its label space."""
+    bundle = made(zoo, owner, "deepcore", 100)
     count = sum(len(family) for family in bundle.fingerprint.families.values())
-    baseline = _made(zoo, owner, "akh", count)
+    baseline = made(zoo, owner, "akh", count)
     records = [r for r in read_records(zoo) if not r.task and r.name != owner.name]
     answers, mistakes = {}, {}
     for record in records:
@@ -127,7 +129,7 @@ def _hear(zoo: Path, owner: Record) -> Heard:
     )
 
 
-def _made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
+def made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
     """Kept in the population's folder: making one takes a minute."""
     path = zoo / "calibrated" / f"{owner.name}-{method}-{points}.fp"
     if not path.exists():
@@ -138,7 +140,8 @@ def _made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
     return bundles.read(path)
 
 
-def _splits(heard: Heard, seed: int) -> Iterator[Split]:
+def splits(heard: Heard, seed: int) -> Iterator[Split]:
+    """Until every copy was left out once."""
     rng = np.random.default_rng(seed)
     independent, copies = _spread(heard.independent, rng), _spread(heard.copies, rng)
     for fold in range(FOLDS):
@@ -167,7 +170,8 @@ def _spread(records: Sequence[Record], rng: np.random.Generator) -> list[Record]
     return [mixed[place] for place in np.argsort(times)]
 
 
-def _calibrated(heard: Heard, split: Split) -> Bundle:
+def calibrated(heard: Heard, split: Split) -> Bundle:
+    """The owner's bundle with the split's reference models."""
     kinds = {ReferenceKind.HOMOLOGOUS: split.independent, ReferenceKind.PIRATED: split.copies}
     references = tuple(
         Reference(r.name, kind, r.digest, Access.LOGITS, heard.answers[r.name].answers)
@@ -185,11 +189,11 @@ def _evidence(heard: Heard, bundle: Bundle, record: Record, access: Access) -> E
 
 
 def _judged(heard: Heard, access: Access, seed: int) -> Iterator[Row]:
-    for split in _splits(heard, seed):
-        bundle = _calibrated(heard, split)
+    for split in splits(heard, seed):
+        bundle = calibrated(heard, split)
         for record in split.held_out:
             verdict = pipeline.judge(bundle, _evidence(heard, bundle, record, access))
-            yield Row(_column(heard, record), verdict, _baseline(heard, split, record))
+            yield Row(column(heard, record), verdict, _baseline(heard, split, record))
 
 
 def _baseline(heard: Heard, split: Split, record: Record) -> float:
@@ -198,7 +202,8 @@ def _baseline(heard: Heard, split: Split, record: Record) -> float:
     return (1 + losses) / (1 + len(known))  # nothing was learnt from the references
 
 
-def _column(heard: Heard, record: Record) -> str:
+def column(heard: Heard, record: Record) -> str:
+    """The line of the tables that a model belongs to."""
     if record.owner is None:
         return INNOCENT
     if record.owner != heard.owner.name:
@@ -272,7 +277,7 @@ def _strange(
     others = [record for record in heard.independent if not inside(record)]
     chosen = _spread(others, np.random.default_rng(seed))[:HOMOLOGOUS]
     left_out = [record for record in heard.independent if inside(record)]
-    bundle = _calibrated(heard, Split(chosen, heard.copies, left_out))
+    bundle = calibrated(heard, Split(chosen, heard.copies, left_out))
     for record in left_out:
         yield pipeline.judge(bundle, _evidence(heard, bundle, record, access))
 
@@ -297,14 +302,14 @@ def _one_by_one(heard: Sequence[Heard], seed: int) -> str:
     """Labels only."""
     queries, decisions = defaultdict(list), defaultdict(Counter)
     for one in heard:
-        split = next(_splits(one, seed))
-        bundle = _calibrated(one, split)
+        split = next(splits(one, seed))
+        bundle = calibrated(one, split)
         innocents = [r for r in split.held_out if r.owner != one.owner.name][:LOOKED_AT]
         copies = [r for r in split.held_out if r.owner == one.owner.name and not r.broken]
         for record in (*innocents, *copies):
             verdict = _sequential(one, bundle, record)
-            queries[_column(one, record)].append(verdict.queries)
-            decisions[_column(one, record)][verdict.decision] += 1
+            queries[column(one, record)].append(verdict.queries)
+            decisions[column(one, record)][verdict.decision] += 1
     lines = [
         "| models | judged | pirated | homologous | inconclusive | median queries | of at most |"
     ]
@@ -326,6 +331,6 @@ def _sequential(heard: Heard, bundle: Bundle, record: Record) -> Verdict:
 
 
 if __name__ == "__main__":
-    from benchmarks import calibrated
+    from benchmarks import calibrated as page
 
-    calibrated.main()
+    page.main()

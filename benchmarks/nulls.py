@@ -17,6 +17,7 @@ import itertools
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from auditkit.calibration.comparison import TIE
 from auditkit.calibration.conformal import p_value
 from auditkit.calibration.score import Score, learn, look_schedule
 from auditkit.calibration.similarity import Replies
-from auditkit.types import Terms
+from auditkit.types import BoolArray, Terms
 
 HEADER = (
     "rho",
@@ -117,14 +118,10 @@ def _replicate(job: tuple[Cell, int, np.random.SeedSequence]) -> Rates:
         [_models(rng, cell, HOMOLOGOUS, derived=False), _models(rng, cell, PIRATED, derived=True)]
     )
     derived = np.arange(len(references)) >= HOMOLOGOUS
-    known = [Replies(labels, None) for labels in references]
+    score = learn(Replies(references), derived, look_schedule(cell.points))
     innocents, copies = (_models(rng, cell, count, derived=kind) for kind in (False, True))
-    once, looking = (
-        learn(known, derived, looks)
-        for looks in (np.array([cell.points]), look_schedule(cell.points))
-    )
-    innocent, innocent_by_looking = (_tested(score, innocents) for score in (once, looking))
-    copy, copy_by_looking = (_tested(score, copies) for score in (once, looking))
+    innocent, innocent_by_looking = _tested(score, innocents)
+    copy, copy_by_looking = _tested(score, copies)
     pirated = (innocent.p_homologous <= TERMS.accuse) & (innocent.p_pirated > TERMS.acquit)
     pirated &= innocent.clearance >= TERMS.clearance
     matches = innocents.sum(axis=1)
@@ -153,13 +150,21 @@ def _models(
     return matches
 
 
-def _tested(score: Score, suspects: NDArray[np.int64]) -> Tested:
-    """What `compare` does for one suspect, for many at once."""
-    asked = [Replies(labels, None) for labels in suspects]
-    reached = score.furthest(score.of(asked, suspects.shape[1])[:, :, :-1])
-    own = score.furthest(score.own)
-    lost, derived = reached <= own + TIE, score.derived
-    p_values = []
+def _tested(score: Score, suspects: NDArray[np.int64]) -> tuple[Tested, Tested]:
+    """What `compare` does for one suspect, for many at once: at the last look, and at all.
+
+    The last look's score is the one that is learnt for a single look.
+    """
+    scores = score.of(Replies(suspects), suspects.shape[1])[:, :, :-1]
+    last = replace(score, looks=score.looks[-1:])
+    return (
+        _ranked(score.derived, last.furthest(scores[-1:]), last.furthest(score.own[-1:])),
+        _ranked(score.derived, score.furthest(scores), score.furthest(score.own)),
+    )
+
+
+def _ranked(derived: BoolArray, reached: NDArray[np.float64], own: NDArray[np.float64]) -> Tested:
+    lost, p_values = reached <= own + TIE, []
     for members in (~derived, derived):
         models = int(members.sum())
         table = np.array([p_value(losses, models) for losses in range(models + 1)])

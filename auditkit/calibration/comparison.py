@@ -10,7 +10,7 @@ from auditkit.calibration.conformal import p_value
 from auditkit.calibration.erratic import p_erratic
 from auditkit.calibration.likelihood import ratio
 from auditkit.calibration.score import Score, learn, look_schedule
-from auditkit.calibration.similarity import Replies, owner_replies, replies
+from auditkit.calibration.similarity import Replies, replies
 from auditkit.inputs import asking_order
 from auditkit.outcomes import Comparison
 from auditkit.types import (
@@ -45,8 +45,8 @@ def compare(
     access = evidence.access if revealed else Access.LABEL
     order = _order(fingerprint)
     score = learnt(fingerprint, known, access, sequential=evidence.asked is not None)
-    suspect = replies(evidence.answers, tuple(fingerprint.families), order, access)
-    owner = owner_replies(fingerprint.families.values(), order, Access.LABEL)
+    suspect = replies([evidence.answers], tuple(fingerprint.families), order, access)
+    owner = np.concatenate([family.labels for family in fingerprint.families.values()])[order]
     return _compared(score, suspect, owner, evidence.asked, access)
 
 
@@ -82,7 +82,7 @@ def learnt(
         sequential: Whether there are looks before the last point.
     """
     order, families = _order(fingerprint), tuple(fingerprint.families)
-    models = [replies(reference.answers, families, order, access) for reference in references]
+    models = replies([reference.answers for reference in references], families, order, access)
     derived = np.array([r.kind is ReferenceKind.PIRATED for r in references], bool)
     looks = look_schedule(len(order)) if sequential else np.array([len(order)])
     return learn(models, derived, looks)
@@ -94,10 +94,10 @@ def _order(fingerprint: Fingerprint) -> IntArray:
 
 
 def _compared(
-    score: Score, suspect: Replies, owner: Replies, asked: int | None, access: Access
+    score: Score, suspect: Replies, owner: IntArray, asked: int | None, access: Access
 ) -> Comparison:
-    looks = asked or len(suspect.labels)
-    scores = score.of([suspect], looks)[:, 0]
+    looks = asked or len(owner)
+    scores = score.of(suspect, looks)[:, 0]
     derived = score.derived
     reached, own = score.furthest(scores[:, :-1]), score.furthest(score.own)
     lost = reached <= own + TIE
@@ -109,7 +109,7 @@ def _compared(
         p_value(int(lost[~derived].sum()), homologous),
         p_value(int(lost[derived].sum()), pirated),
         float((reached - own)[~derived].min()) / max(float(own[~derived].std()), TIE),
-        p_erratic(score.references, suspect, owner, looks),
+        p_erratic(score.references.labels[:, :looks], suspect.labels[0, :looks], owner[:looks]),
         _ratio(score, scores),
         asked is not None,
     )

@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.calibration.conformal import p_value
-from auditkit.calibration.similarity import Replies
 from auditkit.types import Answers, BoolArray, Family, IntArray
 
 
-def p_erratic(references: Sequence[Replies], suspect: Replies, owner: Replies, looks: int) -> float:
-    """Whether the suspect gives labels that no model gives: each reference without its own."""
-    labels = np.stack([reference.labels for reference in references])[:, :looks]
-    asked, right = suspect.labels[:looks], owner.labels[:looks]
-    alone = _unheard(np.broadcast_to(asked, labels.shape), labels, right)
-    lost = alone <= _unheard(labels, labels, right)
+def p_erratic(references: IntArray, suspect: IntArray, owner: IntArray) -> float:
+    """Whether the suspect gives labels that no model gives: each reference without its own.
+
+    Args:
+        references: (n, points) labels of both kinds.
+        suspect: (points,)
+        owner: (points,)
+    """
+    alone = _unheard(np.broadcast_to(suspect, references.shape), references, owner)
+    lost = alone <= _unheard(references, references, owner)
     return p_value(int(lost.sum()), len(references))
 
 

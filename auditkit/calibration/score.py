@@ -13,7 +13,6 @@ a - C^-1[:, i] a_i / C^-1[i, i].
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +34,7 @@ SETTLING = 20
 class Score:
     """One score for each look and each reference left out."""
 
-    references: Sequence[Replies]
+    references: Replies  # of n models
     derived: BoolArray  # (n,)
     looks: IntArray  # (looks,) after how many points
     coefficients: (
@@ -44,7 +43,7 @@ class Score:
     constants: Array  # (looks, n + 1)
     own: Array  # (looks, n): each reference's score by what was learnt without it
 
-    def of(self, suspects: Sequence[Replies], asked: int) -> Array:
+    def of(self, suspects: Replies, asked: int) -> Array:
         """(looks, suspects, n + 1): their scores at each look within the first points asked."""
         likeness = np.zeros((len(suspects), len(self.references)))
         scores, start = [], 0
@@ -79,11 +78,11 @@ def look_schedule(points: int) -> IntArray:
     return np.array([*looks, points], np.int64)
 
 
-def learn(references: Sequence[Replies], derived: BoolArray, looks: IntArray) -> Score:
+def learn(references: Replies, derived: BoolArray, looks: IntArray) -> Score:
     """Learn the scores from at least two references of each kind.
 
     Args:
-        references: (n,) answers to the same points, all at the same access level.
+        references: Of n models.
         derived: (n,) which of them are derived from the owner.
         looks: After how many points, rising.
     """

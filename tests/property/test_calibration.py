@@ -155,15 +155,15 @@ def test_every_ratio_has_its_word():
     assert scale_digest().startswith("sha256:")
 
 
-def replies(rng: np.random.Generator, share: float, points: int) -> Replies:
-    """A model that gives the owner's label 1 on this share of points, else 0."""
-    return Replies((rng.random(points) < share).astype(np.int64), None)
+def replies(rng: np.random.Generator, shares: list[float], points: int) -> Replies:
+    """Models that give the owner's label 1 on such shares of points, else 0."""
+    return Replies((rng.random((len(shares), points)) < np.array(shares)[:, None]).astype(np.int64))
 
 
 def test_leaving_one_out_is_learning_without_it():
     """The closed form equals a fit on the others, up to the weight of the kinds."""
     rng = np.random.default_rng(2)
-    models = [replies(rng, share, 30) for share in [0.5] * 8 + [0.9] * 5]
+    models = replies(rng, [0.5] * 8 + [0.9] * 5, 30)
     derived = np.arange(13) >= 8
     likeness = sum(alike(models, models, point) for point in range(30)) / 30
     whole = left_out(likeness, derived, 0.01)
@@ -197,12 +197,12 @@ def test_innocents_pass_no_more_often_than_promised(rho, *, sequential):
     for _ in range(60):
         size = (1 - rho) / rho if rho else None
         shares = [0.5 if size is None else rng.beta(size / 2, size / 2) for _ in range(count + 40)]
-        models = [replies(rng, share, points) for share in shares]
-        copies = [replies(rng, 0.9, points) for _ in range(6)]
+        models = replies(rng, [*shares[:count], *[0.9] * 6], points)
+        suspects = replies(rng, shares[count:], points)
         derived = np.arange(count + 6) >= count
         looks = look_schedule(points) if sequential else np.array([points])
-        score = learn([*models[:count], *copies], derived, looks)
-        reached = score.furthest(score.of(models[count:], points)[:, :, :-1])
+        score = learn(models, derived, looks)
+        reached = score.furthest(score.of(suspects, points)[:, :, :-1])
         lost = reached <= score.furthest(score.own) + 1e-12
         p_values = [p_value(int(n), count) for n in lost[:, ~derived].sum(axis=1)]
         passed += sum(p <= floor(count) for p in p_values)
