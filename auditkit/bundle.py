@@ -96,19 +96,21 @@ def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
     return replace(bundle, references=tuple(merged))
 
 
-def with_terms(bundle: Bundle, accuse: float | None, acquit: float | None) -> Bundle:
-    """The same bundle with other levels for accusing and acquitting; None keeps one.
+def with_terms(
+    bundle: Bundle, accuse: float | None, acquit: float | None, clearance: float | None = None
+) -> Bundle:
+    """The same bundle with other terms (see `Terms`); None keeps one.
 
     Raises:
-        CalibrationError: A level outside 0..1.
+        CalibrationError: A level outside 0..1, or a negative clearance.
     """
-    given = {"accuse": accuse, "acquit": acquit}
-    changed = {name: level for name, level in given.items() if level is not None}
+    given = {"accuse": accuse, "acquit": acquit, "clearance": clearance}
+    changed = {name: value for name, value in given.items() if value is not None}
     try:
         return replace(bundle, terms=replace(bundle.terms, **changed))
     except ValueError as error:
         raise CalibrationError(
-            f"--accuse and --acquit want levels between 0 and 1, got {changed}"
+            f"levels lie between 0 and 1 and a clearance is not negative, got {changed}"
         ) from error
 
 

@@ -71,6 +71,10 @@ def calibrate(
     acquit: Annotated[
         float | None, typer.Option(help="Level of an acquittal; 0.05 unless changed.")
     ] = None,
+    clearance: Annotated[
+        float | None,
+        typer.Option(help="Deviations by which an accused stands clear of innocents; 1.5."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The new bundle; else the same file.")
     ] = None,
@@ -83,11 +87,12 @@ def calibrate(
     from auditkit.adapters.base import Options
     from auditkit.population import reference_files
 
-    if not (homologous or pirated or references or accuse or acquit):
+    levels = (accuse, acquit, clearance)
+    if not (homologous or pirated or references) and levels == (None, None, None):
         raise typer.BadParameter("give at least one --homologous or --pirated, or --references")
     with errors(), progress_bar(quiet=quiet) as progress:
         models = reference_files(references, homologous or [], pirated or [])
-        before = bundle.with_terms(bundle.read(bundle_path), accuse, acquit)
+        before = bundle.with_terms(bundle.read(bundle_path), *levels)
         asked = Options(device, resize)
         made = pipeline.calibrate(before, *models, options=asked, progress=progress)
         bundle.write(made, output or bundle_path)

@@ -142,7 +142,7 @@ def made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
 
 def splits(heard: Heard, seed: int) -> Iterator[Split]:
     """Until every copy was left out once."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, *heard.owner.name.encode()])
     independent, copies = _spread(heard.independent, rng), _spread(heard.copies, rng)
     for fold in range(FOLDS):
         start = fold * len(independent) // FOLDS
@@ -302,14 +302,14 @@ def _one_by_one(heard: Sequence[Heard], seed: int) -> str:
     """Labels only."""
     queries, decisions = defaultdict(list), defaultdict(Counter)
     for one in heard:
-        split = next(splits(one, seed))
-        bundle = calibrated(one, split)
-        innocents = [r for r in split.held_out if r.owner != one.owner.name][:LOOKED_AT]
-        copies = [r for r in split.held_out if r.owner == one.owner.name and not r.broken]
-        for record in (*innocents, *copies):
-            verdict = _sequential(one, bundle, record)
-            queries[column(one, record)].append(verdict.queries)
-            decisions[column(one, record)][verdict.decision] += 1
+        for number, split in enumerate(splits(one, seed)):
+            bundle = calibrated(one, split)
+            innocents = [r for r in split.held_out if r.owner != one.owner.name][:LOOKED_AT]
+            copies = [r for r in split.held_out if r.owner == one.owner.name and not r.broken]
+            for record in (*copies, *(innocents if number == 0 else ())):
+                verdict = _sequential(one, bundle, record)
+                queries[column(one, record)].append(verdict.queries)
+                decisions[column(one, record)][verdict.decision] += 1
     lines = [
         "| models | judged | pirated | homologous | inconclusive | median queries | of at most |"
     ]

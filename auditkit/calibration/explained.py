@@ -44,12 +44,10 @@ def uncalibrated(references: Mapping[ReferenceKind, int], terms: Terms) -> Itera
 
 def _meaning(found: Comparison) -> Iterator[str]:
     yield (
-        f"p {found.p_homologous:.2g}: of models like the independent references, at most "
-        f"{found.p_homologous:.2g} come as close to the owner as this one."
-    )
-    yield (
-        f"p {found.p_pirated:.2g}: of models like the pirated references, at most "
-        f"{found.p_pirated:.2g} stay as far from the owner as this one."
+        f"Of models like the independent references at most {_percent(found.p_homologous)} come "
+        f"as close to the owner as this one (p {found.p_homologous:.2g}); of models like the "
+        f"pirated ones at most {_percent(found.p_pirated)} stay as far from it "
+        f"(p {found.p_pirated:.2g})."
     )
     ratio = found.likelihood_ratio
     said = f"{ratio:.3g}" if ratio >= 1 else f"1 / {1 / ratio:.3g}"
@@ -58,6 +56,10 @@ def _meaning(found: Comparison) -> Iterator[str]:
         f"So many references can't carry more than {found.homologous + 1} or less than "
         f"1 / {found.pirated + 1}. It is not the probability that the suspect was copied."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _support(found: Comparison, terms: Terms) -> Iterator[str]:

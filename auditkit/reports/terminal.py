@@ -38,13 +38,13 @@ WORDS = {
     Decision.PIRATED: Words(
         "pirated",
         "red",
-        "derived from the owner's model: answers like a modified copy of it",
+        "derived from the owner's model: answers like a copy of it",
         "Pirated says nothing of who copied, when, or whether there was a licence.",
     ),
     Decision.HOMOLOGOUS: Words(
         "homologous (independently trained)",
         "green",
-        "not a modified copy of the owner's model: answers like an independent one",
+        "no copy of the owner's model: answers like an independent one",
         "Homologous (independently trained) speaks against a modified copy, not against a "
         "distilled, extracted or badly damaged one: those can answer like strangers.",
     ),

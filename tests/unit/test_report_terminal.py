@@ -199,8 +199,8 @@ def test_what_reference_models_carry_is_told():
     told = words(verdict(comparison=compared(), calibrated=True))
     assert "Uncalibrated" not in told
     for fact in (
-        "p 0.01: of models like the independent references, at most 0.01",
-        "p 0.5: of models like the pirated references, at most 0.5",
+        "Of models like the independent references at most 1 % come as close",
+        "of models like the pirated ones at most 50 % stay as far",
         "Likelihood ratio 80: moderate support for derivation (ENFSI",
         "can't carry more than 100 or less than 1 / 21",
         "no p below 0.01, best level 1.0%",
