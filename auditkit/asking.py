@@ -133,7 +133,8 @@ class Interview:
         """
         controls = self.controls()
         heard = [place for place in controls if place in self._said]
-        if not heard or self._known(heard) >= KNOWN:
+        enough = KNOWN if len(heard) == len(controls) else RECOGNISED  # of few one may fail
+        if not heard or self._known(heard) >= enough:
             return
         self.ask(controls, progress)
         own = self._known(controls)

@@ -88,9 +88,11 @@ def relabelling(controls: Family, answers: Answers) -> IntArray | None:
     None where the suspect's own order serves, where no order makes it recognise the controls, or
     where some class has no control.
     """
+    classes, own = controls.outputs.shape[1], _share(controls, answers)
+    if own > 1 - REORDERED:
+        return None
     from scipy.optimize import linear_sum_assignment
 
-    classes = controls.outputs.shape[1]
     given = answers.labels
     if given.max(initial=-1) >= classes or len(set(controls.labels)) < classes:
         return None
@@ -103,7 +105,7 @@ def relabelling(controls: Family, answers: Answers) -> IntArray | None:
     found = np.empty(classes, np.int64)
     found[suspects] = owners
     matched = _share(controls, relabelled(answers, found))
-    if matched < RECOGNISED or matched < _share(controls, answers) + REORDERED:
+    if matched < max(RECOGNISED, own + REORDERED):
         return None
     return found
 

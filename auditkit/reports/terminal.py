@@ -44,7 +44,7 @@ WORDS = {
     Decision.HOMOLOGOUS: Words(
         "homologous (independently trained)",
         "green",
-        "no copy of the owner's model: answers like an independent one",
+        "not a modified copy of the owner's model: answers like an independent one",
         "Homologous (independently trained) speaks against a modified copy, not against a "
         "distilled, extracted or badly damaged one: those can answer like strangers.",
     ),

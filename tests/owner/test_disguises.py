@@ -45,7 +45,7 @@ def save_onnx(net: nn.Module, path: Path, shape=(1, 1, 8, 8)) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net,
+            net.eval(),
             (torch.rand(shape),),
             str(path),
             dynamo=False,
