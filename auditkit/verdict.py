@@ -177,11 +177,12 @@ def _undiscriminating(fingerprint: Fingerprint) -> str | None:
 
 def _gated(bundle: Bundle, evidence: Evidence, comparison: Comparison | None, reason: str) -> Said:
     """Nobody is acquitted who may be evading: unlike the owner is not yet innocent."""
-    for gate in (
-        _another_task(bundle.fingerprint, evidence),
-        _changing(evidence),
-        _unheard_of(bundle, evidence) if comparison is None else _erratic(comparison, bundle.terms),
-    ):
+    gates = [_another_task(bundle.fingerprint, evidence), _changing(evidence)]
+    if comparison is None:
+        gates += [_shared_mistakes(bundle.fingerprint, evidence), _unheard_of(bundle, evidence)]
+    else:
+        gates.append(_erratic(comparison, bundle.terms))
+    for gate in gates:
         if gate is not None:
             return Decision.INCONCLUSIVE, gate
     return Decision.HOMOLOGOUS, reason

@@ -1,6 +1,7 @@
 """The decision is total, three-valued, and reached only by its own test."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from auditkit.outcomes import Identification
 from auditkit.types import (
     CONTROL,
     CORE,
+    MISTAKE,
     Access,
     Answers,
     Decision,
@@ -165,6 +167,48 @@ def test_known_strangers_raise_the_bar():
     )
     assert verdict(evidence(0.88), references=(stranger,)).decision is Decision.INCONCLUSIVE
     assert verdict(evidence(0.95), references=(stranger,)).decision is Decision.PIRATED
+
+
+def with_mistakes(shared: float) -> tuple[Fingerprint, Evidence]:
+    """A stranger on core points that makes this share of the owner's natural mistakes too."""
+    made = replace(MADE, families={**MADE.families, MISTAKE: family(50)})
+    said = evidence(0.1)
+    answers = {**said.answers, MISTAKE: agreeing(made.families[MISTAKE], shared)}
+    return made, replace(said, answers=answers)
+
+
+@pytest.mark.parametrize(("shared", "cleared"), [(0.8, True), (0.82, False)])
+def test_who_makes_the_owners_mistakes_is_not_cleared(shared, cleared):
+    """Up to 80 % of them an innocent may share; a student or an evader shares more."""
+    made, said = with_mistakes(shared)
+    found = verdict(said, made=made)
+    assert (found.decision is Decision.HOMOLOGOUS) is cleared
+    assert cleared or "natural mistakes" in found.reason
+
+
+@pytest.mark.parametrize(("odd", "cleared"), [(35, True), (36, False)])
+def test_labels_that_nobody_gives_clear_nobody(odd, cleared):
+    """Beyond 35 % of core points they look drawn at random, as far as stand-ins can tell."""
+    core = MADE.families[CORE]
+    labels = (core.labels + 1) % CLASSES
+    heard = Reference(
+        "net", ReferenceKind.STAND_IN, "sha256:3", Access.LABEL, {CORE: Answers(labels)}
+    )
+    given = labels.copy()
+    given[:odd] = (core.labels[:odd] + 2) % CLASSES
+    said = replace(evidence(0.0), answers={**evidence(0.0).answers, CORE: Answers(given)})
+    found = verdict(said, references=(heard,))
+    assert (found.decision is Decision.HOMOLOGOUS) is cleared
+    assert cleared or "36% of the core points" in found.reason
+
+
+def test_answers_that_change_clear_nobody():
+    """One of ten repeated points with another label is enough."""
+    said = replace(evidence(0.1), repeated=10, changed=1)
+    found = verdict(said)
+    assert found.decision is Decision.INCONCLUSIVE
+    assert "1 of 10 points that were asked twice" in found.reason
+    assert verdict(replace(said, changed=0)).decision is Decision.HOMOLOGOUS
 
 
 def test_a_verdict_has_no_truth():
