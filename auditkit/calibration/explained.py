@@ -15,7 +15,7 @@ def sureness(verdict: Verdict, terms: Terms) -> Iterator[str]:
         yield from uncalibrated(verdict.references, terms)
     if found is None:
         return
-    once = "at every look, so stopping early is allowed for" if found.sequential else "once"
+    once = "at every look (stopping early costs no error)" if found.sequential else "once"
     yield (
         f"Compared {once} with {found.homologous} independent and {found.pirated} pirated "
         f"reference models, on {found.access} answers, by the score that the bundle fixes."

@@ -35,6 +35,12 @@ def test_losing_more_never_looks_more_extreme(pool):
     assert p_value(min(losses + 1, models), models) >= p_value(losses, models)
 
 
+@pytest.mark.parametrize(("losses", "p"), [(0, 0.01), (1, 0.03), (3, 0.07), (50, 1.0)])
+def test_learning_on_the_references_has_its_price(losses, p):
+    """Each reference that is not beaten counts twice."""
+    assert p_value(losses, 99) == pytest.approx(p)
+
+
 def test_impossible_counts_are_refused():
     """More losses than models, or fewer than none, are the programmer's mistake."""
     for losses in (-1, 11):
@@ -129,6 +135,13 @@ def test_ratios_stay_within_what_references_carry(homologous, pirated, value, st
     first, second = ratio(*known, value), ratio(*known, value + step)
     least, most = 1 / (len(pirated) + 1), len(homologous) + 1
     assert least - 1e-12 <= first <= second + 1e-9 <= most + 2e-9
+
+
+def test_pools_that_are_apart_give_what_they_carry():
+    """20 of 21 above against 1 of 100, and 99 of 100 below against 1 of 21."""
+    known = np.zeros(99), np.ones(20)
+    assert ratio(*known, 2.0) == pytest.approx((20 / 21) / (1 / 100))
+    assert ratio(*known, -1.0) == pytest.approx((1 / 21) / (99 / 100))
 
 
 def test_ratios_hold_turings_bound():
