@@ -217,11 +217,7 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
             "pip install 'model-auditkit[owner]'"
         ) from error
     made = make_references(order, folder, plan, progress)
-    nets = "the owner's and built-in nets" if made.own_net else "built-in nets alone"
-    return (
-        f"{folder}: {made.homologous} homologous (independent) and {made.pirated} pirated models "
-        f"of {nets}, {made.made} of them made now in {made.seconds:.0f} s"
-    )
+    return f"{folder}: {made.told()}"
 
 
 def calibrate(

@@ -6,13 +6,11 @@ of other models: without those, a calibrated score learns that copies look copie
 look like this owner, and accuses innocent students.
 """
 
-import hashlib
 import io
 import json
 import time
 import warnings
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,17 +22,17 @@ from auditkit.errors import CalibrationError, FingerprintError, SamplesError
 from auditkit.fingerprints.base import Progress
 from auditkit.order import Order, ReferencePlan
 from auditkit.owner import attacks, recipes
-from auditkit.owner.copies import matrix_weights
 from auditkit.owner.domain import Owner, place, sample_labels, torch_device
 from auditkit.owner.models import load_model
 from auditkit.owner.samples import RawSamples, read_samples
+from auditkit.owner.workshop import SCRATCH, Workshop, recipe
 
 HEAD = {"format": "auditkit.models/1", "title": "reference models", "samples": "samples.npz"}
 RATE = "own net's rate"
 FEWEST, HELD_OUT = 200, 50
-DROP = 0.15
-"""A copy that lost more accuracy than this is made again, more mildly; then it counts as broken."""
 STAGE = "training reference models"
+CLOSE = 0.02
+"""So far below the owner's accuracy its architecture may stay to stand for others of its kind."""
 
 
 class Counts(NamedTuple):
@@ -44,134 +42,30 @@ class Counts(NamedTuple):
     pirated: int
     made: int
     seconds: float
-    own_net: bool
-    """Whether the owner's architecture learns when trained anew; if not, built-in nets do."""
+    owner: float
+    """The owner's accuracy on the data kept for that, 0..1."""
+    anew: float | None
+    """Mean accuracy of its architecture trained anew; None where built-in nets stand in for it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How one model is made; a function of kind, number, seed and the attacks that are possible."""
-
-    name: str
-    kind: str
-    how: str
-    seed: int
-    net: int
-    """Of the model trained from scratch: 0 the owner's, 1 and 2 built-in ones."""
-    student: int
-    """The same of a net that learns from answers."""
-    part: int
-    augment: int = 0
-    smoothing: float = 0.0
-    attack: str = ""
-    turn: int = 0
-
-
-def recipe(kind: str, number: int, seed: int, possible: tuple[str, ...]) -> Recipe:
-    """The recipe of one model.
-
-    Args:
-        kind: `homologous` or `pirated`.
-        number: 0, 1, 2, … within its kind.
-        seed: The run's.
-        possible: The attacks that the owner's weights allow, in turns.
-    """
-    copied = kind == "pirated" or number % 3 == 2
-    index = number if kind == "pirated" else number // 3 if copied else number - number // 3
-    turn, slot = divmod(index, len(possible)) if copied else (0, 0)
-    other = ", from another model" if copied and kind == "homologous" else ""
-    how = possible[slot] + other if copied else "trained from scratch"
-    digest = hashlib.sha256(f"{seed} {kind} {number}".encode()).digest()
-    return Recipe(
-        name=f"{kind}-{number:03}-{how.replace(',', '').replace(' ', '-')}",
-        kind=kind,
-        how=how,
-        seed=int.from_bytes(digest[:4]),
-        net=(0, 1, 0, 2)[(index + turn) % 4],
-        student=(0, 1, 0, 2)[(turn + slot // 2) % 4],
-        part=(index + index // 4) % 4,
-        augment=index % len(recipes.AUGMENTS),
-        smoothing=0.1 * (index // 3 % 2),
-        attack=possible[slot] if copied else "",
-        turn=turn,
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Workshop:
-    """All that a recipe needs."""
-
-    owner: Owner
-    data: recipes.Labelled
-    held_out: recipes.Labelled
-    """Never trained on."""
-    epochs: int
-    rate: float | None = None
-    """At which the owner's architecture learns; None: it does not."""
-
-    def tried(self) -> float | None:
-        """The first rate that takes a fresh net half-way from chance to the owner's accuracy."""
-        if not matrix_weights(self.owner.model.module):
-            return None
-        wanted = (recipes.accuracy(self.owner, self.held_out) + 1 / self.owner.record.classes) / 2
-        first = recipe("homologous", 0, 0, ())
-        for rate in recipes.RATES:
-            net = replace(self, rate=rate).scratch(first)
-            if recipes.accuracy(net, self.held_out) > wanted:
-                return rate
-        return None
-
-    def fresh(self, net: int) -> tuple[Owner, float]:
-        """An untrained net and its learning rate."""
-        if net == 0 and self.rate is not None:
-            return recipes.reinitialised(self.owner, self.data.inputs), self.rate
-        name = recipes.BUILT_IN[self.data.inputs.ndim == 4][max(net - 1, 0)]
-        return recipes.built_in(self.owner, name, self.data.inputs), recipes.RATES[0]
-
-    def scratch(self, wanted: Recipe) -> Owner:
-        """A net that has learnt the data's own labels."""
-        generator = torch.Generator().manual_seed(wanted.seed)
-        part = self.data.part(wanted.part, generator)
-        augments = recipes.AUGMENTS if part.inputs.ndim == 4 else recipes.AUGMENTS[:1]
-        augment = augments[wanted.augment % len(augments)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(wanted.seed)
-            net, rate = self.fresh(wanted.net)
-            how = recipes.Training(self.epochs, generator, rate, augment, wanted.smoothing)
-            return recipes.fit(net, part.inputs, part.labels, how)
-
-    def copy(self, wanted: Recipe, parent: Owner, strength: float) -> Owner:
-        """A model derived from another, with other data than that other had."""
-        generator = torch.Generator().manual_seed(wanted.seed + 1)
-        part = self.data.part((wanted.part + 1) % 4, generator)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(wanted.seed + 1)
-            student = partial(self.fresh, wanted.student)
-            job = attacks.Job(parent, part, student, self.epochs, generator, wanted.turn, strength)
-            return attacks.ATTACKS[wanted.attack](job)
-
-    def make(self, wanted: Recipe) -> tuple[Owner, dict[str, Any]]:
-        """The model, and what the manifest says of it."""
-        parent = self.owner if wanted.kind == "pirated" else self.scratch(wanted)
-        net, broken = parent, False
-        least = recipes.accuracy(parent, self.held_out) - DROP
-        for strength in (1.0, 0.5) if wanted.attack else ():
-            net = self.copy(wanted, parent, strength)
-            broken = recipes.accuracy(net, self.held_out) < least
-            if not broken:
-                break
-        entry = self.entry(wanted.name, wanted.kind, wanted.how, net)
-        entry |= {"seed": wanted.seed, "epochs": self.epochs, "broken": broken}
-        if wanted.kind == "pirated":
-            return net, entry | {"owner": "owner", "parents": ["owner"]}
-        return net, entry | {"parents": [f"{wanted.name}-parent"] if wanted.attack else []}
-
-    def entry(self, name: str, kind: str, how: str, net: Owner) -> dict[str, Any]:
-        """What the manifest says of any model."""
-        own = net.model.name == self.owner.model.name
-        right = round(recipes.accuracy(net, self.held_out), 4)
-        facts = {"net": recipes.OWN_NET if own else net.model.name, "accuracy": right}
-        return {"name": name, "kind": kind, "how": how, **facts}
+    def told(self) -> str:
+        """One line, with a warning where the owner's architecture is not well stood for."""
+        line = (
+            f"{self.homologous} homologous (independent) and {self.pirated} pirated models, "
+            f"{self.made} of them made now in {self.seconds:.0f} s; accuracy {self.owner:.2f} of "
+            "the owner"
+        )
+        if self.anew is None:
+            return (
+                f"{line}; its architecture can't be trained anew, built-in nets stand in for it: "
+                "innocents of that architecture are not stood for"
+            )
+        line += f", {self.anew:.2f} of its architecture trained anew"
+        if self.anew < self.owner - CLOSE:
+            line += (
+                ": too far below it to stand for innocents of that architecture; give more data, "
+                "more --epochs, or a factory in place of a traced file"
+            )
+        return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +122,21 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
         net, entry = shop.make(one)
         shelf.keep(entry, _onnx(net))
         progress(STAGE, number, len(wanted))
-    kinds = [entry["kind"] for entry in shelf.entries.values()]
-    there = kinds.count("homologous"), kinds.count("pirated")
-    return Counts(*there, len(missing), time.monotonic() - started, shop.rate is not None)
+    return _counted(shelf, len(missing), time.monotonic() - started)
+
+
+def _counted(shelf: _Shelf, made: int, seconds: float) -> Counts:
+    entries = list(shelf.entries.values())
+    kinds = [entry["kind"] for entry in entries]
+    anew = [e["accuracy"] for e in entries if e["how"] == SCRATCH and e["net"] == recipes.OWN_NET]
+    return Counts(
+        kinds.count("homologous"),
+        kinds.count("pirated"),
+        made,
+        seconds,
+        shelf.entries["owner"]["accuracy"],
+        sum(anew) / len(anew) if anew else None,
+    )
 
 
 def _workshop(order: Order, epochs: int) -> tuple[Workshop, RawSamples]:

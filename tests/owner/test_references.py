@@ -19,7 +19,8 @@ from auditkit.order import InputFacts, Order, ReferencePlan
 from auditkit.owner import attacks, recipes, references
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.models import LoadedModel
-from auditkit.owner.references import make_references, recipe, split
+from auditkit.owner.references import make_references, split
+from auditkit.owner.workshop import recipe
 from auditkit.population import read_population
 from tests.owner.conftest import save_script, trained
 
@@ -66,7 +67,7 @@ def test_the_folder_holds_what_was_asked_for(made):
     assert (counts.homologous, counts.pirated, counts.made) == (6, 8, 14)
     assert [kinds.count(kind) for kind in ("homologous", "pirated", "owner")] == [6, 8, 1]
     assert [news[1:] for news in told] == [(done, 14) for done in range(15)]
-    assert counts.own_net
+    assert counts.anew is not None
     assert counts.seconds > 0
     assert not list(folder.glob(".*"))
 
@@ -302,7 +303,8 @@ def test_an_owner_without_weights_is_replaced_by_built_in_nets(tmp_path, order, 
         replace(order, model=str(path)), tmp_path / "made", ReferencePlan(2, 2, 1), quiet
     )
     entries = listed(tmp_path / "made")
-    assert not counts.own_net
+    assert counts.anew is None
+    assert "built-in nets stand in for it" in counts.told()
     assert all(e["net"] != recipes.OWN_NET for e in entries.values() if e["kind"] != "owner")
     assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(attacks.TAUGHT)
 
@@ -324,7 +326,7 @@ def test_an_exported_program_of_one_batch_size_is_served(tmp_path, order, net):
     torch.export.save(torch.export.export(net, (torch.rand(64, 1, 8, 8),)), path)
     folder = tmp_path / "made"
     counts = make_references(replace(order, model=str(path)), folder, ReferencePlan(1, 1, 6), quiet)
-    assert counts.own_net
+    assert counts.anew is not None
     entries = listed(folder)
     assert {entry["net"] for entry in entries.values()} == {recipes.OWN_NET}
     suspect = OnnxAdapter(
