@@ -144,6 +144,11 @@ def test_pools_that_are_apart_give_what_they_carry():
     assert ratio(*known, -1.0) == pytest.approx((1 / 21) / (99 / 100))
 
 
+def test_a_tie_is_no_gain():
+    """A copy and an innocent with one score count together, not the copy first."""
+    assert ratio(np.array([0.0, 1.0]), np.array([1.0]), 1.0) == pytest.approx(1.0)
+
+
 def test_ratios_hold_turings_bound():
     """Innocents get a ratio above x at most once in x times, in the mean over references."""
     rng = np.random.default_rng(1)
@@ -199,6 +204,17 @@ def test_looks_rise_to_the_last_point(points):
     assert looks[-1] == points
     assert (np.diff(looks) > 0).all()
     assert len(looks) == 1 or looks[0] == FIRST
+
+
+def test_going_on_takes_nothing_back():
+    """Who once came far stays so far at every later look, on both sides."""
+    rng, derived = np.random.default_rng(4), np.arange(15) >= 10
+    score = learn(replies(rng, [0.5] * 10 + [0.9] * 5, 60), derived, look_schedule(60))
+    scores = score.of(replies(rng, [0.2, 0.5, 0.9], 60), 60)[:, :, :-1]
+    reached = [score.furthest(scores[:looks]) for looks in range(1, len(scores) + 1)]
+    assert (np.diff(reached, axis=0) >= 0).all()
+    assert (np.diff(reached, axis=0) > 0).any()
+    assert (np.diff(reached, axis=0) == 0).any()
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.2])
