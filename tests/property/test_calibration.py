@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from auditkit.answers import answers_of
 from auditkit.calibration.conformal import floor, needed, p_value, support
+from auditkit.calibration.erratic import p_erratic
 from auditkit.calibration.intervals import exact, upper_bound
 from auditkit.calibration.likelihood import SCALE, ratio, scale_digest, strength
 from auditkit.calibration.multiplicity import benjamini_hochberg, holm
 from auditkit.calibration.score import FIRST, learn, left_out, look_schedule
-from auditkit.calibration.similarity import Replies, alike
+from auditkit.calibration.similarity import Replies, alike, degraded
+from auditkit.types import Access
 
 POOLS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 SCORES = st.lists(st.floats(-5, 5), min_size=1, max_size=40)
@@ -171,6 +174,34 @@ def test_every_ratio_has_its_word():
         assert strength(least) == f"{word} support for derivation"
         assert strength(1 / (following * 0.99)) == f"{word} support for independence"
     assert scale_digest().startswith("sha256:")
+
+
+def test_labels_that_nobody_gives_are_counted_without_the_model_itself():
+    """Three odd labels against one of each reference: the smallest p; one as odd: no claim."""
+    owner, references = np.zeros(20, np.int64), np.zeros((9, 20), np.int64)
+    references[np.arange(9), np.arange(9)] = np.arange(9) + 1
+    odd = owner.copy()
+    odd[10:13] = 77
+    assert p_erratic(references, odd, owner) == pytest.approx(1 / 10)
+    odd[11:13] = 0
+    assert p_erratic(references, odd, owner) == 1
+    heard = owner.copy()
+    heard[:3] = [1, 2, 3]
+    assert p_erratic(references, heard, owner) == 1
+
+
+@pytest.mark.parametrize("access", Access)
+def test_references_are_cut_down_to_what_a_suspect_shows(access):
+    """Full answers reduced afterwards are those that the same model reveals at that level."""
+    rows = np.random.default_rng(7).normal(0, 3, size=(40, 6)).astype(np.float32)
+    full = answers_of(rows, Access.LOGITS, Access.LOGITS)
+    shown = answers_of(rows, Access.LOGITS, access)
+    cut = degraded(full, access)
+    assert (cut.labels == shown.labels).all()
+    if access is Access.LABEL:
+        assert cut.scores is None
+    elif access is not Access.LOGITS:
+        assert cut.scores == pytest.approx(shown.scores, abs=1e-3)
 
 
 def replies(rng: np.random.Generator, shares: list[float], points: int) -> Replies:
