@@ -75,11 +75,14 @@ def _pruned(job: Job, least: float, most: float) -> Owner:
 
 @torch.no_grad()
 def _quantised(job: Job) -> Owner:
+    """Symmetric, each tensor clipped at 85 to 100 % of its largest weight."""
     net = duplicate(job.parent)
     bits = (8, 5, 6, 4)[job.turn % 4] + (0 if job.strength == 1 else 2)
+    levels = 2 ** (bits - 1) - 1
     for weight in matrix_weights(net.model.module):
-        step = weight.abs().amax().clamp_min(1e-12) / (2 ** (bits - 1) - 1)
-        weight.copy_((weight / step).round() * step)
+        clipped = 0.85 + 0.15 * float(torch.rand(1, generator=job.generator))
+        step = clipped * weight.abs().amax().clamp_min(1e-12) / levels
+        weight.copy_((weight / step).round().clamp(-levels, levels) * step)
     return net
 
 

@@ -1,6 +1,5 @@
 """Suspects that look unlike the owner because of how they are asked or read: right, and named."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from auditkit.asking import Asking
 from auditkit.disguises import preprocessings, relabelled, relabelling
 from auditkit.order import Order
 from auditkit.types import Access, Answers, Decision, Family, InputSpec
+from benchmarks.zoo import export
 from tests.owner.conftest import CLASSES, save_script, trained
 
 ORDER = np.random.default_rng(4).permutation(CLASSES)
@@ -40,21 +40,9 @@ class Disguised(nn.Module):
         return scores[:, self.order] if "classes" in self.how else scores
 
 
-def save_onnx(net: nn.Module, path: Path, shape=(1, 1, 8, 8)) -> str:
+def save_onnx(net: nn.Module, path: Path, shape=(1, 8, 8)) -> str:
     """ONNX of any batch size."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net.eval(),
-            (torch.rand(shape),),
-            str(path),
-            dynamo=False,
-            opset_version=17,
-            input_names=["input"],
-            output_names=["scores"],
-            dynamic_axes={"input": {0: "batch"}, "scores": {0: "batch"}},
-        )
-    return str(path)
+    return str(export.save_onnx(net.eval(), shape, path))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +92,7 @@ def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
 
 def test_channels_last_need_no_guess(bundle, models, tmp_path):
     """The file's own shape tells; the verdict is right."""
-    worn = save_onnx(Disguised(models["copy"], "NHWC"), tmp_path / "worn.onnx", (1, 8, 8, 1))
+    worn = save_onnx(Disguised(models["copy"], "NHWC"), tmp_path / "worn.onnx", (8, 8, 1))
     [found] = pipeline.audit(bundle, [worn], Asking(Access.LABEL))
     assert found.decision is Decision.PIRATED
 

@@ -107,6 +107,16 @@ def test_a_third_of_the_homologous_are_copies_of_other_models():
     assert all("from another model" in one.how for one in copied)
 
 
+def test_quantised_copies_differ(shop):
+    """The fourth round has the first one's bits, but no two copies are one model."""
+    first, again = (
+        shop.copy(recipe("pirated", number, 0, ("quantised",)), shop.owner, 1.0)
+        for number in (0, 4)
+    )
+    pairs = zip(matrix_weights(first.model.module), matrix_weights(again.model.module), strict=True)
+    assert not all(torch.equal(*pair) for pair in pairs)
+
+
 def test_recipes_vary():
     """Half the nets are the owner's; parts, augmentation, smoothing and seeds go round."""
     made = [recipe("homologous", n, 0, tuple(attacks.ATTACKS)) for n in range(99)]
