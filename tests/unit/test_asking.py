@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from auditkit import pipeline
 from auditkit.asking import OPENING, REPEATED, Asking
 from auditkit.inputs import asking_order
-from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Family
+from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Family, SuspectRecord
 from tests.conftest import CLASSES, COPY, linear
 
 ASKED: list[np.ndarray] = []
@@ -87,6 +87,36 @@ def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
     once = rows[: len(rows) - said.repeated]
     assert len(np.unique(once, axis=0)) == len(once) == said.queries
     assert said.asked <= said.queries <= said.asked + OPENING
+
+
+class Opening:
+    """A suspect that shows labels at first and probabilities later."""
+
+    digest, runtime = None, {}
+
+    def __init__(self):
+        self.asked = 0
+
+    def answer(self, points):
+        """One-hot rows for the first twenty points."""
+        scores = np.exp(linear(points, COPY))
+        scores /= scores.sum(1, keepdims=True)
+        late = (np.arange(len(points)) + self.asked >= 20)[:, None]
+        self.asked += len(points)
+        return np.where(late, scores, np.eye(CLASSES)[scores.argmax(1)])
+
+    def close(self):
+        """Nothing is open."""
+
+
+def test_one_by_one_uses_no_more_than_was_shown_at_first(calibrated):
+    """Scores of several access levels along one way would be several tries."""
+    record = SuspectRecord("opening", None, "callable", {})
+    interview = pipeline.Interview(calibrated, Opening(), record, Access.LOGITS)
+    interview.ask(interview.order[:10], pipeline.silent)
+    interview.settle_access()
+    interview.ask(interview.order, pipeline.silent)
+    assert interview.evidence(120).access is Access.LABEL
 
 
 def test_changing_answers_clear_nobody(bundle, calibrated):
