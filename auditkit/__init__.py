@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from auditkit.bundle import Bundle, read, write
     from auditkit.errors import AuditkitError
     from auditkit.outcomes import Refusal, Verdict
-    from auditkit.pipeline import audit, calibrate, fingerprint, judge, queries, query
+    from auditkit.pipeline import (
+        audit,
+        calibrate,
+        fingerprint,
+        judge,
+        queries,
+        query,
+        references,
+    )
     from auditkit.types import Access, Decision, Evidence
 
 _HOMES = {
@@ -36,6 +44,7 @@ _HOMES = {
     "queries": "pipeline",
     "query": "pipeline",
     "read": "bundle",
+    "references": "pipeline",
     "write": "bundle",
 }
 
@@ -55,6 +64,7 @@ __all__ = [
     "queries",
     "query",
     "read",
+    "references",
     "write",
 ]
 

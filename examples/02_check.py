@@ -10,7 +10,8 @@ suspects = ["digits.pt", "python:vendor:ask"]
 with open("vendor.py", "w") as file:  # noqa: PTH123 - a stand-in for somebody's API client
     file.write("def ask(x):\n    return x.reshape(len(x), -1)[:, :10]\n")
 
-outcomes = auditkit.audit(bundle, suspects, access=Access.LABEL, options=Options(device="cpu"))
+asking = auditkit.Asking(access=Access.LABEL, options=Options(device="cpu"))
+outcomes = auditkit.audit(bundle, suspects, asking)
 for name, outcome in zip(suspects, outcomes, strict=True):
     if isinstance(outcome, auditkit.Refusal):
         print(name, "refused:", outcome.reason)
