@@ -1,6 +1,7 @@
 """Identifications that compare a model's answers with each other, on answers of known truth."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from auditkit import identification, pipeline
 from auditkit.identification.correlation import weigh_correlations
 from auditkit.identification.decision_distance import weigh_decision_distances
 from auditkit.identification.mutual_information import weigh_information
+from auditkit.identification.relations import correlation
 from auditkit.registry import load
 from auditkit.types import (
     CORE,
@@ -24,9 +26,12 @@ from auditkit.types import (
     Fingerprint,
     InputSpec,
     OwnerRecord,
+    Reference,
+    ReferenceKind,
     SuspectRecord,
 )
 from auditkit.types import Discrimination as Known
+from tests.conftest import linear
 
 RELATIONS = ["correlation", "decision_distance", "mutual_information"]
 RECORD = SuspectRecord("s", None, "callable", {})
@@ -244,3 +249,63 @@ def test_constant_labels_tell_nothing():
     assert label_value("mutual_information", constant.argmax(1), constant) == 0
     nothing = evidence(Answers(np.full(POINTS, -1)), Access.LABEL)
     assert weigh_information(fingerprint("mutual_information"), (), nothing).value is None
+
+
+@given(st.integers(0, 50), st.integers(2, 7))
+def test_relations_are_pearsons_correlation_of_likenesses(seed, classes):
+    """Against numpy and scipy: cosines of centred scores, pair by pair, whatever the classes."""
+    scores = log_probabilities(rows(seed, classes)).astype(np.float32)
+    family = Family(np.zeros((POINTS, 4), np.float32), OWNER)
+    found = correlation(family, Answers(scores.argmax(1), scores), labels_only=False)
+    pairs = list(itertools.combinations(range(POINTS), 2))
+    owner, suspect = (
+        [1 - cosine(one[i] - one[i].mean(), one[j] - one[j].mean()) for i, j in pairs]
+        for one in (log_probabilities(OWNER), scores)
+    )
+    assert found == pytest.approx(np.corrcoef(owner, suspect)[0, 1], abs=1e-4)
+
+
+@given(permutations, labels)
+def test_relations_by_labels_ignore_names(order, given_labels):
+    """Renaming classes changes nothing; who answers as the owner does is correlated 1."""
+    family = Family(np.zeros((POINTS, 4), np.float32), OWNER)
+    renamed = Answers(order[given_labels])
+    plain = Answers(given_labels)
+    assert correlation(family, plain, labels_only=True) == correlation(
+        family, renamed, labels_only=True
+    )
+    own = correlation(family, Answers(order[family.labels]), labels_only=True)
+    assert own == pytest.approx(1.0)
+
+
+def test_relations_speak_of_other_label_spaces_alone(bundle):
+    """Of the owner's label space they say nothing; of another they abstain with a value."""
+    weigh = load(identification, "relations")
+    scores = log_probabilities(rows(3, CLASSES + 2, 100)).astype(np.float32)
+    said = Evidence(
+        RECORD, "", Access.LOGITS, CLASSES + 2, {CORE: Answers(scores.argmax(1), scores)}
+    )
+    opinion = weigh(bundle.fingerprint, (), said)
+    assert opinion.says is None
+    assert -1 <= opinion.value <= 1
+    same = dataclasses.replace(said, classes=None, answers={CORE: Answers(scores.argmax(1) % 5)})
+    assert weigh(bundle.fingerprint, (), same) is None
+
+
+def test_relations_rank_among_references_of_other_label_spaces(bundle):
+    """Only those count; how many of each kind come as close is told."""
+    near = log_probabilities(np.repeat(linear(bundle.fingerprint.families[CORE].points), 2, axis=1))
+    far = log_probabilities(rows(5, 7, 100))
+    kinds = ((ReferenceKind.PIRATED, near), (ReferenceKind.HOMOLOGOUS, far))
+    references = tuple(
+        Reference(
+            str(kind), kind, str(kind), Access.LOGITS,
+            {CORE: Answers(scores.argmax(1), scores.astype(np.float32))},
+        )
+        for kind, scores in kinds
+    )  # fmt: skip
+    middle = (near + 3 * log_probabilities(rows(6, 10, 100))).astype(np.float32)
+    middle = log_probabilities(middle).astype(np.float32)
+    said = Evidence(RECORD, "", Access.LOGITS, 10, {CORE: Answers(middle.argmax(1), middle)})
+    opinion = load(identification, "relations")(bundle.fingerprint, references, said)
+    assert "0 of 1 independent ones and 1 of 1 pirated ones come as close" in opinion.reason
