@@ -190,7 +190,7 @@ class Interview:
         self._twice = (len(places), changed)
 
     def _level(self) -> Access:
-        return access_of(joined([np.stack(list(self._said.values()))]))
+        return access_of(joined([row[None] for row in self._said.values()]))
 
     def settle_access(self) -> None:
         """From here on no more is used than was revealed so far."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from auditkit import pipeline
 from auditkit.asking import OPENING, REPEATED, Asking
 from auditkit.inputs import asking_order
+from auditkit.outcomes import Refusal
 from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Family, SuspectRecord
 from tests.conftest import CLASSES, COPY, linear
 
@@ -117,6 +118,24 @@ def test_one_by_one_uses_no_more_than_was_shown_at_first(calibrated):
     interview.settle_access()
     interview.ask(interview.order, pipeline.silent)
     assert interview.evidence(120).access is Access.LABEL
+
+
+CALLS: list[int] = []
+
+
+def fickle(points):
+    """Scores at first, labels from the second batch on."""
+    CALLS.append(len(points))
+    scores = linear(points, COPY)
+    return scores if len(CALLS) == 1 else scores.argmax(1)
+
+
+def test_a_suspect_that_changes_its_form_is_refused_in_one_line(bundle):
+    """Scores now, labels then: no verdict, and no traceback."""
+    CALLS.clear()
+    [outcome] = pipeline.audit(bundle, [f"{HERE}:fickle"])
+    assert isinstance(outcome, Refusal)
+    assert "now in one form, now in another" in outcome.reason
 
 
 def test_changing_answers_clear_nobody(bundle, calibrated):
