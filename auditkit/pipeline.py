@@ -179,6 +179,12 @@ def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
         raise EvidenceError(
             f"the evidence answers {got} points, the bundle has {wanted}; ask the suspect again"
         )
+    total = sum(wanted.values())
+    for count in (evidence.asked, evidence.spent):
+        if count is not None and not 0 < count <= total:
+            raise EvidenceError(
+                f"the evidence says that {count} of {total} points were asked; ask the suspect again"
+            )
 
 
 def audit(

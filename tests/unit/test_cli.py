@@ -209,6 +209,11 @@ def test_evidence_that_lacks_answers_is_refused(here, bundle):
         result = run("judge", "model.fp", f"{number}.evidence")
         assert result.exit_code == 5
         assert "ask the suspect again" in result.stderr
+    for changed in ({"asked": -120}, {"asked": 0}, {"spent": 10**9}):
+        evidence.write(replace(whole, **changed), here / "odd.evidence")
+        result = run("judge", "model.fp", "odd.evidence")
+        assert result.exit_code == 5
+        assert "of 120 points were asked" in " ".join(result.stderr.split())
     with pytest.raises(ValueError, match="the suspect knows 3"):
         replace(whole, classes=3)
 
