@@ -183,7 +183,8 @@ def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
     for count in (evidence.asked, evidence.spent):
         if count is not None and not 0 < count <= total:
             raise EvidenceError(
-                f"the evidence says that {count} of {total} points were asked; ask the suspect again"
+                f"the evidence says that {count} of {total} points were asked; "
+                "ask the suspect again"
             )
 
 
