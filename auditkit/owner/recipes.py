@@ -196,6 +196,18 @@ def reinitialised(owner: Owner, inputs: Tensor) -> Owner:
     return net
 
 
+@torch.no_grad()
+def frozen_normalisation(owner: Owner, inputs: Tensor) -> bool:
+    """Whether batch normalisation keeps its statistics in training, as in a traced archive."""
+    net = duplicate(owner)
+    module = net.model.module.train()
+    means = [b for name, b in module.named_buffers() if name.endswith("running_mean")]
+    before = [mean.clone() for mean in means]
+    net.model_scores(inputs[:BATCH])
+    pairs = zip(before, means, strict=True)
+    return bool(means) and all(torch.equal(old, new) for old, new in pairs)
+
+
 class _Statistics(TorchDispatchMode):
     """Batch normalisations take over the mean and variance of what passes through them."""
 

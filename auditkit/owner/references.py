@@ -46,6 +46,8 @@ class Counts(NamedTuple):
     """The owner's accuracy on the data kept for that, 0..1."""
     anew: float | None
     """Mean accuracy of its architecture trained anew; None where built-in nets stand in for it."""
+    frozen: bool
+    """Whether the owner's file keeps batch normalisation from learning."""
 
     def told(self) -> str:
         """One line, with a warning where the owner's architecture is not well stood for."""
@@ -62,8 +64,13 @@ class Counts(NamedTuple):
         line += f", {self.anew:.2f} of its architecture trained anew"
         if self.anew < self.owner - CLOSE:
             line += (
-                ": too far below it to stand for innocents of that architecture; give more data, "
-                "more --epochs, or a factory in place of a traced file"
+                ": too far below it to stand for innocents of that architecture; give more data or "
+                "more --epochs"
+            )
+        if self.frozen:
+            line += (
+                "; batch normalisation is frozen in the owner's file, so these nets are not quite "
+                "of its architecture: innocents of it may come closer; give a factory"
             )
         return line
 
@@ -122,10 +129,11 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
         net, entry = shop.make(one)
         shelf.keep(entry, _onnx(net))
         progress(STAGE, number, len(wanted))
-    return _counted(shelf, len(missing), time.monotonic() - started)
+    frozen = recipes.frozen_normalisation(shop.owner, shop.data.inputs)
+    return _counted(shelf, len(missing), time.monotonic() - started, frozen=frozen)
 
 
-def _counted(shelf: _Shelf, made: int, seconds: float) -> Counts:
+def _counted(shelf: _Shelf, made: int, seconds: float, *, frozen: bool) -> Counts:
     entries = list(shelf.entries.values())
     kinds = [entry["kind"] for entry in entries]
     anew = [e["accuracy"] for e in entries if e["how"] == SCRATCH and e["net"] == recipes.OWN_NET]
@@ -136,6 +144,7 @@ def _counted(shelf: _Shelf, made: int, seconds: float) -> Counts:
         seconds,
         shelf.entries["owner"]["accuracy"],
         sum(anew) / len(anew) if anew else None,
+        frozen,
     )
 
 

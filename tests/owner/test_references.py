@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,21 @@ def test_a_third_of_the_homologous_are_copies_of_other_models():
     assert len(copied) == 33
     assert {one.attack for one in copied} == set(known)
     assert all("from another model" in one.how for one in copied)
+
+
+def test_frozen_normalisation_is_seen_and_told(shop, net):
+    """A scripted net learns its statistics, a traced one can't, and the command says so."""
+    inputs = shop.data.inputs
+    assert not recipes.frozen_normalisation(shop.owner, inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(net, torch.zeros(2, *inputs.shape[1:]))
+    frozen = replace(shop.owner, model=replace(shop.owner.model, module=traced))
+    assert recipes.frozen_normalisation(frozen, inputs)
+    counts = references.Counts(9, 3, 12, 1.0, 0.9, 0.9, frozen=True)
+    assert "batch normalisation is frozen" in counts.told()
+    assert "frozen" not in counts._replace(frozen=False).told()
+    assert "too far below" in counts._replace(anew=0.85).told()
 
 
 def test_quantised_copies_differ(shop):
