@@ -3,6 +3,7 @@
 Nothing here knows what answers are worth; whoever calls decides when enough was asked.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -32,6 +33,7 @@ from auditkit.types import (
     Access,
     Answers,
     Evidence,
+    Fingerprint,
     FloatArray,
     InputSpec,
     IntArray,
@@ -41,7 +43,7 @@ from auditkit.types import (
 BATCH = 100
 OPENING = 5
 """Controls that a sequential audit asks first: is it the owner's task at all?"""
-REPEATED = 10
+REPEATED = 5
 """Points asked twice at most: changing answers give a random suspect away."""
 
 Progress = Callable[[str, int, int], None]
@@ -61,8 +63,13 @@ class Asking:
 
 def layout(bundle: Bundle) -> tuple[FloatArray, IntArray]:
     """All families' points in a row, and the order in which they are asked."""
-    points = np.concatenate([family.points for family in bundle.fingerprint.families.values()])
-    return points, asking_order(bundle.fingerprint.families)
+    return _laid_out(bundle.fingerprint)
+
+
+@functools.lru_cache(maxsize=8)
+def _laid_out(fingerprint: Fingerprint) -> tuple[FloatArray, IntArray]:
+    points = np.concatenate([family.points for family in fingerprint.families.values()])
+    return points, asking_order(fingerprint.families)
 
 
 class Interview:
@@ -103,7 +110,7 @@ class Interview:
         Raises:
             QueryError: The suspect fails to answer, or answers nonsense.
         """
-        missing = [int(place) for place in places if int(place) not in self._said]
+        missing = [place for place in map(int, places) if place not in self._said]
         for start in range(0, len(missing), BATCH):
             progress("asking the suspect", len(self._said), len(self._points))
             batch = missing[start : start + BATCH]
@@ -117,13 +124,17 @@ class Interview:
 
     def controls(self, count: int | None = None) -> list[int]:
         """Places of the first so many controls in the order of asking; all unless told."""
-        families, start = self._bundle.fingerprint.families, 0
-        for name, family in families.items():
-            if name == CONTROL:
-                rows = range(start, start + len(family))
-                return [int(place) for place in self.order if place in rows][:count]
-            start += len(family)
-        return []
+        first, stop = self._place_of_controls()
+        inside = (self.order >= first) & (self.order < stop)
+        return [int(place) for place in self.order[inside][:count]]
+
+    def _place_of_controls(self) -> tuple[int, int]:
+        names = list(self._bundle.fingerprint.families)
+        sizes = [len(family) for family in self._bundle.fingerprint.families.values()]
+        if CONTROL not in names:
+            return 0, 0
+        place = names.index(CONTROL)
+        return sum(sizes[:place]), sum(sizes[: place + 1])
 
     def recognise(self, reopen: Open, progress: Progress) -> None:
         """Find the preprocessing in which the suspect knows the controls that were asked.
@@ -172,8 +183,8 @@ class Interview:
     def _known(self, controls: list[int]) -> float:
         answers = self._answers(self._level())[CONTROL]
         family = self._bundle.fingerprint.families[CONTROL]
-        asked = [place - min(self.controls()) for place in controls]
-        return recognised(family, answers, np.array(asked, np.int64))
+        asked = np.array(controls, np.int64) - self._place_of_controls()[0]
+        return recognised(family, answers, asked)
 
     def repeat(self) -> None:
         """Ask some points again: do the answers change?
@@ -181,7 +192,7 @@ class Interview:
         Raises:
             QueryError: The suspect fails to answer.
         """
-        places = [int(place) for place in self.order if int(place) in self._said][:REPEATED]
+        places = [place for place in self.order.tolist() if place in self._said][:REPEATED]
         again = self._rows(places)
         changed = sum(
             _label(row) != _label(self._said[place])

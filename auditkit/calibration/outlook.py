@@ -26,7 +26,7 @@ def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
     told = ", ".join(f"{count} {name}" for name, count in points.items())
     known = comparable(made, bundle.references)
     derived = np.array([r.kind is ReferenceKind.PIRATED for r in known], bool)
-    yield f"queries     {sum(points.values())} for each suspect ({told}), 10 of them twice"
+    yield f"queries     {sum(points.values())} for each suspect ({told}), 5 of them twice"
     yield f"references  {int((~derived).sum())} independent, {int(derived.sum())} pirated"
     for kind, level, count in (
         ("accusing", terms.accuse, int((~derived).sum())),
