@@ -1,5 +1,6 @@
 """A file in a plug-in folder is a name on the command line."""
 
+import functools
 import importlib
 import pkgutil
 from types import ModuleType
@@ -11,11 +12,11 @@ EXTRAS = {"torch": "owner", "PIL": "owner"}
 """Third-party modules that only an extra installs, with the extra's name."""
 
 
-def names(package: ModuleType) -> list[str]:
+@functools.cache
+def names(package: ModuleType) -> tuple[str, ...]:
     """Plug-in names of a folder, from file names alone; nothing is imported."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules(package.__path__) if module.name != "base"
-    )
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(name for name in found if name != "base"))
 
 
 def load(package: ModuleType, name: str) -> Any:
