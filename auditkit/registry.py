@@ -12,10 +12,14 @@ EXTRAS = {"torch": "owner", "PIL": "owner"}
 """Third-party modules that only an extra installs, with the extra's name."""
 
 
-@functools.cache
-def names(package: ModuleType) -> tuple[str, ...]:
+def names(package: ModuleType) -> list[str]:
     """Plug-in names of a folder, from file names alone; nothing is imported."""
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return list(_found(tuple(package.__path__)))
+
+
+@functools.cache
+def _found(folders: tuple[str, ...]) -> tuple[str, ...]:
+    found = (module.name for module in pkgutil.iter_modules(folders))
     return tuple(sorted(name for name in found if name != "base"))
 
 
