@@ -74,7 +74,7 @@ def access_of(whole: NDArray[Any]) -> Access:
         return Access.LABEL
     rows = whole[_usable(whole)].astype(np.float64)
     digits = next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
-    rounding = 0.0 if digits is None else 0.5 * rows.shape[1] / 10**digits
+    rounding = 0.5 * rows.shape[1] / 10**digits if digits else 0.0  # one-hot rows are exact
     off = float(np.abs(rows.sum(axis=1) - 1).max())
     if (rows < 0).any() or (rows > 1 + 1e-2).any() or off > 1e-2 + rounding:
         return Access.LOGITS

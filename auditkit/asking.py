@@ -3,7 +3,6 @@
 Nothing here knows what answers are worth; whoever calls decides when enough was asked.
 """
 
-import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -27,13 +26,12 @@ from auditkit.disguises import (
     told,
 )
 from auditkit.errors import QueryError, SuspectError
-from auditkit.inputs import asking_order
+from auditkit.inputs import order_of
 from auditkit.types import (
     CONTROL,
     Access,
     Answers,
     Evidence,
-    Fingerprint,
     FloatArray,
     InputSpec,
     IntArray,
@@ -58,18 +56,13 @@ class Asking:
     """No more than this is used of what it reveals."""
     options: Options = field(default_factory=Options)
     sequential: bool = False
-    """Every answer is looked at as it comes, and the first that decides is the last."""
+    """Answers are looked at on the way, and the first look that decides is the last."""
 
 
 def layout(bundle: Bundle) -> tuple[FloatArray, IntArray]:
     """All families' points in a row, and the order in which they are asked."""
-    return _laid_out(bundle.fingerprint)
-
-
-@functools.lru_cache(maxsize=8)
-def _laid_out(fingerprint: Fingerprint) -> tuple[FloatArray, IntArray]:
-    points = np.concatenate([family.points for family in fingerprint.families.values()])
-    return points, asking_order(fingerprint.families)
+    families = bundle.fingerprint.families.values()
+    return np.concatenate([family.points for family in families]), order_of(bundle.fingerprint)
 
 
 class Interview:

@@ -1,5 +1,6 @@
 """Points -> what a model takes: normalisation, layout, size and number type."""
 
+import functools
 import hashlib
 import io
 import math
@@ -13,7 +14,15 @@ from numpy.typing import NDArray
 
 from auditkit.container import write_whole
 from auditkit.errors import SuspectMismatchError
-from auditkit.types import CONTROL, CORE, Family, FloatArray, InputSpec, IntArray
+from auditkit.types import (
+    CONTROL,
+    CORE,
+    Family,
+    Fingerprint,
+    FloatArray,
+    InputSpec,
+    IntArray,
+)
 
 Shape = tuple[int | None, ...]
 
@@ -152,6 +161,12 @@ def _interpolated(points: FloatArray, places: NDArray[np.float64], axis: int) ->
 def point_digest(point: FloatArray) -> str:
     """Hexadecimal SHA-256 of one point's little-endian float32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(point, dtype="<f4").tobytes()).hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def order_of(fingerprint: Fingerprint) -> IntArray:
+    """`asking_order` of a fingerprint's families."""
+    return asking_order(fingerprint.families)
 
 
 def asking_order(families: Mapping[str, Family]) -> IntArray:

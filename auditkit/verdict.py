@@ -56,12 +56,8 @@ def decide(
         doubt = _undiscriminating(bundle.fingerprint)
     if doubt is not None:
         decision, reason = Decision.INCONCLUSIVE, doubt
-    elif comparison is not None and calibrated:
-        decision, reason = _compared(comparison, bundle.terms)
     else:
-        decision, reason = _weighed(bundle.fingerprint, identifications)
-    if decision is Decision.HOMOLOGOUS:
-        decision, reason = _gated(bundle, evidence, comparison, reason)
+        decision, reason = _said(bundle, evidence, identifications, comparison)
     if doubt is not None or calibrated:
         why = "not weighed, for the reason above" if doubt else "reference models decide instead"
         identifications = tuple(_silenced(opinion, why) for opinion in identifications)
@@ -80,6 +76,21 @@ def decide(
         calibrated=calibrated,
         disguises=evidence.disguises,
     )
+
+
+def _said(
+    bundle: Bundle,
+    evidence: Evidence,
+    identifications: tuple[Identification, ...],
+    comparison: Comparison | None,
+) -> Said:
+    if comparison is not None and supports(comparison, bundle.terms):
+        decision, reason = _compared(comparison, bundle.terms)
+    else:
+        decision, reason = _weighed(bundle.fingerprint, identifications)
+    if decision is Decision.HOMOLOGOUS:
+        return _gated(bundle, evidence, comparison, reason)
+    return decision, reason
 
 
 def supports(comparison: Comparison, terms: Terms) -> bool:

@@ -11,7 +11,6 @@ import argparse
 import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -19,57 +18,36 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit import bundle as bundles
 from auditkit import pipeline
-from auditkit.adapters import open_suspect
-from auditkit.adapters.base import Options
 from auditkit.asking import OPENING
 from auditkit.bundle import Bundle
 from auditkit.calibration.intervals import exact
-from auditkit.calibration.similarity import degraded
-from auditkit.identification.base import agreement
-from auditkit.order import Order
 from auditkit.outcomes import Verdict
 from auditkit.types import (
-    CORE,
     Access,
     Answers,
     Decision,
-    Evidence,
-    Reference,
-    ReferenceKind,
-    SuspectRecord,
 )
-from benchmarks.verdicts import COLUMN_OF, MODIFIED
-from benchmarks.zoo.store import Record, read_records
+from benchmarks.splits import (
+    FOREIGN,
+    HOMOLOGOUS,
+    INNOCENT,
+    Heard,
+    Split,
+    calibrated,
+    column,
+    evidence,
+    hear,
+    owners,
+    splits,
+    spread,
+)
+from benchmarks.verdicts import MODIFIED
+from benchmarks.zoo.store import Record
 
-HOMOLOGOUS, FOLDS, LEVEL = 99, 4, 0.01
-INNOCENT, FOREIGN = "homologous", "another owner's copy"
+LEVEL = 0.01
 LOOKED_AT = 40
 """Innocents of each owner that are asked one by one."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """One owner's bundles and what every model of the owner's label space said to them."""
-
-    owner: Record
-    bundle: Bundle
-    baseline: Bundle
-    answers: dict[str, Evidence]
-    mistakes: dict[str, float]
-    """Share of the baseline's natural mistakes that a model makes too."""
-    independent: list[Record]
-    copies: list[Record]
-    broken: list[Record]
-
-
-class Split(NamedTuple):
-    """Which models are references, and which are judged."""
-
-    independent: list[Record]
-    copies: list[Record]
-    held_out: list[Record]
 
 
 class Row(NamedTuple):
@@ -96,103 +74,11 @@ def main() -> None:
     print(f"\n{_one_by_one(heard, options.seed)}")
 
 
-def owners(zoo: Path) -> list[Record]:
-    """The population's owners."""
-    return [record for record in read_records(zoo) if record.kind == "owner"]
-
-
-def hear(zoo: Path, owner: Record) -> Heard:
-    """Fingerprint an owner, and ask everybody of its label space."""
-    bundle = made(zoo, owner, "deepcore", 100)
-    count = sum(len(family) for family in bundle.fingerprint.families.values())
-    baseline = made(zoo, owner, "akh", count)
-    records = [r for r in read_records(zoo) if not r.task and r.name != owner.name]
-    answers, mistakes = {}, {}
-    for record in records:
-        adapter = open_suspect(str(zoo / record.file), bundle.fingerprint.spec, Options("cpu"))
-        known = SuspectRecord(record.name, record.digest, "onnx", {})
-        answers[record.name] = pipeline.ask(bundle, adapter, known)
-        said = pipeline.ask(baseline, adapter, known).answers[CORE]
-        mistakes[record.name] = agreement(baseline.fingerprint.families[CORE], said)
-        adapter.close()
-    copies = [r for r in records if r.owner == owner.name]
-    independent = [r for r in records if r.owner != owner.name and not r.broken]
-    return Heard(
-        owner,
-        bundle,
-        baseline,
-        answers,
-        mistakes,
-        independent,
-        [r for r in copies if not r.broken],
-        [r for r in copies if r.broken],
-    )
-
-
-def made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
-    """Kept in the population's folder: making one takes a minute."""
-    path = zoo / "calibrated" / f"{owner.name}-{method}-{points}.fp"
-    if not path.exists():
-        model, samples = str(zoo / str(owner.model)), zoo / "samples.npz"
-        path.parent.mkdir(exist_ok=True)
-        order = Order(model, samples=samples, method=method, points=points)
-        bundles.write(pipeline.fingerprint(order), path)
-    return bundles.read(path)
-
-
-def splits(heard: Heard, seed: int) -> Iterator[Split]:
-    """Until every copy was left out once."""
-    rng = np.random.default_rng([seed, *heard.owner.name.encode()])
-    independent, copies = _spread(heard.independent, rng), _spread(heard.copies, rng)
-    for fold in range(FOLDS):
-        start = fold * len(independent) // FOLDS
-        turned = independent[start:] + independent[:start]
-        left_out = copies[fold::FOLDS]
-        yield Split(
-            turned[:HOMOLOGOUS],
-            [copy for copy in copies if copy not in left_out],
-            [*turned[HOMOLOGOUS:], *left_out, *heard.broken],
-        )
-
-
-def _spread(records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
-    """Shuffled so that each run of them holds each kind and net in proportion."""
-    groups = defaultdict(list)
-    for place in rng.permutation(len(records)):
-        record = records[place]
-        groups[record.net, record.how if record.owner is None else record.owner].append(record)
-    times = [
-        (number + rng.random()) / len(group)
-        for group in groups.values()
-        for number in range(len(group))
-    ]
-    mixed = [record for group in groups.values() for record in group]
-    return [mixed[place] for place in np.argsort(times)]
-
-
-def calibrated(heard: Heard, split: Split) -> Bundle:
-    """The owner's bundle with the split's reference models."""
-    kinds = {ReferenceKind.HOMOLOGOUS: split.independent, ReferenceKind.PIRATED: split.copies}
-    references = tuple(
-        Reference(r.name, kind, r.digest, Access.LOGITS, heard.answers[r.name].answers)
-        for kind, records in kinds.items()
-        for r in records
-    )
-    return replace(heard.bundle, references=(*heard.bundle.references, *references))
-
-
-def _evidence(heard: Heard, bundle: Bundle, record: Record, access: Access) -> Evidence:
-    said = heard.answers[record.name]
-    shown = {name: degraded(answers, access) for name, answers in said.answers.items()}
-    used = min(access, said.access, key=lambda level: level.rank)
-    return replace(said, answers=shown, access=used, bundle_digest=bundle.digest)
-
-
 def _judged(heard: Heard, access: Access, seed: int) -> Iterator[Row]:
     for split in splits(heard, seed):
         bundle = calibrated(heard, split)
         for record in split.held_out:
-            verdict = pipeline.judge(bundle, _evidence(heard, bundle, record, access))
+            verdict = pipeline.judge(bundle, evidence(heard, bundle, record, access))
             yield Row(column(heard, record), verdict, _baseline(heard, split, record))
 
 
@@ -200,15 +86,6 @@ def _baseline(heard: Heard, split: Split, record: Record) -> float:
     known = [heard.mistakes[other.name] for other in split.independent]
     losses = sum(value >= heard.mistakes[record.name] for value in known)
     return (1 + losses) / (1 + len(known))  # nothing was learnt from the references
-
-
-def column(heard: Heard, record: Record) -> str:
-    """The line of the tables that a model belongs to."""
-    if record.owner is None:
-        return INNOCENT
-    if record.owner != heard.owner.name:
-        return FOREIGN
-    return "broken" if record.broken else COLUMN_OF.get(record.how, MODIFIED)
 
 
 def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -275,11 +152,11 @@ def _strange(
     heard: Heard, inside: Callable[[Record], bool], access: Access, seed: int
 ) -> Iterator[Verdict]:
     others = [record for record in heard.independent if not inside(record)]
-    chosen = _spread(others, np.random.default_rng(seed))[:HOMOLOGOUS]
+    chosen = spread(others, np.random.default_rng(seed))[:HOMOLOGOUS]
     left_out = [record for record in heard.independent if inside(record)]
     bundle = calibrated(heard, Split(chosen, heard.copies, left_out))
     for record in left_out:
-        yield pipeline.judge(bundle, _evidence(heard, bundle, record, access))
+        yield pipeline.judge(bundle, evidence(heard, bundle, record, access))
 
 
 class _Told:

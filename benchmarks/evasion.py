@@ -33,7 +33,7 @@ from auditkit.types import (
     Evidence,
     SuspectRecord,
 )
-from benchmarks.calibrated import Heard, calibrated, column, hear, made, owners, splits
+from benchmarks.splits import Heard, calibrated, column, hear, made, owners, splits
 from benchmarks.verdicts import MODIFIED
 from benchmarks.zoo.attacks import FLOAT32
 from benchmarks.zoo.export import save_onnx

@@ -11,7 +11,7 @@ from auditkit.calibration.erratic import p_erratic
 from auditkit.calibration.likelihood import ratio
 from auditkit.calibration.score import Score, learn, look_schedule
 from auditkit.calibration.similarity import Replies, replies
-from auditkit.inputs import asking_order
+from auditkit.inputs import order_of
 from auditkit.outcomes import Comparison
 from auditkit.types import (
     Access,
@@ -43,7 +43,7 @@ def compare(
         return None
     revealed = all(r.access.rank >= evidence.access.rank for r in known)
     access = evidence.access if revealed else Access.LABEL
-    order = _order(fingerprint)
+    order = order_of(fingerprint)
     score = learnt(fingerprint, known, access, sequential=evidence.asked is not None)
     suspect = replies([evidence.answers], tuple(fingerprint.families), order, access)
     owner = np.concatenate([family.labels for family in fingerprint.families.values()])[order]
@@ -81,16 +81,11 @@ def learnt(
         access: What is looked at of their answers.
         sequential: Whether there are looks before the last point.
     """
-    order, families = _order(fingerprint), tuple(fingerprint.families)
+    order, families = order_of(fingerprint), tuple(fingerprint.families)
     models = replies([reference.answers for reference in references], families, order, access)
     derived = np.array([r.kind is ReferenceKind.PIRATED for r in references], bool)
     looks = look_schedule(len(order)) if sequential else np.array([len(order)])
     return learn(models, derived, looks)
-
-
-@functools.lru_cache(maxsize=8)
-def _order(fingerprint: Fingerprint) -> IntArray:
-    return asking_order(fingerprint.families)
 
 
 def _compared(

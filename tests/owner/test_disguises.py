@@ -113,14 +113,12 @@ def controls(count: int, classes: int, seed: int) -> Family:
     return Family(rng.random((count, 4)).astype(np.float32), outputs)
 
 
-@pytest.mark.parametrize("classes", [2, 5, 10])
+@pytest.mark.parametrize("classes", [5, 10])
 def test_random_answers_are_no_class_order(classes):
     """However the classes are matched, who answers at random does not look like the task."""
     rng, family = np.random.default_rng(6), controls(30, classes, 1)
     for _ in range(200):
-        answers = Answers(rng.integers(0, classes, 30))
-        found = relabelling(family, answers)
-        assert found is None or classes == 2
+        assert relabelling(family, Answers(rng.integers(0, classes, 30))) is None
 
 
 @pytest.mark.parametrize("scores", [False, True])
