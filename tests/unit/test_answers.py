@@ -102,3 +102,10 @@ def test_top_k_keeps_the_best_three_and_all_the_probability(rows):
         np.take_along_axis(top.scores, best, 1), np.take_along_axis(full.scores, best, 1)
     )
     np.testing.assert_allclose(np.exp(top.scores).sum(axis=1), 1, atol=1e-4)
+
+
+def test_whole_numbers_that_are_no_one_hot_rows_are_scores():
+    """Rows of noughts and ones that don't sum to one reveal more than a label."""
+    rows = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]], np.float32)
+    assert access_of(rows) is Access.LOGITS
+    assert access_of(rows[2:]) is Access.LABEL
