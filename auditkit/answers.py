@@ -47,6 +47,40 @@ def _classes(numbers: NDArray[Any]) -> IntArray:
     return np.where(possible, exact, -1).astype(np.int64)
 
 
+def from_best(labels: NDArray[Any], scores: NDArray[Any], classes: int) -> NDArray[Any]:
+    """The best few classes and their probabilities -> (b, classes), the rest spread evenly.
+
+    Args:
+        labels: (b, k) class numbers.
+        scores: (b, k).
+        classes: How many there are.
+
+    Returns:
+        (b, classes) float32; (b,) the best class alone where the scores are no probabilities.
+
+    Raises:
+        QueryError: A class is listed twice, or is none of the owner's.
+    """
+    labels = np.stack([_classes(column) for column in labels.T], axis=1)
+    ordered = np.sort(labels, axis=1)
+    if (labels < 0).any() or (ordered[:, 1:] == ordered[:, :-1]).any():
+        raise QueryError("the list of best classes names one twice, or one that can't be")
+    if labels.max(initial=0) >= classes:
+        raise QueryError(
+            f"label spaces differ: the suspect lists class {labels.max()}, the owner knows 0 to "
+            f"{classes - 1}"
+        )
+    rows = scores.astype(np.float64)
+    rest = 1 - rows.sum(axis=1)
+    if not ((rows >= 0).all() and (rows <= 1 + 1e-2).all() and (rest >= -2e-2).all()):
+        best: IntArray = np.take_along_axis(labels, scores.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return np.where(np.isfinite(rows).all(axis=1), best, -1)
+    left = max(classes - labels.shape[1], 1)
+    result = np.repeat(np.maximum(rest, 0)[:, None] / left, classes, axis=1)
+    np.put_along_axis(result, labels, rows, axis=1)
+    return result.astype(np.float32)
+
+
 def joined(replies: list[NDArray[Any]]) -> NDArray[Any]:
     """The replies to consecutive batches as one.
 
@@ -73,6 +107,9 @@ def access_of(whole: NDArray[Any]) -> Access:
     if whole.ndim == 1:
         return Access.LABEL
     rows = whole[_usable(whole)].astype(np.float64)
+    listed = _listed(rows)
+    if listed is not None:
+        return Access.TOP_K if listed >= TOP_K else Access.LABEL
     digits = next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
     rounding = 0.5 * rows.shape[1] / 10**digits if digits else 0.0  # one-hot rows are exact
     off = float(np.abs(rows.sum(axis=1) - 1).max())
@@ -81,6 +118,21 @@ def access_of(whole: NDArray[Any]) -> Access:
     if digits in (0, 1):
         return Access.LABEL
     return Access.ROUNDED if digits == DECIMALS else Access.PROBABILITIES
+
+
+def _listed(rows: NDArray[np.float64]) -> int | None:
+    """How many classes have a probability of their own, where the rest share one; else None.
+
+    0 where those are rounded, since references are not rounded so.
+    """
+    inside = (rows >= 0).all() and (rows.sum(axis=1) <= 1 + 2e-2).all()
+    same = np.isclose(rows, rows.min(axis=1, keepdims=True), rtol=1e-5, atol=1e-12)
+    listed = int((~same).sum(axis=1).max())
+    if not inside or rows.shape[1] < TOP_K + 2 or (same.sum(axis=1) < 2).any() or not listed:
+        return None
+    if _has_digits(rows, DECIMALS) and np.abs(rows.sum(axis=1) - 1).max() < 2e-2:
+        return None  # rounded, and no list: the rest is 0 because it is small
+    return 0 if _has_digits(np.where(same, 0, rows), DECIMALS + 1) else listed
 
 
 def _has_digits(rows: NDArray[np.float64], digits: int) -> bool:
@@ -119,6 +171,9 @@ def _log_probabilities(rows: FloatArray, revealed: Access) -> FloatArray:
         result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return result
     cut = np.maximum(rows, LEAST_PROBABILITY)
+    if revealed is Access.TOP_K:  # what is left of 1 belongs to classes that are not listed
+        unlisted: FloatArray = np.log(cut)
+        return unlisted
     log: FloatArray = np.log(cut / cut.sum(axis=1, keepdims=True))
     return log
 

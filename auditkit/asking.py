@@ -5,15 +5,16 @@ Nothing here knows what answers are worth; whoever calls decides when enough was
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters import open_suspect, split
-from auditkit.adapters.base import Adapter, Options
-from auditkit.answers import access_of, answers_of, checked, joined
+from auditkit.adapters.base import Options
+from auditkit.answers import access_of, answers_of, joined
 from auditkit.bundle import Bundle
+from auditkit.courier import Courier, Patience
 from auditkit.disguises import (
     BETTER,
     KNOWN,
@@ -25,7 +26,7 @@ from auditkit.disguises import (
     relabelling,
     told,
 )
-from auditkit.errors import QueryError, SuspectError
+from auditkit.errors import BudgetError, QueryError, SuspectError
 from auditkit.inputs import order_of
 from auditkit.types import (
     CONTROL,
@@ -43,9 +44,13 @@ OPENING = 5
 """Controls that a sequential audit asks first: is it the owner's task at all?"""
 REPEATED = 5
 """Points asked twice at most: changing answers give a random suspect away."""
+WATCH = 25
+"""New points after which one is asked again of who can't be hashed and may be exchanged."""
+MOVED = 0.01
+"""Change of a score, as a share of the largest, that rounding does not explain."""
 
 Progress = Callable[[str, int, int], None]
-Open = Callable[[InputSpec], Adapter]
+Open = Callable[[InputSpec], Courier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,12 @@ class Asking:
     access: Access = Access.LOGITS
     """No more than this is used of what it reveals."""
     options: Options = field(default_factory=Options)
-    sequential: bool = False
-    """Answers are looked at on the way, and the first look that decides is the last."""
+    sequential: bool | None = None
+    """Answers are looked at on the way, and the first look that decides is the last. None: where
+    reference models carry that and the suspect lies behind an address."""
+    patience: Patience = field(default_factory=Patience)
+    journal: Path | None = None
+    """File of everything asked and answered; a suspect that can be hashed is not put down."""
 
 
 def layout(bundle: Bundle) -> tuple[FloatArray, IntArray]:
@@ -69,33 +78,19 @@ class Interview:
     """One open suspect and what it has said so far; only `repeat` asks anything twice."""
 
     def __init__(
-        self, bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access
+        self, bundle: Bundle, suspect: Courier, record: SuspectRecord, access: Access
     ) -> None:
-        self._bundle, self._adapter, self._record = bundle, adapter, record
+        self._bundle, self._suspect, self._record = bundle, suspect, record
         self._points, self.order = layout(bundle)
         self._said: dict[int, NDArray[Any]] = {}
         self._wanted = access
         self._way: Preprocessing | None = None
         self._why: tuple[str, ...] = ()
-        self._twice = (0, 0)
+        self._again: dict[int, NDArray[Any]] = {}
 
-    @classmethod
-    def of(cls, bundle: Bundle, suspect: str, asking: Asking) -> Self:
-        """Open a suspect by its name.
-
-        Raises:
-            SuspectError: It can't be opened, or does not fit.
-        """
-        kind, source = split(suspect)
-        adapter = open_suspect(suspect, bundle.fingerprint.spec, asking.options)
-        record = SuspectRecord(source, adapter.digest, kind, dict(adapter.runtime))
-        return cls(bundle, adapter, record, asking.access)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._adapter.close()
+    def close(self) -> None:
+        """Let go of the suspect."""
+        self._suspect.close()
 
     def ask(self, places: Iterable[int], progress: Progress) -> None:
         """Ask those of the points that were not asked yet, in this order.
@@ -107,13 +102,20 @@ class Interview:
         for start in range(0, len(missing), BATCH):
             progress("asking the suspect", len(self._said), len(self._points))
             batch = missing[start : start + BATCH]
-            self._said.update(zip(batch, self._rows(batch), strict=True))
+            try:
+                rows = self._suspect.answer(self._shown(batch))
+            except BudgetError:
+                kept = zip(batch, self._suspect.kept(self._shown(batch)), strict=True)
+                self._said.update((place, row) for place, row in kept if row is not None)
+                raise
+            self._said.update(zip(batch, rows, strict=True))
+            if self._suspect.digest is None:
+                self.repeat(min(REPEATED, len(self._said) // WATCH))
 
-    def _rows(self, places: list[int]) -> NDArray[Any]:
-        batch = self._points[places]
-        if self._way is not None:
-            batch = self._way(batch)
-        return checked(self._adapter.answer(batch.copy()), len(batch))
+    def _shown(self, places: list[int]) -> FloatArray:
+        """Points as this suspect takes them."""
+        batch: FloatArray = self._points[places]
+        return batch if self._way is None else self._way(batch)
 
     def controls(self, count: int | None = None) -> list[int]:
         """Places of the first so many controls in the order of asking; all unless told."""
@@ -150,8 +152,9 @@ class Interview:
             if tried is not None and tried[1] >= share and (best is None or tried[1] > share):
                 best, share = tried
         if best is not None:
-            self._adapter.close()
-            self._adapter, self._way, self._said = reopen(best.spec), best, {}
+            self._suspect.close()
+            self._suspect, self._way, self._said = reopen(best.spec), best, {}
+            self._again = {}
             self._why = (
                 f"inputs are taken as {best.name}: so it knows {share:.0%} of the controls, "
                 f"{own:.0%} as the owner takes them",
@@ -161,17 +164,20 @@ class Interview:
         self, way: Preprocessing, reopen: Open, controls: list[int]
     ) -> tuple[Preprocessing, float] | None:
         try:
-            adapter = reopen(way.spec)
+            suspect = reopen(way.spec)
         except SuspectError:
             return None
-        other = Interview(self._bundle, adapter, self._record, self._wanted)
+        other = Interview(self._bundle, suspect, self._record, self._wanted)
         other._way = way
-        with other:
-            try:
-                other.ask(controls, lambda *_told: None)
-                return way, other._known(controls)
-            except QueryError:
-                return None
+        try:
+            other.ask(controls, lambda *_told: None)
+            return way, other._known(controls)
+        except BudgetError:
+            raise
+        except QueryError:
+            return None
+        finally:
+            other.close()
 
     def _known(self, controls: list[int]) -> float:
         answers = self._answers(self._level())[CONTROL]
@@ -179,19 +185,17 @@ class Interview:
         asked = np.array(controls, np.int64) - self._place_of_controls()[0]
         return recognised(family, answers, asked)
 
-    def repeat(self) -> None:
-        """Ask some points again: do the answers change?
+    def repeat(self, count: int = REPEATED) -> None:
+        """Ask so many of the points again, once each: do the answers change?
 
         Raises:
             QueryError: The suspect fails to answer.
         """
-        places = [place for place in self.order.tolist() if place in self._said][:REPEATED]
-        again = self._rows(places)
-        changed = sum(
-            _label(row) != _label(self._said[place])
-            for place, row in zip(places, again, strict=True)
-        )
-        self._twice = (len(places), changed)
+        first = [place for place in self.order.tolist() if place in self._said][:count]
+        places = [place for place in first if place not in self._again]
+        if places:
+            rows = self._suspect.answer(self._shown(places))
+            self._again.update(zip(places, rows, strict=True))
 
     def _level(self) -> Access:
         return access_of(joined([row[None] for row in self._said.values()]))
@@ -222,6 +226,7 @@ class Interview:
         used = min(revealed, self._wanted, key=lambda level: level.rank)
         row = next(iter(self._said.values()))
         answers, why = self._answers(revealed), self._why
+        twice = [(self._said[place], row) for place, row in self._again.items()]
         controls = self._bundle.fingerprint.families.get(CONTROL)
         owners = None if controls is None else relabelling(controls, answers[CONTROL])
         if owners is not None:
@@ -233,13 +238,18 @@ class Interview:
             access=used,
             classes=len(row) if row.ndim else None,
             answers=answers,
-            notes=_notes(revealed, used),
+            notes=(*_notes(revealed, used), *_unsteady(twice), *_reused(self._suspect.reused)),
             asked=asked,
             spent=len(self._said),
             disguises=why,
-            repeated=self._twice[0],
-            changed=self._twice[1],
+            repeated=len(twice),
+            changed=sum(_label(before) != _label(after) for before, after in twice),
         )
+
+    def leading(self) -> int:
+        """How many points in the order of asking were answered before the first that was not."""
+        said = np.isin(self.order, list(self._said))
+        return len(said) if said.all() else int(said.argmin())
 
 
 def _label(row: NDArray[Any]) -> int:
@@ -252,3 +262,24 @@ def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
     if revealed is used:
         return ()
     return (f"the suspect reveals {revealed}; only {used} was used, as asked",)
+
+
+def _unsteady(twice: list[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[str, ...]:
+    rows = [(before, after) for before, after in twice if before.ndim]
+    moved = [np.abs(before - after).max() / (1 + np.abs(before).max()) for before, after in rows]
+    worst = float(np.nan_to_num(moved).max(initial=0.0)) if moved else 0.0
+    if worst <= MOVED:
+        return ()
+    return (
+        f"scores of points asked twice differ by up to {worst:.0%}: what answers is exchanged "
+        "meanwhile, or adds noise",
+    )
+
+
+def _reused(times: list[str]) -> tuple[str, ...]:
+    if not times:
+        return ()
+    return (
+        f"{len(times)} answers were given in an earlier audit, the first on {min(times)[:10]}, and "
+        "come from the journal",
+    )

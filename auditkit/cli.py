@@ -6,12 +6,13 @@ verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 b
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from auditkit import owner_cli
+from auditkit import owner_cli, remote_cli
 from auditkit.console import (
     COULD_NOT_AUDIT,
     Device,
@@ -107,7 +108,8 @@ def check(
         list[str],
         typer.Argument(
             metavar="SUSPECT...",
-            help="model.onnx, model.pt, model.pt2, python:package.module:function, answers.npz.",
+            help="model.onnx, model.pt, model.pt2, python:package.module:function, answers.npz, "
+            "https://… (see auditkit probe), api.toml.",
         ),
     ],
     output_format: Format = "terminal",
@@ -119,8 +121,24 @@ def check(
         Path | None, typer.Option(help="Folder to keep each suspect's answers in.")
     ] = None,
     sequential: Annotated[
-        bool, typer.Option("--sequential", help="Ask one by one and stop when the answers decide.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--sequential/--whole",
+            help="Ask one by one and stop when the answers decide, or ask everything. Unless told: "
+            "one by one behind an address, where reference models carry it.",
+        ),
+    ] = None,
+    journal: remote_cli.JournalPath = None,
+    budget: remote_cli.Budget = None,
+    rate: remote_cli.Rate = None,
+    concurrency: remote_cli.Concurrency = 8,
+    patience: remote_cli.Longest = 120.0,
+    header: remote_cli.Header = None,
+    timeout: remote_cli.Timeout = 30.0,
+    allow_http: remote_cli.AllowHttp = False,
+    allow_private: remote_cli.AllowPrivate = False,
+    proxy: remote_cli.Proxy = None,
+    ca: remote_cli.Authorities = None,
     device: Device = "auto",
     resize: Resize = False,
     quiet: Quiet = False,
@@ -129,12 +147,18 @@ def check(
     from auditkit import bundle, pipeline
     from auditkit.adapters.base import Options
     from auditkit.asking import Asking
+    from auditkit.courier import Patience
 
     with errors():
         _known_format(output_format)
         opened = bundle.read(bundle_path)
+        reach = remote_cli.reach(header, timeout, proxy, ca)
+        reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
+        kept = remote_cli.journal_of(suspects, journal, quiet=quiet)
+        how = Patience(budget, rate, concurrency, patience)
+        options = Options(device, resize, reach=reach)
+        asking = Asking(access, options, sequential, how, kept)
         with progress_bar(quiet=quiet) as progress:
-            asking = Asking(access, Options(device, resize), sequential)
             outcomes = pipeline.audit(opened, suspects, asking, progress, _keeper(evidence))
         _report(opened, outcomes, output_format, output)
     raise typer.Exit(exit_code(outcomes))
@@ -191,15 +215,18 @@ def plan(
             typer.echo(clean(line, 400))
 
 
+app.command()(remote_cli.probe)
 app.command()(owner_cli.methods)
 app.command()(owner_cli.bench)
 
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle or an evidence file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A bundle, an evidence file or a journal.")
+    ],
 ) -> None:
-    """Show what is in a bundle or an evidence file."""
+    """Show what is in a bundle, an evidence file or a journal."""
     from auditkit import inspection
 
     with errors():

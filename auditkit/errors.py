@@ -16,8 +16,12 @@ AuditkitError
 │   ├── SuspectLoadError
 │   ├── SuspectMismatchError
 │   └── QueryError
+│       ├── TransientError
+│       ├── BatchError
+│       └── BudgetError
 ├── EvidenceError
 ├── CalibrationError
+├── JournalError
 └── BenchmarkError
 
 Messages are one line: what was wanted, what was got, what to do. Misuse by the programmer stays
@@ -89,12 +93,33 @@ class QueryError(SuspectError):
     """The suspect failed while answering, or its answer makes no sense."""
 
 
+class TransientError(QueryError):
+    """The suspect is busy, slow or out of reach for now: the same question may work later."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+        """Seconds that it asked to wait; None: it did not say."""
+
+
+class BatchError(QueryError):
+    """The suspect refuses the question as it is; fewer points at once may pass."""
+
+
+class BudgetError(QueryError):
+    """Asking further would send more points than the budget allows."""
+
+
 class EvidenceError(AuditkitError):
     """An evidence file can't be used with this bundle."""
 
 
 class CalibrationError(AuditkitError):
     """Reference models are missing, doubled or contradictory."""
+
+
+class JournalError(AuditkitError):
+    """A journal can't be used: not one, in use, or changed after it was written."""
 
 
 class BenchmarkError(AuditkitError):

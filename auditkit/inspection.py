@@ -1,9 +1,9 @@
-"""What is in a bundle or an evidence file, as plain text."""
+"""What is in a bundle, an evidence file or a journal, as plain text."""
 
 import json
 from pathlib import Path
 
-from auditkit import bundle, evidence
+from auditkit import bundle, evidence, journal
 from auditkit.bundle import Bundle
 from auditkit.errors import BundleFormatError
 from auditkit.reporting import summary
@@ -15,8 +15,10 @@ def describe(path: Path) -> str:
     """One fact a line, nothing in it that a terminal would obey.
 
     Raises:
-        BundleError, EvidenceError: The file is neither, or damaged.
+        BundleError, EvidenceError, JournalError: The file is none of these, or damaged.
     """
+    if journal.is_journal(path):
+        return "\n".join(clean(line, 400) for line in journal.described(path))
     try:
         lines = _bundle_lines(bundle.read(path))
     except BundleFormatError as error:

@@ -1,22 +1,26 @@
 """The whole flow on one page: fingerprint, calibrate, query, audit, judge."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from auditkit import fingerprints, identification
-from auditkit.adapters import open_suspect, split
+from auditkit.adapters import REMOTE, open_suspect, split
 from auditkit.adapters.base import Adapter, Options
-from auditkit.asking import OPENING, Asking, Interview, layout
+from auditkit.asking import OPENING, Asking, Interview, Open, layout
 from auditkit.bundle import Bundle, now, with_references
 from auditkit.calibration.comparison import comparable, compare
 from auditkit.calibration.conformal import needed
 from auditkit.calibration.score import look_schedule
+from auditkit.courier import Courier, Pace, Patience, patiently
 from auditkit.errors import (
+    BudgetError,
     CalibrationError,
     EvidenceError,
     MissingRuntimeError,
@@ -25,9 +29,11 @@ from auditkit.errors import (
     SuspectError,
 )
 from auditkit.inputs import write_queries
+from auditkit.journal import Journal
 from auditkit.order import Order, ReferencePlan
 from auditkit.outcomes import Outcome, Refusal, Verdict
 from auditkit.registry import load, names
+from auditkit.remote.addresses import shown
 from auditkit.types import (
     Access,
     Decision,
@@ -40,6 +46,8 @@ from auditkit.types import (
 from auditkit.verdict import decide
 
 Progress = Callable[[str, int, int], None]
+OPENING_PATIENCE = 5.0
+"""Seconds for which a suspect that is out of reach is tried when it is opened."""
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
@@ -85,24 +93,75 @@ def query(
     """
     if asking.sequential:
         _check_sequential(bundle)
-    _, source = split(suspect)
+    kind, source = split(suspect)
+    spec, classes = bundle.fingerprint.spec, bundle.fingerprint.owner.classes
+    asking = replace(asking, options=replace(asking.options, classes=classes))
+    way = _in_turn if _sequential(bundle, kind, asking) else _at_once
+    with contextlib.ExitStack() as stack:
+        adapter = _opened(suspect, spec, asking)
+        stack.callback(adapter.close)
+        kept = asking.journal if adapter.digest is None else None
+        journal = Journal(kept)
+        stack.callback(journal.close)
 
-    def reopen(spec: InputSpec) -> Adapter:
-        return open_suspect(suspect, spec, asking.options)
+        def reopen(other: InputSpec) -> Courier:
+            return Courier(_opened(suspect, other, asking), other, asking.patience, journal)
 
-    with Interview.of(bundle, suspect, asking) as interview:
+        record = SuspectRecord(shown(source), adapter.digest, kind, dict(adapter.runtime))
+        courier = Courier(adapter, spec, asking.patience, journal)
+        interview = Interview(bundle, courier, record, asking.access)
+        stack.callback(interview.close)
         try:
-            if asking.sequential:
-                interview.ask(interview.controls(OPENING), progress)
-                interview.recognise(reopen, progress)
-                return one_by_one(bundle, interview, progress)
-            interview.ask(interview.order, progress)
-            interview.recognise(reopen, progress)
-            interview.ask(interview.order, progress)
-            interview.repeat()
-            return interview.evidence()
+            evidence = way(bundle, interview, reopen, progress)
+        except BudgetError as error:
+            evidence = _cut_short(interview, record.name, error)
         except QueryError as error:
-            raise QueryError(f"{source!r}: {error}") from error
+            where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
+            raise QueryError(f"{record.name!r}: {error}{where}") from error
+        return evidence if kept is None else _sealed(evidence, journal)
+
+
+def _opened(suspect: str, spec: InputSpec, asking: Asking) -> Adapter:
+    return patiently(
+        lambda: open_suspect(suspect, spec, asking.options),
+        min(OPENING_PATIENCE, asking.patience.longest),
+        Pace(asking.patience.rate),
+    )
+
+
+def _sequential(bundle: Bundle, kind: str, asking: Asking) -> bool:
+    if asking.sequential is not None:
+        return asking.sequential
+    return kind in REMOTE and not _missing_references(bundle)
+
+
+def _at_once(_bundle: Bundle, interview: Interview, reopen: Open, progress: Progress) -> Evidence:
+    interview.ask(interview.order, progress)
+    interview.recognise(reopen, progress)
+    interview.ask(interview.order, progress)
+    interview.repeat()
+    return interview.evidence()
+
+
+def _in_turn(bundle: Bundle, interview: Interview, reopen: Open, progress: Progress) -> Evidence:
+    interview.ask(interview.controls(OPENING), progress)
+    interview.recognise(reopen, progress)
+    return one_by_one(bundle, interview, progress)
+
+
+def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidence:
+    """What can be said with the answers so far, as of one who was asked one by one."""
+    leading = interview.leading()
+    if not leading:
+        raise QueryError(f"{source!r}: {error} before enough was answered; raise --budget")
+    evidence = interview.evidence(leading)
+    return replace(evidence, notes=(*evidence.notes, f"{error}; the audit ended there"))
+
+
+def _sealed(evidence: Evidence, journal: Journal) -> Evidence:
+    """Bound to the journal's last entry, and so to every one before."""
+    runtime = {**evidence.suspect.runtime, "journal": f"sha256:{journal.head}"}
+    return replace(evidence, suspect=replace(evidence.suspect, runtime=runtime))
 
 
 def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent) -> Evidence:
@@ -121,16 +180,25 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
 
 
 def _check_sequential(bundle: Bundle) -> None:
+    missing = _missing_references(bundle)
+    if missing:
+        raise CalibrationError(
+            f"--sequential decides by reference models: {missing}; add them with auditkit calibrate"
+        )
+
+
+def _missing_references(bundle: Bundle) -> str:
+    """Which kind is too few for a verdict at the bundle's levels; empty where none is."""
     known = Counter(r.kind for r in comparable(bundle.fingerprint, bundle.references))
     for kind, level in (
         (ReferenceKind.HOMOLOGOUS, bundle.terms.accuse),
         (ReferenceKind.PIRATED, bundle.terms.acquit),
     ):
         if known[kind] < needed(level):
-            raise CalibrationError(
-                f"--sequential decides by reference models: {needed(level)} {kind} are needed for "
-                f"{level:.0%}, the bundle has {known[kind]}; add them with auditkit calibrate"
+            return (
+                f"{needed(level)} {kind} are needed for {level:.0%}, the bundle has {known[kind]}"
             )
+    return ""
 
 
 def ask(
@@ -146,7 +214,8 @@ def ask(
     Raises:
         QueryError: It fails to answer, or answers nonsense.
     """
-    interview = Interview(bundle, adapter, record, access)
+    courier = Courier(adapter, bundle.fingerprint.spec, Patience(), Journal())
+    interview = Interview(bundle, courier, record, access)
     interview.ask(interview.order, progress)
     return interview.evidence()
 
@@ -203,7 +272,7 @@ def audit(
             keep(evidence)
             outcomes.append(judge(bundle, evidence))
         except (SuspectError, PluginError) as error:
-            outcomes.append(Refusal(suspect, str(error)))
+            outcomes.append(Refusal(shown(suspect), str(error)))
     return outcomes
 
 

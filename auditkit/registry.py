@@ -8,7 +8,7 @@ from typing import Any
 
 from auditkit.errors import MissingRuntimeError, UnknownPluginError
 
-EXTRAS = {"torch": "owner", "PIL": "owner"}
+EXTRAS = {"torch": "owner", "grpc": "grpc"}
 """Third-party modules that only an extra installs, with the extra's name."""
 
 

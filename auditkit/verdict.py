@@ -53,7 +53,7 @@ def decide(
     calibrated = comparison is not None and supports(comparison, bundle.terms)
     doubt = _doubt(bundle.fingerprint, evidence)
     if doubt is None and not calibrated:
-        doubt = _undiscriminating(bundle.fingerprint)
+        doubt = _undiscriminating(bundle.fingerprint) or _partial(bundle.fingerprint, evidence)
     if doubt is not None:
         decision, reason = Decision.INCONCLUSIVE, doubt
     else:
@@ -184,6 +184,16 @@ def _undiscriminating(fingerprint: Fingerprint) -> str | None:
     unmeasured = fingerprint.discrimination is Discrimination.UNMEASURED
     state = "of unmeasured uniqueness" if unmeasured else "not discriminating"
     return f"the fingerprint is {state}: {fingerprint.reason}"
+
+
+def _partial(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
+    if evidence.asked is None:
+        return None
+    total = sum(len(family) for family in fingerprint.families.values())
+    return (
+        f"only {evidence.asked} of {total} points were asked; thresholds count for all of them, "
+        "less carries a verdict only with reference models (auditkit calibrate)"
+    )
 
 
 def _gated(bundle: Bundle, evidence: Evidence, comparison: Comparison | None, reason: str) -> Said:

@@ -1,11 +1,13 @@
 """One file per way to ask a suspect; this page picks one and loads only that."""
 
+import re
 import sys
 from pathlib import PurePath
 
 from auditkit.adapters.base import Adapter, Options
 from auditkit.errors import SuspectLoadError
 from auditkit.registry import load, names
+from auditkit.remote.addresses import parsed, shown
 from auditkit.types import InputSpec
 
 SUFFIXES = {
@@ -14,8 +16,16 @@ SUFFIXES = {
     ".pt2": "torchscript",
     ".npz": "recorded",
     ".csv": "recorded",
+    ".toml": "template",
 }
 ALIASES = {"python": "callable"}
+REMOTE = ("oip", "predict", "template")
+"""Adapters of what lies behind an address."""
+ADDRESSES = (
+    (re.compile(r"^grpcs?://[^/]+/.+"), "oip"),
+    (re.compile(r"^https?://.+/v2/models/[^/?]+"), "oip"),
+    (re.compile(r"^https?://.+:predict(\?|$)"), "predict"),
+)
 
 
 def split(suspect: str) -> tuple[str, str]:
@@ -30,16 +40,25 @@ def split(suspect: str) -> tuple[str, str]:
     if colon and name in known:
         return name, rest
     if rest.startswith("//"):
-        raise SuspectLoadError(
-            f"{suspect!r} is an address; this version asks files, Python functions and recorded "
-            "answers: wrap the API in a function and give python:module:function"
-        )
+        return _protocol(suspect), suspect
     suffix = PurePath(suspect).suffix.lower()
     if suffix in SUFFIXES:
         return SUFFIXES[suffix], suspect
     raise SuspectLoadError(
         f"{suspect!r} does not tell how to ask it; wanted a name that ends in "
         f"{', '.join(SUFFIXES)}, or begins with {', '.join(f'{n}:' for n in known)} or python:"
+    )
+
+
+def _protocol(address: str) -> str:
+    parsed(address)
+    for form, name in ADDRESSES:
+        if form.match(address):
+            return name
+    raise SuspectLoadError(
+        f"{shown(address)!r} does not tell its protocol; wanted https://…/v2/models/NAME, "
+        "https://…/NAME:predict or grpcs://HOST/NAME; ask with auditkit probe, or describe the API "
+        "in a file.toml"
     )
 
 

@@ -1,16 +1,19 @@
 """What an adapter is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from auditkit.errors import SuspectLoadError
+from auditkit.remote.reach import Reach
 from auditkit.types import FloatArray, InputSpec
 
 LARGEST_FILE = 8 << 30
+AT_ONCE = 100
+"""Points that a model in this process is asked at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,10 @@ class Options:
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     resize: bool = False
     """Whether points may be resized to what a suspect takes."""
+    classes: int | None = None
+    """How many the owner knows; for replies that list only the best."""
+    reach: Reach = field(default_factory=Reach)
+    """How far what lies behind an address may be reached for."""
 
 
 class Adapter(Protocol):
@@ -28,8 +35,14 @@ class Adapter(Protocol):
 
     digest: str | None
     """`sha256:…` of what answers; None where that can't be hashed."""
+    identity: str
+    """What answers, and how it is asked: with the point, the key to an answer. No secrets."""
     runtime: Mapping[str, str]
-    """What ran where, for the report."""
+    """What ran where, for the report. No secrets."""
+    batch: int
+    """Points to ask at once, at first; fewer are asked of who refuses."""
+    lanes: int
+    """Questions that may be under way at once, each in a thread; 1: it is not made for more."""
 
     def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
         """Open the suspect.
@@ -43,7 +56,9 @@ class Adapter(Protocol):
         """(b, *spec.shape) float32 in the spec's bounds -> (b, classes) scores or (b,) labels.
 
         Raises:
-            QueryError: The suspect failed.
+            TransientError: The suspect failed for the moment.
+            BatchError: It refused so many at once.
+            QueryError: It failed for good.
         """
 
     def close(self) -> None:

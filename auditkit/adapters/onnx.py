@@ -11,7 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from auditkit.adapters.base import Options, one_line, read_file
+from auditkit.adapters.base import AT_ONCE, Options, one_line, read_file
 from auditkit.container import sha256
 from auditkit.errors import QueryError, SuspectError, SuspectLoadError, SuspectMismatchError
 from auditkit.inputs import Arrangement, arrange
@@ -45,6 +45,8 @@ class OnnxAdapter:
     def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
         data = read_file(source)
         self.digest: str | None = sha256(data)
+        self.identity = self.digest
+        self.batch, self.lanes = AT_ONCE, 1
         self._source = source
         with _mapped(SuspectLoadError, f"{source!r} is not a readable ONNX model: "):
             self._session = _session(data, options.device)

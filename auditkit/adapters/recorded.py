@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import Options, read_file
+from auditkit.adapters.base import AT_ONCE, Options, read_file
 from auditkit.container import sha256
 from auditkit.errors import QueryError, SuspectLoadError
 from auditkit.inputs import point_digest
@@ -30,6 +30,8 @@ class RecordedAdapter:
     def __init__(self, source: str, spec: InputSpec, options: Options) -> None:  # noqa: ARG002 - every adapter is made alike
         data = read_file(source)
         self.digest: str | None = sha256(data)
+        self.identity = self.digest
+        self.batch, self.lanes = AT_ONCE, 1
         self.runtime = {"recorded": source}
         reader = _from_csv if source.lower().endswith(".csv") else _from_npz
         self._rows, self._queries = reader(source, data)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import Options, one_line, read_file
+from auditkit.adapters.base import AT_ONCE, Options, one_line, read_file
 from auditkit.container import sha256
 from auditkit.errors import QueryError, SuspectLoadError, SuspectMismatchError
 from auditkit.inputs import arrange
@@ -27,6 +27,8 @@ class TorchScriptAdapter:
     def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
         data = read_file(source)
         self.digest: str | None = sha256(data)
+        self.identity = self.digest
+        self.batch, self.lanes = AT_ONCE, 1
         self._device = _device(options.device)
         self._module, self._batch = _loaded(source, data, self._device)
         self._arrangement = arrange(spec, spec.shape, np.dtype(np.float32), resize=options.resize)

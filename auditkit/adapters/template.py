@@ -1,0 +1,189 @@
+"""Any JSON or upload API that a small TOML file describes; see `auditkit.remote.description`."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import jmespath
+import numpy as np
+from jmespath.exceptions import JMESPathError
+from numpy.typing import NDArray
+
+from auditkit.adapters.base import Options, read_file
+from auditkit.answers import from_best
+from auditkit.container import sha256
+from auditkit.errors import QueryError, SuspectLoadError, SuspectMismatchError
+from auditkit.inputs import Arrangement, arrange
+from auditkit.remote.description import PICTURES, Description, parse
+from auditkit.remote.pictures import encoded
+from auditkit.remote.web import Web
+from auditkit.types import FloatArray, InputSpec
+
+__all__ = ["TemplateAdapter"]
+
+LANES = 8
+TYPES = {"npy": "application/octet-stream", "png": "image/png", "jpeg": "image/jpeg"}
+
+
+class TemplateAdapter:
+    """Fills points into the request that was described, and finds the answers in the reply."""
+
+    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
+        data = read_file(source)
+        try:
+            self._api = parse(data.decode("utf-8"), source)
+        except UnicodeDecodeError as error:
+            raise SuspectLoadError(f"{source!r} is no text; wanted TOML") from error
+        self._classes = len(self._api.classes) or options.classes
+        self._numbers = {name: number for number, name in enumerate(self._api.classes)}
+        self._arrangement = _arrangement(self._api, spec, options)
+        headers = {**options.reach.headers, **self._api.headers}
+        self._web = Web(self._api.url, replace(options.reach, headers=headers))
+        self.digest: str | None = None
+        self.identity = f"{self._api.url} as {sha256(data)}"
+        self.runtime = {"protocol": "described", "description": sha256(data)}
+        self.batch, self.lanes = self._api.batch, LANES
+
+    def answer(self, points: FloatArray) -> NDArray[Any]:
+        """See `Adapter.answer`."""
+        body, kind = _request(self._api, self._arrangement(points))
+        reply = self._web.post(self._api.url, body, {"content-type": kind}).json()
+        found = _found(self._api.path, reply)
+        readers = {"scores": self._scores, "labels": self._labels, "best": self._best}
+        return readers[self._api.response](found, len(points))
+
+    def _scores(self, found: Any, count: int) -> NDArray[Any]:
+        try:
+            rows = np.asarray(found, np.float64)
+        except (ValueError, TypeError) as error:
+            raise QueryError(f"{self._api.path!r} leads to no rows of numbers") from error
+        return rows[None] if rows.ndim == 1 and count == 1 else rows
+
+    def _labels(self, found: Any, count: int) -> NDArray[Any]:
+        labels = found if isinstance(found, list) else [found]
+        if len(labels) != count:
+            raise QueryError(f"{self._api.path!r} leads to {len(labels)} labels, wanted {count}")
+        return np.array([self._number(label) for label in labels], np.float64)
+
+    def _best(self, found: Any, count: int) -> NDArray[Any]:
+        lists = [found] if count == 1 and _is_one_list(found) else found
+        if not isinstance(lists, list) or len(lists) != count:
+            raise QueryError(f"{self._api.path!r} leads to no list of classes for each point")
+        return np.concatenate([self._row(entries) for entries in lists])
+
+    def _row(self, entries: Any) -> NDArray[Any]:
+        """One list of best classes -> (1, classes) scores, or (1,) a label."""
+        if isinstance(entries, dict):
+            pairs = list(entries.items())
+        else:
+            listed = entries if isinstance(entries, list) else [entries]
+            pairs = [(_found(self._api.label, e), _found(self._api.score, e)) for e in listed]
+        labels = np.array([[self._number(label) for label, _ in pairs]], np.float64)
+        if (labels < 0).any():
+            raise QueryError("the reply lists a class that [response] classes does not name")
+        try:
+            scores = np.array([[float(score) for _, score in pairs]])
+        except (ValueError, TypeError) as error:
+            raise QueryError(f"{self._api.score!r} leads to no number") from error
+        if not pairs or self._classes is None:
+            raise QueryError("the reply lists no class, or it is not known how many there are")
+        return from_best(labels, scores, self._classes)
+
+    def _number(self, label: Any) -> float:
+        """A class's number; -1 where the name is none of those described."""
+        if isinstance(label, str) and not label.isdecimal():
+            if not self._numbers:
+                raise QueryError(
+                    f"labels are names ({label[:40]!r}); list them in the owner's order as "
+                    "classes in [response]"
+                )
+            return self._numbers.get(label, -1)
+        try:
+            return float(label)
+        except (ValueError, TypeError) as error:
+            raise QueryError(f"{self._api.path!r} leads to no label") from error
+
+    def close(self) -> None:
+        """See `Adapter.close`."""
+        self._web.close()
+
+
+def _is_one_list(found: Any) -> bool:
+    """Whether the list for the only point came without a list around it."""
+    return isinstance(found, dict) or (
+        isinstance(found, list) and bool(found) and not isinstance(found[0], list)
+    )
+
+
+def _found(path: str, value: Any) -> Any:
+    try:
+        found = jmespath.search(path, value)
+    except (JMESPathError, RecursionError) as error:
+        raise QueryError(f"{path!r} does not fit the reply") from error
+    if found is None:
+        raise QueryError(f"{path!r} leads nowhere in the reply")
+    return found
+
+
+def _arrangement(api: Description, spec: InputSpec, options: Options) -> Arrangement:
+    pictures = api.request != "json" or any(f".{kind}" in repr(api.content) for kind in PICTURES)
+    as_bytes = api.values == "0..255" or pictures
+    if as_bytes and not spec.is_image:
+        raise SuspectMismatchError("the points are no images; they can't be sent as pictures")
+    if api.values == "0..1":
+        span = spec.upper[0] - spec.lower[0]
+        spec = replace(spec, mean=(spec.lower[0],), std=(span,))
+    shape = spec.shape
+    if api.size is not None:
+        shape = (shape[0], *api.size)
+    if api.layout == "channels-last" and not pictures:
+        shape = (*shape[1:], shape[0])
+    dtype = np.dtype(np.uint8 if as_bytes else np.float32)
+    return arrange(spec, shape, dtype, resize=options.resize or api.size is not None)
+
+
+def _request(api: Description, batch: NDArray[Any]) -> tuple[bytes, str]:
+    """Body and content type."""
+    if api.request == "json":
+        return json.dumps(_filled(api.content, batch)).encode(), "application/json"
+    if api.request == "body":
+        return _bytes(batch[0], api.content), TYPES[api.content]
+    name, kind = api.content["field"], api.content["kind"]
+    files = [(name, (f"{n}.{kind}", _bytes(row, kind), TYPES[kind])) for n, row in enumerate(batch)]
+    made = httpx.Request("POST", "https://unused", files=files)
+    return made.read(), made.headers["content-type"]
+
+
+def _filled(value: Any, batch: NDArray[Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(item, batch) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, batch) for item in value]
+    if not isinstance(value, str) or not value.startswith("$point"):
+        return value
+    word, _, kind = value.partition(".")
+    return _shown(batch[0], kind) if word == "$point" else _together(batch, kind)
+
+
+def _together(batch: NDArray[Any], kind: str) -> Any:
+    if kind == "npy":
+        return base64.b64encode(_bytes(batch, kind)).decode()
+    return [_shown(row, kind) for row in batch]
+
+
+def _shown(row: NDArray[Any], kind: str) -> Any:
+    if kind in ("nested", "flat"):
+        numbers = row if row.dtype.kind == "u" else row.astype(np.float64)
+        return (numbers if kind == "nested" else numbers.ravel()).tolist()
+    return base64.b64encode(_bytes(row, kind)).decode()
+
+
+def _bytes(array: NDArray[Any], kind: str) -> bytes:
+    if kind in PICTURES:
+        return encoded(array, kind)
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

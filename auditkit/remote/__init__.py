@@ -1,0 +1,1 @@
+"""What all ways over a network share: safe addresses, secrets, one client, wire formats."""
