@@ -20,7 +20,10 @@ def checked(reply: Any, count: int) -> NDArray[Any]:
     Raises:
         QueryError: Anything else.
     """
-    array = np.asarray(reply)
+    try:
+        array = np.asarray(reply)
+    except ValueError as error:
+        raise QueryError("got rows of different lengths, wanted as many scores for each") from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     fits = array.ndim == 1 or (array.ndim == 2 and array.shape[1] > 1)

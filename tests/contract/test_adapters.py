@@ -1,19 +1,26 @@
 """One battery for every adapter: the same weights give the same answers, whoever serves them."""
 
+import base64
+import contextlib
+import io
+import json
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from auditkit import adapters
 from auditkit.adapters.base import Options
 from auditkit.errors import SuspectError, SuspectLoadError
 from auditkit.registry import load, names
 from auditkit.types import CORE
+from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
 
 
@@ -65,11 +72,51 @@ def as_recorded(folder: Path, points: np.ndarray) -> str:
     return str(folder / "answers.npz")
 
 
-SERVED: dict[str, Callable[[Path, np.ndarray], str]] = {
-    "onnx": as_onnx,
-    "torchscript": as_torchscript,
-    "callable": as_callable,
-    "recorded": as_recorded,
+def predicting(asked: Asked) -> Told:
+    """A server of the predict protocol over the owner."""
+    if asked.method == "GET":
+        return told({"error": "no such page"}, 404)
+    rows = np.array(json.loads(asked.body)["instances"], np.float32)
+    return told({"predictions": linear(rows).tolist()})
+
+
+def described(asked: Asked) -> Told:
+    """An API of its own kind over the owner, one PNG at a time."""
+    picture = Image.open(io.BytesIO(base64.b64decode(json.loads(asked.body)["image"])))
+    row = np.array(picture, np.float32)[None, None] / 255
+    return told({"result": {"scores": linear(row)[0].tolist()}})
+
+
+@contextlib.contextmanager
+def as_predict(_folder: Path, _points: np.ndarray) -> Iterator[str]:
+    """The owner behind the predict protocol."""
+    with Api(predicting) as api:
+        yield f"{api.url}/v1/models/owner:predict"
+
+
+@contextlib.contextmanager
+def as_template(folder: Path, _points: np.ndarray) -> Iterator[str]:
+    """The owner behind an API that a file describes."""
+    with Api(described) as api:
+        (folder / "api.toml").write_text(
+            f'url = "{api.url}/classify"\n[request]\njson = {{ image = "$point.png" }}\n'
+            '[response]\nscores = "result.scores"\n'
+        )
+        yield str(folder / "api.toml")
+
+
+def at_hand(make: Callable[[Path, np.ndarray], str]):
+    """A suspect that needs nothing running."""
+    return lambda folder, points: contextlib.nullcontext(make(folder, points))
+
+
+SERVED: dict[str, Callable[[Path, np.ndarray], contextlib.AbstractContextManager[str]]] = {
+    "callable": at_hand(as_callable),
+    "onnx": at_hand(as_onnx),
+    "predict": as_predict,
+    "recorded": at_hand(as_recorded),
+    "template": as_template,
+    "torchscript": at_hand(as_torchscript),
 }
 
 
@@ -78,11 +125,11 @@ def opened(request, tmp_path, bundle, monkeypatch):
     """Every adapter over the same weights, and the points to ask."""
     monkeypatch.chdir(tmp_path)
     points = bundle.fingerprint.families[CORE].points
-    suspect = SERVED[request.param](tmp_path, points)
-    adapter = adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu"))
-    yield adapter, np.array(points)
-    adapter.close()
-    adapter.close()
+    with SERVED[request.param](tmp_path, points) as suspect:
+        adapter = adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu"))
+        yield adapter, np.array(points)
+        adapter.close()
+        adapter.close()
 
 
 def test_every_adapter_is_in_the_battery():
@@ -94,7 +141,8 @@ def test_answers_are_the_owners(opened):
     """Scores, order and batches are the owner's, and the points are left alone."""
     adapter, points = opened
     before = points.copy()
-    parts = [adapter.answer(points[start : start + 30]) for start in range(0, 100, 30)]
+    size = min(adapter.batch, 30)
+    parts = [adapter.answer(points[start : start + size]) for start in range(0, 100, size)]
     np.testing.assert_allclose(np.concatenate(parts), linear(before), atol=1e-5)
     np.testing.assert_array_equal(points, before)
 
@@ -104,6 +152,20 @@ def test_runtime_and_digest_are_told(opened):
     adapter, _ = opened
     assert adapter.runtime
     assert adapter.digest is None or adapter.digest.startswith("sha256:")
+    assert adapter.identity
+    assert adapter.batch >= 1
+    assert adapter.lanes >= 1
+
+
+def test_lanes_are_borne(opened):
+    """As many questions at once as an adapter says it bears get their own answers."""
+    adapter, points = opened
+    parts = [points[start : start + 1] for start in range(20)]
+    if adapter.lanes == 1:
+        pytest.skip("one at a time")
+    with ThreadPoolExecutor(adapter.lanes) as pool:
+        rows = list(pool.map(adapter.answer, parts))
+    np.testing.assert_allclose(np.concatenate(rows), linear(points[:20]), atol=1e-5)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"PK\x03\x04", b"\x00" * 99])
@@ -120,7 +182,9 @@ def test_garbage_is_one_line(tmp_path, bundle, name, content):
     ("suspect", "message"),
     [
         ("nothere.onnx", "no such file"),
-        ("https://example.org/model", "is an address"),
+        ("https://example.org/model", "does not tell its protocol"),
+        ("https://me:word@example.org/model", "user name or password"),
+        ("nothere.toml", "no such file"),
         ("model.bin", "does not tell how to ask it"),
         ("python:nowhere:ask", "can't be imported"),
         ("python:os", "wanted python:package.module:function"),

@@ -1,0 +1,232 @@
+"""Points are carried in fitting batches, with patience, within the budget, and never twice."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from auditkit import courier as module
+from auditkit.courier import Courier, Pace, Patience, patiently
+from auditkit.errors import BatchError, BudgetError, QueryError, TransientError
+from auditkit.journal import Journal
+from auditkit.types import InputSpec
+
+SPEC = InputSpec((2,), (0.0,), (1.0,))
+POINTS = np.random.default_rng(0).random((50, 2)).astype(np.float32)
+
+
+class Suspect:
+    """Answers each point with itself, after what `trouble` does about a batch."""
+
+    digest, identity, runtime = None, "https://here", {"protocol": "test"}
+
+    def __init__(self, trouble=lambda points: None, batch=16, lanes=4):
+        self.trouble, self.batch, self.lanes = trouble, batch, lanes
+        self.sent, self.closed, self.lock = [], 0, threading.Lock()
+
+    def answer(self, points):
+        with self.lock:
+            self.sent.append(len(points))
+        self.trouble(points)
+        return points
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    """Pauses between tries are short here."""
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+
+
+def carried(suspect, journal=None, **patience):
+    """A courier to this suspect."""
+    return Courier(suspect, SPEC, Patience(**patience), journal or Journal())
+
+
+def test_answers_are_the_points_in_order():
+    """However it is cut into requests, each point gets its own answer."""
+    suspect = Suspect(lambda _points: time.sleep(0.002 * np.random.default_rng().random()))
+    np.testing.assert_array_equal(carried(suspect).answer(POINTS), POINTS)
+    assert sorted(suspect.sent) == [2, 16, 16, 16]
+
+
+def test_lanes_are_what_the_adapter_bears():
+    """A suspect that bears one question at a time gets one, whatever is asked for."""
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def watch(_points):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.01)
+        with lock:
+            under_way[0] -= 1
+
+    for lanes, wanted, expected in ((1, 8, 1), (8, 1, 1), (8, 3, 3)):
+        most[0] = 0
+        carried(Suspect(watch, batch=5, lanes=lanes), lanes=wanted).answer(POINTS)
+        assert most[0] == expected
+
+
+def test_batches_are_halved_until_they_fit():
+    """Who takes 5 points at once is found out, and then asked no more."""
+
+    def picky(points):
+        if len(points) > 5:
+            raise BatchError("too many")
+
+    suspect = Suspect(picky, lanes=1)
+    np.testing.assert_array_equal(carried(suspect).answer(POINTS), POINTS)
+    assert suspect.sent[:3] == [16, 8, 4]
+    assert max(suspect.sent[3:]) <= 4
+
+
+def test_a_refusal_of_one_point_is_final():
+    """Where even one point is refused, its words are told."""
+    suspect = Suspect(lambda _points: (_ for _ in ()).throw(BatchError("no such input")), lanes=1)
+    with pytest.raises(QueryError, match="no such input"):
+        carried(suspect).answer(POINTS)
+    assert suspect.sent == [16, 8, 4, 2, 1]
+
+
+def test_passing_troubles_are_waited_out():
+    """Three in ten requests fail for the moment, and the answers are those of a calm suspect."""
+    draws, lock = np.random.default_rng(1), threading.Lock()
+
+    def moody(_points):
+        with lock:
+            unlucky = draws.random() < 0.3
+        if unlucky:
+            raise TransientError("busy")
+
+    journal = Journal()
+    np.testing.assert_array_equal(carried(Suspect(moody, batch=2), journal).answer(POINTS), POINTS)
+    assert journal.spent("https://here") > len(POINTS)
+
+
+def test_lasting_troubles_end():
+    """Who never answers is given up after the patience, alone and in batches."""
+
+    def never(_points):
+        raise TransientError("busy")
+
+    suspect = Suspect(never, lanes=1)
+    with pytest.raises(TransientError, match=r"busy \(tried for"):
+        carried(suspect, longest=0.05).answer(POINTS)
+    assert set(suspect.sent) == {16, 1}
+
+
+def test_it_waits_as_long_as_asked():
+    """Retry-After counts for all requests."""
+    seen = []
+
+    def once(_points):
+        seen.append(time.monotonic())
+        if len(seen) == 1:
+            raise TransientError("busy", after=0.3)
+
+    carried(Suspect(once, batch=50)).answer(POINTS)
+    assert seen[1] - seen[0] >= 0.3
+
+
+def test_who_asks_for_an_hour_is_not_waited_for():
+    """A wait beyond the patience ends the audit at once."""
+
+    def later():
+        raise TransientError("busy", after=3600)
+
+    with pytest.raises(TransientError):
+        patiently(later, 1, Pace(None))
+
+
+def test_the_rate_is_kept():
+    """Requests don't start faster than allowed, over all lanes."""
+    starts = []
+    suspect = Suspect(lambda _points: starts.append(time.monotonic()), batch=10, lanes=8)
+    carried(suspect, rate=50).answer(POINTS)
+    assert (np.diff(sorted(starts)) > 0.015).all()
+
+
+@pytest.mark.parametrize("budget", [0, 1, 15, 16, 17, 49])
+def test_the_budget_is_never_exceeded(budget):
+    """No more points are sent than allowed, failed ones counted; answers so far are kept."""
+    journal = Journal()
+    suspect = Suspect(batch=4)
+    suspect_courier = carried(suspect, journal, budget=budget)
+    with pytest.raises(BudgetError):
+        suspect_courier.answer(POINTS)
+    assert sum(suspect.sent) == journal.spent("https://here") <= budget
+    kept = suspect_courier.kept(POINTS)
+    assert sum(row is not None for row in kept) == sum(suspect.sent)
+
+
+def test_failed_points_count_against_the_budget():
+    """A point that was sent and not answered was sent."""
+
+    def never(_points):
+        raise TransientError("busy")
+
+    suspect = Suspect(never, batch=1, lanes=1)
+    with pytest.raises(BudgetError):
+        carried(suspect, budget=7).answer(POINTS)
+    assert sum(suspect.sent) == 7
+
+
+def test_what_the_journal_has_is_not_asked(tmp_path):
+    """A second audit in the same journal sends nothing, and says when it was answered."""
+    for number in range(2):
+        journal = Journal(tmp_path / "j")
+        suspect = Suspect()
+        courier = carried(suspect, journal)
+        np.testing.assert_array_equal(courier.answer(POINTS), POINTS)
+        np.testing.assert_array_equal(courier.answer(POINTS[:5]), POINTS[:5])
+        journal.close()
+        assert sum(suspect.sent) == (0 if number else 55)
+        assert len(courier.reused) == (55 if number else 0)
+
+
+def test_asking_again_is_asked():
+    """Within one audit a repeated point goes to the suspect again."""
+    count = [0]
+
+    def forgetful(points):
+        count[0] += 1
+        points[:] = count[0]
+
+    courier = carried(Suspect(forgetful))
+    first, again = courier.answer(POINTS[:3]), courier.answer(POINTS[:3])
+    assert (first == 1).all()
+    assert (again == 2).all()
+
+
+def test_other_ways_of_asking_have_other_answers():
+    """The same point normalised otherwise is another question."""
+    journal, suspect = Journal(), Suspect()
+    carried(suspect, journal).answer(POINTS)
+    other = InputSpec((2,), (0.0,), (1.0,), mean=(0.5,), std=(0.5,))
+    Courier(suspect, other, Patience(), journal).answer(POINTS)
+    assert sum(suspect.sent) == 100
+
+
+@pytest.mark.parametrize("reply", [None, "text", np.zeros((3, 4)), {"a": 1}, [[1, 2], [3]]])
+def test_nonsense_is_one_line_and_no_answer(reply):
+    """A reply that is no row for each point is refused, and not kept."""
+    suspect = Suspect()
+    suspect.answer = lambda _points: reply
+    journal = Journal()
+    with pytest.raises(QueryError):
+        carried(suspect, journal).answer(POINTS)
+    assert carried(suspect, journal).kept(POINTS) == [None] * 50
+
+
+def test_changing_forms_are_one_line():
+    """Scores now and labels then can't be compared."""
+    forms = iter([np.zeros((25, 4)), np.zeros(25)])
+    suspect = Suspect(batch=25, lanes=1)
+    suspect.answer = lambda _points: next(forms)
+    with pytest.raises(QueryError, match="now in one form"):
+        carried(suspect).answer(POINTS)
