@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from auditkit import owner_cli, remote_cli
+from auditkit import owner_cli, remote_cli, serve_cli
 from auditkit.console import (
     COULD_NOT_AUDIT,
     Device,
@@ -216,6 +216,7 @@ def plan(
 
 
 app.command()(remote_cli.probe)
+app.command()(serve_cli.serve)
 app.command()(owner_cli.methods)
 app.command()(owner_cli.bench)
 

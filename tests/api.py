@@ -57,7 +57,7 @@ class Api:
                 self.end_headers()
                 self.wfile.write(found.body)
 
-            do_GET = do_POST = _any
+            do_GET = do_POST = _any  # noqa: N815 - the library's names
 
             def log_message(self, *_words: object) -> None:
                 """Say nothing."""

@@ -54,12 +54,10 @@ class Web:
     def __init__(self, url: str, reach: Reach) -> None:
         self.secrets = Secrets()
         self._reach = reach
+        secret = self.secrets.headers(reach.headers)
         self._address: Address = resolved(url, reach)
-        self._headers = {
-            "accept-encoding": "identity",
-            **self.secrets.headers(reach.headers),
-            "host": self._address.authority,
-        }
+        own = {"accept-encoding": "identity", "host": self._address.authority}
+        self._headers = {**secret, **own}
         self._trusted = _trusted(reach)
         self._mine = threading.local()
         self._clients: list[httpx.Client] = []

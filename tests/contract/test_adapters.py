@@ -19,6 +19,7 @@ from auditkit import adapters
 from auditkit.adapters.base import Options
 from auditkit.errors import SuspectError, SuspectLoadError
 from auditkit.registry import load, names
+from auditkit.serving import Server
 from auditkit.types import CORE
 from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
@@ -88,6 +89,13 @@ def described(asked: Asked) -> Told:
 
 
 @contextlib.contextmanager
+def as_oip(folder: Path, _points: np.ndarray) -> Iterator[str]:
+    """The owner behind the Open Inference Protocol."""
+    with Server(linear_onnx(folder / "owner.onnx")) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
 def as_predict(_folder: Path, _points: np.ndarray) -> Iterator[str]:
     """The owner behind the predict protocol."""
     with Api(predicting) as api:
@@ -112,6 +120,7 @@ def at_hand(make: Callable[[Path, np.ndarray], str]):
 
 SERVED: dict[str, Callable[[Path, np.ndarray], contextlib.AbstractContextManager[str]]] = {
     "callable": at_hand(as_callable),
+    "oip": as_oip,
     "onnx": at_hand(as_onnx),
     "predict": as_predict,
     "recorded": at_hand(as_recorded),

@@ -21,17 +21,19 @@ class Suspect:
 
     digest, identity, runtime = None, "https://here", {"protocol": "test"}
 
-    def __init__(self, trouble=lambda points: None, batch=16, lanes=4):
+    def __init__(self, trouble=lambda _points: None, batch=16, lanes=4):
         self.trouble, self.batch, self.lanes = trouble, batch, lanes
         self.sent, self.closed, self.lock = [], 0, threading.Lock()
 
     def answer(self, points):
+        """The points themselves."""
         with self.lock:
             self.sent.append(len(points))
         self.trouble(points)
         return points
 
     def close(self):
+        """Count."""
         self.closed += 1
 
 

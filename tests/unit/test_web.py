@@ -16,7 +16,7 @@ from auditkit.remote.secrets import Secrets
 from auditkit.remote.web import Web
 from tests.api import Api, Asked, Told, told
 
-TOKEN = "planted-token-0123456789"
+TOKEN = "planted-token-0123456789"  # noqa: S105 - none
 
 
 def asked(api: Api, path: str = "/x", reach: Reach = Reach()):
@@ -126,9 +126,11 @@ def test_redirects_within_the_host_are_followed_a_few_times():
     """A moved page is found, a circle ends in one line."""
     with Api(lambda a: told("", 307, location="/y") if a.path == "/x" else told("here")) as api:
         assert asked(api).json() == "here"
-    with Api(lambda _a: told("", 307, location="/x")) as api:
-        with pytest.raises(QueryError, match="more than 3 redirects"):
-            asked(api)
+    with (
+        Api(lambda _a: told("", 307, location="/x")) as api,
+        pytest.raises(QueryError, match="more than 3 redirects"),
+    ):
+        asked(api)
 
 
 def test_a_question_is_not_turned_into_another():
@@ -142,9 +144,11 @@ def test_a_question_is_not_turned_into_another():
 
 def test_long_replies_are_cut_off():
     """A reply longer than allowed is not read to its end."""
-    with Api(lambda _a: Told(b"x" * 200_000)) as api:
-        with pytest.raises(QueryError, match="longer than 100000 bytes"):
-            asked(api, reach=Reach(largest_reply=100_000))
+    with (
+        Api(lambda _a: Told(b"x" * 200_000)) as api,
+        pytest.raises(QueryError, match="longer than 100000 bytes"),
+    ):
+        asked(api, reach=Reach(largest_reply=100_000))
 
 
 def test_compressed_replies_are_refused():
@@ -202,23 +206,35 @@ def test_replies_that_are_no_json_are_one_line(body):
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, BatchError), (413, BatchError), (422, BatchError), (429, TransientError)]
-    + [(500, TransientError), (503, TransientError), (404, QueryError), (401, QueryError)],
+    [
+        (400, BatchError),
+        (413, BatchError),
+        (422, BatchError),
+        (429, TransientError),
+        (500, TransientError),
+        (503, TransientError),
+        (404, QueryError),
+        (401, QueryError),
+    ],
 )
 def test_statuses_have_their_kind(status, error):
     """Busy may be asked again, too much may be asked in parts, the rest not at all."""
-    with Api(lambda _a: told({"error": "because"}, status)) as api:
-        with pytest.raises(QueryError, match="because") as caught:
-            asked(api)
+    with (
+        Api(lambda _a: told({"error": "because"}, status)) as api,
+        pytest.raises(QueryError, match="because") as caught,
+    ):
+        asked(api)
     assert type(caught.value) is error
 
 
 @pytest.mark.parametrize(("after", "seconds"), [("7", 7.0), ("soon", None), ("-3", 0.0)])
 def test_retry_after_is_read(after, seconds):
     """Seconds are taken as said; what can't be read counts as not said."""
-    with Api(lambda _a: told("", 429, retry_after=after)) as api:
-        with pytest.raises(TransientError) as caught:
-            asked(api)
+    with (
+        Api(lambda _a: told("", 429, retry_after=after)) as api,
+        pytest.raises(TransientError) as caught,
+    ):
+        asked(api)
     assert caught.value.after == seconds
 
 
