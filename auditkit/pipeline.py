@@ -118,7 +118,7 @@ def query(
         except QueryError as error:
             where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
             raise QueryError(f"{record.name!r}: {error}{where}") from error
-        return evidence if kept is None else _sealed(evidence, journal)
+        return evidence if kept is None else _sealed(evidence, journal, adapter.identity)
 
 
 def _opened(suspect: str, spec: InputSpec, asking: Asking) -> Adapter:
@@ -158,9 +158,13 @@ def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidenc
     return replace(evidence, notes=(*evidence.notes, f"{error}; the audit ended there"))
 
 
-def _sealed(evidence: Evidence, journal: Journal) -> Evidence:
+def _sealed(evidence: Evidence, journal: Journal, endpoint: str) -> Evidence:
     """Bound to the journal's last entry, and so to every one before."""
-    runtime = {**evidence.suspect.runtime, "journal": f"sha256:{journal.head}"}
+    runtime = {
+        **evidence.suspect.runtime,
+        "points sent": str(journal.spent(endpoint)),
+        "journal": f"sha256:{journal.head}",
+    }
     return replace(evidence, suspect=replace(evidence.suspect, runtime=runtime))
 
 
@@ -214,10 +218,15 @@ def ask(
     Raises:
         QueryError: It fails to answer, or answers nonsense.
     """
-    courier = Courier(adapter, bundle.fingerprint.spec, Patience(), Journal())
-    interview = Interview(bundle, courier, record, access)
+    interview = met(bundle, adapter, record, access)
     interview.ask(interview.order, progress)
     return interview.evidence()
+
+
+def met(bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access) -> Interview:
+    """The interview of a suspect that is already open; nothing is asked yet."""
+    courier = Courier(adapter, bundle.fingerprint.spec, Patience(), Journal())
+    return Interview(bundle, courier, record, access)
 
 
 def judge(bundle: Bundle, evidence: Evidence) -> Verdict:

@@ -162,7 +162,7 @@ def _strange(
 class _Told:
     """A model that is asked again from what it said: the adapter of an interview."""
 
-    digest, runtime = None, {"kept": "answers"}
+    digest, identity, runtime, batch, lanes = "sha256:told", "told", {"kept": "answers"}, 100, 1
 
     def __init__(self, bundle: Bundle, answers: Answers) -> None:
         points, _ = pipeline.layout(bundle)
@@ -202,7 +202,7 @@ def _sequential(heard: Heard, bundle: Bundle, record: Record) -> Verdict:
     said = heard.answers[record.name].answers
     labels = Answers(np.concatenate([part.labels for part in said.values()]))
     told, record_of = _Told(bundle, labels), heard.answers[record.name].suspect
-    interview = pipeline.Interview(bundle, told, record_of, Access.LABEL)
+    interview = pipeline.met(bundle, told, record_of, Access.LABEL)
     interview.ask(interview.controls(OPENING), pipeline.silent)
     return pipeline.judge(bundle, pipeline.one_by_one(bundle, interview))
 

@@ -17,6 +17,7 @@ from auditkit.answers import from_best
 from auditkit.container import sha256
 from auditkit.errors import QueryError, SuspectLoadError, SuspectMismatchError
 from auditkit.inputs import Arrangement, arrange
+from auditkit.remote.addresses import shown
 from auditkit.remote.description import PICTURES, Description, parse
 from auditkit.remote.pictures import encoded
 from auditkit.remote.web import Web
@@ -44,7 +45,11 @@ class TemplateAdapter:
         self._web = Web(self._api.url, replace(options.reach, headers=headers))
         self.digest: str | None = None
         self.identity = f"{self._api.url} as {sha256(data)}"
-        self.runtime = {"protocol": "described", "description": sha256(data)}
+        self.runtime = {
+            "protocol": "described",
+            "address": shown(self._api.url),
+            "description": sha256(data),
+        }
         self.batch, self.lanes = self._api.batch, LANES
 
     def answer(self, points: FloatArray) -> NDArray[Any]:

@@ -77,7 +77,11 @@ def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
     """All points in the bundle's order, then the first ones once more."""
     said = pipeline.query(bundle, f"{HERE}:suspect")
     points, order = pipeline.layout(bundle)
-    assert (np.concatenate(asked) == points[[*order, *order[:REPEATED]]]).all()
+    rows = np.concatenate(asked)
+    first = points[order[:REPEATED]]
+    again = [*range(100, 104), 124]  # after each 25 new points one that was asked before
+    assert (np.delete(rows, again, axis=0) == points[order]).all()
+    assert (rows[again] == first).all()
     assert (said.queries, said.repeated, said.changed) == (120, REPEATED, 0)
 
 
@@ -85,15 +89,15 @@ def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
     """Controls first, then the order up to the deciding look; nothing twice but the repeats."""
     said = pipeline.query(calibrated, f"{HERE}:suspect", Asking(sequential=True))
     rows = np.concatenate(asked)
-    once = rows[: len(rows) - said.repeated]
-    assert len(np.unique(once, axis=0)) == len(once) == said.queries
+    assert len(np.unique(rows, axis=0)) == said.queries
+    assert len(rows) == said.queries + said.repeated
     assert said.asked <= said.queries <= said.asked + OPENING
 
 
 class Opening:
     """A suspect that shows labels at first and probabilities later."""
 
-    digest, runtime = None, {}
+    digest, identity, runtime, batch, lanes = None, "opening", {}, 100, 1
 
     def __init__(self):
         self.asked = 0
@@ -113,7 +117,7 @@ class Opening:
 def test_one_by_one_uses_no_more_than_was_shown_at_first(calibrated):
     """Scores of several access levels along one way would be several tries."""
     record = SuspectRecord("opening", None, "callable", {})
-    interview = pipeline.Interview(calibrated, Opening(), record, Access.LOGITS)
+    interview = pipeline.met(calibrated, Opening(), record, Access.LOGITS)
     interview.ask(interview.order[:10], pipeline.silent)
     interview.settle_access()
     interview.ask(interview.order, pipeline.silent)
@@ -140,12 +144,14 @@ def test_a_suspect_that_changes_its_form_is_refused_in_one_line(bundle):
 
 def test_changing_answers_clear_nobody(bundle, calibrated):
     """Who answers half of the points at random, and otherwise each time, is not homologous."""
+    seen = 0
     for made in (bundle, calibrated):
         for _ in range(20):
             said = pipeline.query(made, f"{HERE}:erratic")
             found = pipeline.judge(made, said)
             assert found.decision is not Decision.HOMOLOGOUS
-            assert said.changed > 0
+            seen += said.changed > 0
+    assert seen > 35
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 3, 6])
@@ -155,7 +161,7 @@ def test_rounded_answers_are_seen_as_such(calibrated, decimals):
     MODEL[:] = [COPY]
 
     class Rounding:
-        digest, runtime = None, {}
+        digest, identity, runtime, batch, lanes = None, "rounding", {}, 100, 1
 
         def answer(self, points):
             scores = np.exp(linear(points, COPY))

@@ -72,7 +72,7 @@ def linear_suspect(bundle: Bundle, weights: np.ndarray, access: Access) -> Evide
     """A linear model asked through the pipeline, using no more than that."""
 
     class Adapter:
-        digest, runtime = None, {}
+        digest, identity, runtime, batch, lanes = None, "here", {}, 100, 1
 
         def answer(self, points):
             return linear(points, weights)

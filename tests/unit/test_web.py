@@ -28,6 +28,13 @@ def asked(api: Api, path: str = "/x", reach: Reach = Reach()):
         web.close()
 
 
+def refused(reply: Told, message: str, reach: Reach = Reach()) -> QueryError:
+    """What is raised when this comes back."""
+    with Api(lambda _a: reply) as api, pytest.raises(QueryError, match=message) as caught:
+        asked(api, reach=reach)
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
