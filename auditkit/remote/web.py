@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import socket
 import ssl
 import threading
@@ -24,6 +25,8 @@ REPEATABLE = (307, 308)
 BUSY = (408, 425, 429)
 TOO_MUCH = (400, 413, 422)
 DENIED = (401, 403, 407)
+WATCH = 0.1
+"""Seconds between looks at what takes too long."""
 SHOWN = 160
 """Characters of a foreign reply that an error line repeats."""
 
@@ -61,6 +64,8 @@ class Web:
         self._trusted = _trusted(reach)
         self._mine = threading.local()
         self._clients: list[httpx.Client] = []
+        self._lines: list[_Line] = []
+        self._closed = threading.Event()
         for name in ("httpx", "httpcore"):  # they would log addresses with their secrets
             logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -80,8 +85,16 @@ class Web:
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
+        self._closed.set()
         while self._clients:
             self._clients.pop().close()
+
+    def _watch(self) -> None:
+        """In a thread of its own: cut every line whose time is over."""
+        while not self._closed.wait(WATCH):
+            for line in list(self._lines):
+                if time.monotonic() > line.deadline:
+                    line.cut()
 
     def _asked(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         deadline = time.monotonic() + self._reach.timeout
@@ -101,9 +114,7 @@ class Web:
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], deadline: float
     ) -> tuple[int, dict[str, str], bytes]:
         client = self._client()
-        watch = threading.Timer(deadline - time.monotonic(), self._mine.line.cut)
-        watch.daemon = True
-        watch.start()
+        self._mine.line.deadline = deadline
         try:
             request = client.build_request(
                 method,
@@ -122,7 +133,7 @@ class Web:
         except (httpx.TransportError, OSError) as error:
             raise self._out_of_reach(error, deadline) from error
         finally:
-            watch.cancel()
+            self._mine.line.deadline = math.inf
         return response.status_code, dict(response.headers), content
 
     def _out_of_reach(self, error: Exception, deadline: float) -> QueryError:
@@ -146,6 +157,9 @@ class Web:
     def _client(self) -> httpx.Client:
         if not hasattr(self._mine, "client"):
             self._mine.line = _Line()
+            if not self._lines:
+                threading.Thread(target=self._watch, daemon=True).start()
+            self._lines.append(self._mine.line)
             self._mine.client = httpx.Client(
                 verify=self._trusted,
                 trust_env=False,
@@ -194,6 +208,8 @@ class _Line:
 
     def __init__(self) -> None:
         self._stream: Any = None
+        self.deadline = math.inf
+        """When it is cut, by the monotonic clock."""
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Told by the client at each step; a new connection is remembered."""
