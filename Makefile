@@ -6,10 +6,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 ZOO ?= zoo
 
-.PHONY: help demo test lint types arch bench benchmark calibration smoke format clean
+.PHONY: help demo test test-servers lint types arch bench benchmark calibration smoke format clean
 
 help:  ## List these commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/.ready: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,9 @@ demo: $(VENV)/.ready  ## Train an owner and suspects on handwritten digits, then
 
 test: lint types arch $(VENV)/.ready  ## Everything CI runs: lint, types, import contracts, tests
 	$(VENV)/bin/pytest
+
+test-servers: $(VENV)/.ready  ## Against MLServer, Triton, KServe, LitServe, BentoML (downloads 2 GB)
+	$(VENV)/bin/pytest tests/servers -m servers -n 0
 
 lint: $(VENV)/.ready  ## ruff
 	$(VENV)/bin/ruff check .
