@@ -134,6 +134,7 @@ def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
         "families": list(made.families),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
+        "transports": dict(made.transports),
         "terms": asdict(bundle.terms),
         "references": references,
         "versions": dict(bundle.versions),
@@ -203,6 +204,10 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
         },
         discrimination=Discrimination(take(manifest, "discrimination", str)),
         reason=take(manifest, "reason", str),
+        transports={
+            str(name): take({"share": share}, "share", float)
+            for name, share in take(manifest, "transports", dict).items()
+        },
     )
     references = tuple(
         _unpacked_reference(number, record, tensors, made)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from auditkit.errors import FingerprintError
 
+ROBUST = ("jpeg", "resize")
+
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
@@ -30,6 +32,14 @@ class Order:
     seed: int = 0
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
+    robust: tuple[str, ...] = ()
+    """Of `ROBUST`: what core points are to survive on their way."""
+
+    def __post_init__(self) -> None:
+        odd = [name for name in self.robust if name not in ROBUST]
+        if odd or len(set(self.robust)) < len(self.robust):
+            got = ",".join(self.robust)
+            raise FingerprintError(f"--robust wants some of {', '.join(ROBUST)}, got {got!r}")
 
 
 def split_method(text: str) -> tuple[str, Mapping[str, str]]:

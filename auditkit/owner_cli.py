@@ -34,6 +34,9 @@ def fingerprint(
     method: Annotated[
         str, typer.Option(help="See `auditkit methods`; NAME or NAME:setting=value,…")
     ] = "deepcore",
+    robust: Annotated[
+        str, typer.Option(help="What core points survive on their way: jpeg, resize or both.")
+    ] = "",
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -48,7 +51,8 @@ def fingerprint(
     path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = _facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, samples, method, points, seed, device, facts)
+        ways = tuple(name.strip() for name in robust.split(",") if name.strip())
+        order = Order(model, weights, samples, method, points, seed, device, facts, ways)
         made = pipeline.fingerprint(order, progress)
         bundle.write(made, path)
     if not quiet:

@@ -49,6 +49,7 @@ def summary(bundle: Bundle) -> BundleSummary:
         references=Counter(reference.kind for reference in bundle.references),
         created=bundle.created,
         terms=bundle.terms,
+        transports=made.transports,
     )
 
 

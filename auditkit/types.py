@@ -174,10 +174,14 @@ class Fingerprint:
     discrimination: Discrimination
     reason: str  # one line: the measurement behind `discrimination`
     lead: str = "label_similarity"  # the identification that answers are weighed with first
+    transports: Mapping[str, float] = field(default_factory=dict)
+    """Way of travelling -> share of core points that keep the owner's label on it."""
 
     def __post_init__(self) -> None:
         if CORE not in self.families:
             raise ValueError(f"a fingerprint has a family {CORE!r}, got {sorted(self.families)}")
+        if not all(0 <= share <= 1 for share in self.transports.values()):
+            raise ValueError(f"shares of points lie within 0..1: {dict(self.transports)}")
         lower, upper = self.spec.bounds()
         for name, family in self.families.items():
             if family.points.shape[1:] != self.spec.shape:

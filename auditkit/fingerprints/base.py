@@ -12,6 +12,7 @@ from auditkit.owner.domain import Owner, sample_labels, snapped
 from auditkit.owner.samples import Samples
 from auditkit.owner.shadows import Shadows
 from auditkit.owner.standins import StandIn
+from auditkit.owner.transports import Transport
 from auditkit.owner.uniqueness import label_uniqueness
 from auditkit.types import Access, Discrimination, FloatArray
 
@@ -43,6 +44,7 @@ class Request:
     progress: Progress
     shadows: Shadows | None = None  # only for methods that need them
     options: Mapping[str, str] = field(default_factory=dict)  # settings other than the defaults
+    ways: tuple[Transport, ...] = ()  # that the points are to survive
 
     def naturals(self) -> tuple[Tensor, Tensor]:
         """Samples (n, *shape) in the owner's domain, images on the 8-bit grid, and labels (n,).
@@ -107,6 +109,8 @@ class Method:
     """The identification that the paper weighs answers with."""
     access: Access = Access.LABEL
     """The least that a suspect must reveal for that."""
+    travels: bool = False
+    """Whether it finds points that survive the ways it is given."""
 
     def __call__(self, request: Request) -> Findings:
         """Find up to `request.count` points.
@@ -130,6 +134,8 @@ class Method:
     def _check_needs(self, request: Request) -> None:
         if self.needs and request.samples is None:
             raise FingerprintError(f"this method needs {' and '.join(self.needs)}; add --samples")
+        if request.ways and not self.travels:
+            raise FingerprintError("this method makes no robust points; take out --robust")
         if Need.LABELS in self.needs and request.samples and request.samples.y is None:
             raise FingerprintError(
                 "this method needs labelled samples; give an npz of x and y, or one folder a class"

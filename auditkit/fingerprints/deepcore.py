@@ -25,6 +25,7 @@ from auditkit.owner.climb import Climb, Gait
 from auditkit.owner.copies import Copy, copy_labels, tuned_copies, working_copies
 from auditkit.owner.domain import sample_labels, snapped
 from auditkit.owner.standins import StandIn
+from auditkit.owner.transports import surviving
 from auditkit.types import Discrimination
 
 __all__ = ["deepcore"]
@@ -82,6 +83,7 @@ class _Task:
             bound,
             self.unit,
             gait,
+            self.request.ways if pressed else (),
         )
 
 
@@ -214,6 +216,7 @@ def _deeper_and_deeper(task: _Task, bound: float) -> Iterator[_Candidates]:
         points = snapped(climb.points[arrived], task.request.owner.spec)
         targets = climb.targets[arrived]
         still = task.request.owner.answers(points).argmax(1) == targets
+        still &= surviving(task.request.owner, points, targets, task.request.ways)
         points, targets = points[still], targets[still]
         kept = copy_labels(task.request.owner, points, task.copies) == targets
         yield _Candidates(level, bound, points, targets, kept, _shares(task, probe, level))
@@ -309,5 +312,8 @@ def _judged(task: _Task, candidates: _Candidates, chosen: Tensor) -> tuple[Discr
 
 
 deepcore = Method(
-    find_core_points, Settings, "Sun, Zhang, Li: DeepCore (ECML PKDD 2025), arXiv 2411.00380"
+    find_core_points,
+    Settings,
+    "Sun, Zhang, Li: DeepCore (ECML PKDD 2025), arXiv 2411.00380",
+    travels=True,
 )

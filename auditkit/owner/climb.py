@@ -9,6 +9,10 @@ from torch import Tensor
 
 from auditkit.owner.domain import Owner
 from auditkit.owner.standins import StandIn
+from auditkit.owner.transports import Transport
+
+KEPT = 0.5
+"""Share of its depth that a point is to have after a transport."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Climb:
         bound: Greatest change of a start, as a share of the input range.
         unit: The margin that counts as 1, in the owner's scores.
         gait: Steps, rate and pressure.
+        ways: Transports that the points are to survive, half as deep as without.
     """
 
     def __init__(
@@ -49,9 +54,10 @@ class Climb:
         bound: float,
         unit: float,
         gait: Gait,
+        ways: tuple[Transport, ...] = (),
     ) -> None:
         self.owner, self.targets, self.strangers = owner, targets, strangers
-        self.unit, self.gait = unit, gait
+        self.unit, self.gait, self.ways = unit, gait, ways
         lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
         self.lower = torch.maximum(starts - bound * (upper - lower), lower)
         self.upper = torch.minimum(starts + bound * (upper - lower), upper)
@@ -80,9 +86,10 @@ class Climb:
         targets = self.targets[alive]
         depth = margins(self.owner.scores(points), targets) / self.unit
         exposure = self._exposure(points, targets)
-        gain = depth - self.gait.pressure * exposure
+        left = self._left_on_the_way(points, targets, level)
+        gain = depth - self.gait.pressure * exposure - left
         (slope,) = torch.autograd.grad(gain.sum(), points)
-        going = (depth < level) | (exposure > 0)
+        going = (depth < level) | (exposure > 0) | (left > 0)
         self._move(alive[going], slope[going])
         return alive[going]
 
@@ -96,6 +103,14 @@ class Climb:
             for stranger in self.strangers
         ]
         return torch.stack(distances).relu().mean(0)
+
+    def _left_on_the_way(self, points: Tensor, targets: Tensor, level: float) -> Tensor:
+        """(n,): how much depth is missing after the transports, in units, summed over them."""
+        missing = torch.zeros(len(points), device=points.device)
+        for way in self.ways:
+            depth = margins(self.owner.scores(way(points)), targets) / self.unit
+            missing = missing + (KEPT * level - depth).relu()
+        return missing
 
     def _move(self, rows: Tensor, slope: Tensor) -> None:
         self._step += 1

@@ -13,6 +13,7 @@ from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.samples import Samples, read_samples
 from auditkit.owner.shadows import Shadows, train_shadows
 from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train_standins
+from auditkit.owner.transports import robust_transports, survival
 from auditkit.registry import load
 from auditkit.types import (
     CONTROL,
@@ -42,14 +43,18 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
     model = load_model(order.model, order.weights, device)
     owner, samples = place(model, order.facts, raw, device)
     strangers = _strangers(owner, samples, order.seed, progress)
+    ways = robust_transports(owner.spec, order.robust)
     shadows = None
     if Need.SHADOWS in method.needs and samples is not None:
         shadows = _shadows(owner, samples, strangers, order.seed, progress)
     found = method(
-        Request(owner, samples, strangers, order.points, order.seed, progress, shadows, options)
+        Request(
+            owner, samples, strangers, order.points, order.seed, progress, shadows, options, ways
+        )
     )
     families = _families(owner, samples, strangers, found)
-    parameters = {**found.parameters, **_sample_facts(owner, samples)}
+    robust = {"robust": list(order.robust)} if order.robust else {}
+    parameters = {**found.parameters, **robust, **_sample_facts(owner, samples)}
     fingerprint = Fingerprint(
         name,
         parameters,
@@ -60,6 +65,7 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
         found.discrimination,
         found.reason,
         method.lead,
+        survival(owner, owner.tensor(families[CORE].points)),
     )
     references = [_reference(stranger, owner, families, order.seed) for stranger in strangers]
     return fingerprint, references

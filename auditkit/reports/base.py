@@ -23,6 +23,14 @@ class BundleSummary:
     references: Mapping[ReferenceKind, int]
     created: str
     terms: Terms = field(default_factory=Terms)
+    transports: Mapping[str, float] = field(default_factory=dict)
+
+    def travelled(self) -> str:
+        """What the points lose on their way, in a line; empty where that was not measured."""
+        if not self.transports:
+            return ""
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.transports.items())
+        return f"Core points that keep the owner's label on the way to a suspect: {shares}."
 
 
 @dataclass(frozen=True, slots=True)

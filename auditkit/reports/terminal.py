@@ -219,6 +219,8 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
         f"{known[ReferenceKind.STAND_IN]}.",
         limit=600,
     )
+    if bundle.transports:
+        yield _line(bundle.travelled(), limit=300)
 
 
 def _batch(report: Report) -> Iterator[str]:
