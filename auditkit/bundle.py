@@ -134,7 +134,7 @@ def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
         "families": list(made.families),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
-        "transports": dict(made.transports),
+        **({"transports": dict(made.transports)} if made.transports else {}),
         "terms": asdict(bundle.terms),
         "references": references,
         "versions": dict(bundle.versions),
@@ -206,7 +206,7 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
         reason=take(manifest, "reason", str),
         transports={
             str(name): take({"share": share}, "share", float)
-            for name, share in take(manifest, "transports", dict).items()
+            for name, share in take({"transports": {}} | dict(manifest), "transports", dict).items()
         },
     )
     references = tuple(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditkit.types import Access, Decision, ReferenceKind, SuspectRecord
+from auditkit.types import Access, Decision, ReferenceKind, SuspectRecord, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,14 @@ class Comparison:
     likelihood_ratio: float
     sequential: bool
     """Whether every answer was looked at as it came."""
+
+    def clearance_needed(self, terms: Terms) -> float:
+        """The clearance that an accusation takes: half of it of who is asked one by one.
+
+        There the references' furthest of all looks is compared with the suspect's of the looks so
+        far, which already holds every accusation back.
+        """
+        return terms.clearance / 2 if self.sequential else terms.clearance
 
 
 @dataclass(frozen=True, slots=True)

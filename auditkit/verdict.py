@@ -113,11 +113,12 @@ def _compared(found: Comparison, terms: Terms) -> Said:
             f"like neither: closer to the owner than independent models ({numbers}) and further "
             f"than copies ({others}); evasion, a copy of an unknown kind, or another task",
         )
-    if like_none and found.clearance < terms.clearance:
+    wanted = found.clearance_needed(terms)
+    if like_none and found.clearance < wanted:
         return (
             Decision.INCONCLUSIVE,
             f"closer to the owner than every independent model ({numbers}), but by only "
-            f"{found.clearance:.1f} of their standard deviations ({terms.clearance:g} is needed)",
+            f"{found.clearance:.1f} of their standard deviations ({wanted:g} is needed)",
         )
     if like_none:
         return (
@@ -187,9 +188,9 @@ def _undiscriminating(fingerprint: Fingerprint) -> str | None:
 
 
 def _partial(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
-    if evidence.asked is None:
-        return None
     total = sum(len(family) for family in fingerprint.families.values())
+    if evidence.asked is None or evidence.asked == total:
+        return None
     return (
         f"only {evidence.asked} of {total} points were asked; thresholds count for all of them, "
         "less carries a verdict only with reference models (auditkit calibrate)"

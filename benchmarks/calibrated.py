@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from auditkit import pipeline
 from auditkit.asking import OPENING
 from auditkit.bundle import Bundle
+from auditkit.calibration.conformal import needed
 from auditkit.calibration.intervals import exact
 from auditkit.outcomes import Verdict
 from auditkit.types import (
     Access,
-    Answers,
     Decision,
 )
 from benchmarks.splits import (
@@ -71,7 +71,10 @@ def main() -> None:
         rows = [row for one in heard for row in _judged(one, access, options.seed)]
         print(f"\n## {access}\n\n{_verdicts(rows)}\n\n{_rates(rows)}", flush=True)
         print(f"\n{_unrepresented(heard, access, options.seed)}", flush=True)
-    print(f"\n{_one_by_one(heard, options.seed)}")
+    for access in options.access:
+        print(
+            f"\n## {access}, one by one\n\n{_one_by_one(heard, access, options.seed)}", flush=True
+        )
 
 
 def _judged(heard: Heard, access: Access, seed: int) -> Iterator[Row]:
@@ -164,27 +167,29 @@ class _Told:
 
     digest, identity, runtime, batch, lanes = "sha256:told", "told", {"kept": "answers"}, 100, 1
 
-    def __init__(self, bundle: Bundle, answers: Answers) -> None:
+    def __init__(self, bundle: Bundle, rows: NDArray[np.float64]) -> None:
         points, _ = pipeline.layout(bundle)
-        self._rows = {p.tobytes(): label for p, label in zip(points, answers.labels, strict=True)}
+        self._rows = {point.tobytes(): row for point, row in zip(points, rows, strict=True)}
 
-    def answer(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
+    def answer(self, points: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.array([self._rows[point.tobytes()] for point in points])
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def _one_by_one(heard: Sequence[Heard], seed: int) -> str:
-    """Labels only."""
+def _one_by_one(heard: Sequence[Heard], access: Access, seed: int) -> str:
+    """Only where there are references enough for a verdict on the way."""
     queries, decisions = defaultdict(list), defaultdict(Counter)
     for one in heard:
         for number, split in enumerate(splits(one, seed)):
             bundle = calibrated(one, split)
+            if min(map(len, (split.copies, split.independent))) < needed(bundle.terms.acquit):
+                continue
             innocents = [r for r in split.held_out if r.owner != one.owner.name][:LOOKED_AT]
             copies = [r for r in split.held_out if r.owner == one.owner.name and not r.broken]
             for record in (*copies, *(innocents if number == 0 else ())):
-                verdict = _sequential(one, bundle, record)
+                verdict = _sequential(one, bundle, record, access)
                 queries[column(one, record)].append(verdict.queries)
                 decisions[column(one, record)][verdict.decision] += 1
     lines = [
@@ -198,11 +203,11 @@ def _one_by_one(heard: Sequence[Heard], seed: int) -> str:
     return "\n".join(lines)
 
 
-def _sequential(heard: Heard, bundle: Bundle, record: Record) -> Verdict:
-    said = heard.answers[record.name].answers
-    labels = Answers(np.concatenate([part.labels for part in said.values()]))
-    told, record_of = _Told(bundle, labels), heard.answers[record.name].suspect
-    interview = pipeline.met(bundle, told, record_of, Access.LABEL)
+def _sequential(heard: Heard, bundle: Bundle, record: Record, access: Access) -> Verdict:
+    said = heard.answers[record.name].answers.values()
+    rows = np.exp(np.concatenate([part.scores for part in said if part.scores is not None]))
+    told, record_of = _Told(bundle, rows), heard.answers[record.name].suspect
+    interview = pipeline.met(bundle, told, record_of, access)
     interview.ask(interview.controls(OPENING), pipeline.silent)
     return pipeline.judge(bundle, pipeline.one_by_one(bundle, interview))
 

@@ -118,7 +118,8 @@ def _replicate(job: tuple[Cell, int, np.random.SeedSequence]) -> Rates:
         [_models(rng, cell, HOMOLOGOUS, derived=False), _models(rng, cell, PIRATED, derived=True)]
     )
     derived = np.arange(len(references)) >= HOMOLOGOUS
-    score = learn(Replies(references), derived, look_schedule(cell.points))
+    owner = np.ones(cell.points, np.int64)
+    score = learn(Replies(references), derived, look_schedule(cell.points), owner)
     innocents, copies = (_models(rng, cell, count, derived=kind) for kind in (False, True))
     innocent, innocent_by_looking = _tested(score, innocents)
     copy, copy_by_looking = _tested(score, copies)
@@ -155,11 +156,16 @@ def _tested(score: Score, suspects: NDArray[np.int64]) -> tuple[Tested, Tested]:
 
     The last look's score is the one that is learnt for a single look.
     """
-    scores = score.of(Replies(suspects), suspects.shape[1])[:, :, :-1]
-    last = replace(score, looks=score.looks[-1:])
+    asked = suspects.shape[1]
+    scores = score.of(Replies(suspects), asked)[:, :, :-1]
+    none = np.zeros((1, 1, 1))
+    last = replace(score, looks=score.looks[-1:], owner=np.full(asked, -1))
+    agreement = score.agreement(Replies(suspects), asked)
     return (
-        _ranked(score.derived, last.furthest(scores[-1:]), last.furthest(score.own[-1:])),
-        _ranked(score.derived, score.furthest(scores), score.furthest(score.own)),
+        _ranked(
+            score.derived, last.furthest(scores[-1:], none), last.furthest(score.own[-1:], none[0])
+        ),
+        _ranked(score.derived, score.furthest(scores, agreement), score.own_furthest()),
     )
 
 

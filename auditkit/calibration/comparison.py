@@ -14,6 +14,7 @@ from auditkit.calibration.similarity import Replies, replies
 from auditkit.inputs import order_of
 from auditkit.outcomes import Comparison
 from auditkit.types import (
+    CORE,
     Access,
     Evidence,
     Fingerprint,
@@ -84,8 +85,20 @@ def learnt(
     order, families = order_of(fingerprint), tuple(fingerprint.families)
     models = replies([reference.answers for reference in references], families, order, access)
     derived = np.array([r.kind is ReferenceKind.PIRATED for r in references], bool)
-    looks = look_schedule(len(order)) if sequential else np.array([len(order)])
-    return learn(models, derived, looks)
+    if not sequential:
+        return learn(models, derived, np.array([len(order)]), np.full(len(order), -1))
+    return learn(models, derived, look_schedule(len(order)), _core_labels(fingerprint)[order])
+
+
+def _core_labels(fingerprint: Fingerprint) -> IntArray:
+    """(points,) the owner's labels of core points, -1 for those of other families."""
+    labels: IntArray = np.concatenate(
+        [
+            family.labels if name == CORE else np.full(len(family), -1)
+            for name, family in fingerprint.families.items()
+        ]
+    )
+    return labels
 
 
 def _compared(
@@ -94,7 +107,8 @@ def _compared(
     looks = asked or len(owner)
     scores = score.of(suspect, looks)[:, 0]
     derived = score.derived
-    reached, own = score.furthest(scores[:, :-1]), score.furthest(score.own)
+    agreement = score.agreement(suspect, looks)[:, 0]
+    reached, own = score.furthest(scores[:, :-1], agreement), score.own_furthest()
     lost = reached <= own + TIE
     homologous, pirated = int((~derived).sum()), int(derived.sum())
     return Comparison(

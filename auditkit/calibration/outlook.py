@@ -9,7 +9,7 @@ from auditkit.bundle import Bundle
 from auditkit.calibration.comparison import FEWEST, TIE, comparable, learnt
 from auditkit.calibration.conformal import Support, needed, p_value, support
 from auditkit.calibration.intervals import exact
-from auditkit.calibration.score import SETTLING, Score
+from auditkit.calibration.score import Score
 from auditkit.types import Access, BoolArray, ReferenceKind
 
 
@@ -84,9 +84,9 @@ def _first_looks(score: Score, members: BoolArray, level: float) -> list[int | N
 
     An estimate: references of the other kind are compared by scores that these helped to learn.
     """
-    sign = 1.0 if score.derived[members].all() else -1.0
-    weights = np.sqrt(score.looks / (score.looks + SETTLING))[:, None]
-    reached = np.maximum.accumulate((1 + sign * score.own) * weights, axis=0)
+    towards_owner = score.derived[members].all()
+    distances = score.from_homologous(score.own, score.agreed) if towards_owner else 1 - score.own
+    reached = np.maximum.accumulate(score.weighed(distances), axis=0)
     bars = reached[-1, ~members]
     found: list[int | None] = []
     for model in np.flatnonzero(members):

@@ -4,7 +4,9 @@ Kernel ridge regression of the reference models' kind (1 derived, -1 independent
 answer (`similarity`), both kinds counting the same. What a point is worth, which points are worth
 nothing, and how families of points are weighed against each other all come out of that: a suspect's
 score is the sum of a fixed worth for each answer it can give. Who is asked one by one is scored at
-fixed looks, each by a score of its own that was learnt from the points so far.
+fixed looks, each by a score of its own that was learnt from the points so far. At early looks that
+is mostly chance, so how far somebody is from independent models is then measured by plain agreement
+with the owner on core points as well, beyond the references' usual agreement.
 
 Cross-fitting: for each reference there is also the score that was learnt without it, and only by
 that one is it compared with a suspect (`conformal` has the p-values). All of them follow from one
@@ -24,10 +26,14 @@ from auditkit.types import BoolArray, IntArray
 Array = NDArray[np.float64]
 RIDGE, FEW = 1e-3, 60
 """Ridge for all points, as a share of a model's likeness to itself; doubled at so many points."""
-FIRST, STEP, GROWTH = 10, 5, 1.1
-"""Looks: after so many points, then after 5 more or a tenth more, whichever is later."""
-SETTLING = 20
+FIRST, STEP, GROWTH = 10, 2, 1.1
+"""Looks: after so many points, then after 2 more or a tenth more, whichever is later."""
+SETTLING = 10
 """Points after which a look counts 0.7 of one after all: early scores are mostly chance."""
+LEAST_ROOM = 1e-3
+"""Least distance between the references' usual agreement and a copy's."""
+PLAIN = 0.6
+"""Share of plain agreement in the distance of who is asked one by one; 0 where all is asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +48,9 @@ class Score:
     )
     constants: Array  # (looks, n + 1)
     own: Array  # (looks, n): each reference's score by what was learnt without it
+    owner: IntArray  # (points,): its labels where plain agreement with it counts, -1 elsewhere
+    agreed: Array  # (looks, n): each reference's share of agreement with them, 0..1
+    usual: Array  # (looks, n): the mean of the other homologous references' shares
 
     def of(self, suspects: Replies, asked: int) -> Array:
         """(looks, suspects, n + 1): their scores at each look within the first points asked."""
@@ -56,17 +65,45 @@ class Score:
         result: Array = np.array(scores).reshape(shape)
         return result
 
-    def furthest(self, scores: Array) -> Array:
+    def agreement(self, suspects: Replies, asked: int) -> Array:
+        """(looks, suspects, 1): their share of agreement with the owner, 0..1."""
+        return _agreement(suspects, self.owner, self.looks[self.looks <= asked])[..., None]
+
+    def from_homologous(self, scores: Array, agreement: Array) -> Array:
+        """(looks, …, n): distances from independent models, about 0 for them and 2 for copies.
+
+        Args:
+            scores: (looks, …, n) at the first so many looks, by the score of each column.
+            agreement: Shares of agreement with the owner that broadcast against them.
+        """
+        learnt = 1 + scores
+        if not (self.owner >= 0).any():
+            return learnt
+        usual = self.usual[: len(scores)].reshape(len(scores), *(1,) * (scores.ndim - 2), -1)
+        plain = 2 * (agreement - usual) / np.maximum(1 - usual, LEAST_ROOM)
+        result: Array = learnt + PLAIN * (plain - learnt)
+        return result
+
+    def weighed(self, distances: Array) -> Array:
+        """(looks, …): distances at the first so many looks, the early ones counting less."""
+        looks = self.looks[: len(distances)].reshape(-1, *(1,) * (distances.ndim - 1))
+        result: Array = distances * np.sqrt(looks / (looks + SETTLING))
+        return result
+
+    def furthest(self, scores: Array, agreement: Array) -> Array:
         """(…, n) how far models ever came from each column's kind towards the other.
 
         Args:
             scores: (looks, …, n) at the first so many looks, by the score of each column.
+            agreement: Shares of agreement with the owner that broadcast against them.
         """
-        looks = self.looks[: len(scores)].reshape(-1, *(1,) * (scores.ndim - 1))
-        distance = 1 + np.where(self.derived, -1.0, 1.0) * scores
-        weighed = distance * np.sqrt(looks / (looks + SETTLING))
-        result: Array = weighed.max(axis=0, initial=-np.inf)
+        distances = np.where(self.derived, 1 - scores, self.from_homologous(scores, agreement))
+        result: Array = self.weighed(distances).max(axis=0, initial=-np.inf)
         return result
+
+    def own_furthest(self) -> Array:
+        """(n,) the references' own, each by what was learnt without it."""
+        return self.furthest(self.own, self.agreed)
 
 
 def look_schedule(points: int) -> IntArray:
@@ -78,13 +115,14 @@ def look_schedule(points: int) -> IntArray:
     return np.array([*looks, points], np.int64)
 
 
-def learn(references: Replies, derived: BoolArray, looks: IntArray) -> Score:
+def learn(references: Replies, derived: BoolArray, looks: IntArray, owner: IntArray) -> Score:
     """Learn the scores from at least two references of each kind.
 
     Args:
         references: Of n models.
         derived: (n,) which of them are derived from the owner.
         looks: After how many points, rising.
+        owner: (points,) its labels where plain agreement with it counts, -1 elsewhere.
     """
     size = len(derived)
     likeness, start = np.zeros((size, size)), 0
@@ -96,7 +134,28 @@ def learn(references: Replies, derived: BoolArray, looks: IntArray) -> Score:
         weights = coefficients[number, :-1, :-1]
         own[number] = (likeness / look * weights.T).sum(axis=1) + coefficients[number, -1, :-1]
         start = look
-    return Score(references, derived, looks, coefficients[:, :-1], coefficients[:, -1], own)
+    agreed = _agreement(references, owner, looks)
+    others = np.where(derived, (~derived).sum(), (~derived).sum() - 1)
+    usual = agreed[:, ~derived].sum(axis=1, keepdims=True) - np.where(derived, 0.0, agreed)
+    return Score(
+        references,
+        derived,
+        looks,
+        coefficients[:, :-1],
+        coefficients[:, -1],
+        own,
+        owner,
+        agreed,
+        usual / others,
+    )
+
+
+def _agreement(models: Replies, owner: IntArray, looks: IntArray) -> Array:
+    """(looks, models): share of the points that count, within each look; 0 where none does."""
+    counted = np.cumsum(owner >= 0)[looks - 1]
+    same = np.cumsum((models.labels == owner) & (owner >= 0), axis=1)[:, looks - 1]
+    shares: Array = (same / np.maximum(counted, 1)).T
+    return shares
 
 
 def left_out(likeness: Array, derived: BoolArray, ridge: float) -> Array:

@@ -240,9 +240,11 @@ def test_looks_rise_to_the_last_point(points):
 def test_going_on_takes_nothing_back():
     """Who once came far stays so far at every later look, on both sides."""
     rng, derived = np.random.default_rng(4), np.arange(15) >= 10
-    score = learn(replies(rng, [0.5] * 10 + [0.9] * 5, 60), derived, look_schedule(60))
-    scores = score.of(replies(rng, [0.2, 0.5, 0.9], 60), 60)[:, :, :-1]
-    reached = [score.furthest(scores[:looks]) for looks in range(1, len(scores) + 1)]
+    owner = np.ones(60, np.int64)
+    score = learn(replies(rng, [0.5] * 10 + [0.9] * 5, 60), derived, look_schedule(60), owner)
+    suspects = replies(rng, [0.2, 0.5, 0.9], 60)
+    scores, agreement = score.of(suspects, 60)[:, :, :-1], score.agreement(suspects, 60)
+    reached = [score.furthest(scores[:n], agreement[:n]) for n in range(1, len(scores) + 1)]
     assert (np.diff(reached, axis=0) >= 0).all()
     assert (np.diff(reached, axis=0) > 0).any()
     assert (np.diff(reached, axis=0) == 0).any()
@@ -261,9 +263,10 @@ def test_innocents_pass_no_more_often_than_promised(rho, *, sequential):
         suspects = replies(rng, shares[count:], points)
         derived = np.arange(count + 6) >= count
         looks = look_schedule(points) if sequential else np.array([points])
-        score = learn(models, derived, looks)
-        reached = score.furthest(score.of(suspects, points)[:, :, :-1])
-        lost = reached <= score.furthest(score.own) + 1e-12
+        score = learn(models, derived, looks, np.full(points, 1 if sequential else -1))
+        agreement = score.agreement(suspects, points)
+        reached = score.furthest(score.of(suspects, points)[:, :, :-1], agreement)
+        lost = reached <= score.own_furthest() + 1e-12
         p_values = [p_value(int(n), count) for n in lost[:, ~derived].sum(axis=1)]
         passed += sum(p <= floor(count) for p in p_values)
         tried += len(p_values)
