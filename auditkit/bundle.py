@@ -102,7 +102,7 @@ def with_terms(
     """The same bundle with other terms (see `Terms`); None keeps one.
 
     Raises:
-        CalibrationError: A level outside 0..1, or a negative clearance.
+        CalibrationError: A level or a clearance outside 0..1.
     """
     given = {"accuse": accuse, "acquit": acquit, "clearance": clearance}
     changed = {name: value for name, value in given.items() if value is not None}
@@ -110,7 +110,7 @@ def with_terms(
         return replace(bundle, terms=replace(bundle.terms, **changed))
     except ValueError as error:
         raise CalibrationError(
-            f"levels lie between 0 and 1 and a clearance is not negative, got {changed}"
+            f"levels and the clearance lie between 0 and 1, got {changed}"
         ) from error
 
 

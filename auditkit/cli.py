@@ -74,7 +74,9 @@ def calibrate(
     ] = None,
     clearance: Annotated[
         float | None,
-        typer.Option(help="Deviations by which an accused stands clear of innocents; 1.5."),
+        typer.Option(
+            help="Share of the way to the owner that clears innocents; 0.4 unless changed."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The new bundle; else the same file.")

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from auditkit.types import Access, Decision, ReferenceKind, SuspectRecord, Terms
 
+ONE_BY_ONE = 0.75
+"""Of the clearance that an accusation takes otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identification:
@@ -31,7 +34,7 @@ class Comparison:
     p_pirated: float
     """How often a model like the pirated references stays so far from the owner: (0, 1]."""
     clearance: float
-    """Standard deviations to the closest homologous reference; negative within them."""
+    """Of the way from the closest homologous reference to the owner; negative within them."""
     p_erratic: float
     """How often a reference gives so many answers that no other model gives: (0, 1]."""
     likelihood_ratio: float
@@ -39,12 +42,12 @@ class Comparison:
     """Whether every answer was looked at as it came."""
 
     def clearance_needed(self, terms: Terms) -> float:
-        """The clearance that an accusation takes: half of it of who is asked one by one.
+        """The clearance that an accusation takes: less of who is asked one by one.
 
         There the references' furthest of all looks is compared with the suspect's of the looks so
         far, which already holds every accusation back.
         """
-        return terms.clearance / 2 if self.sequential else terms.clearance
+        return ONE_BY_ONE * terms.clearance if self.sequential else terms.clearance
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,12 +244,13 @@ class Terms:
     """An accusation's p-value among homologous references is at most this."""
     acquit: float = 0.05
     """An acquittal's p-value among pirated references is at most this."""
-    clearance: float = 1.5
-    """Standard deviations of the homologous references by which an accused stands clear of them."""
+    clearance: float = 0.4
+    """Share, 0..1, of the way from the closest homologous reference to the owner by which an
+    accused stands clear of it."""
 
     def __post_init__(self) -> None:
-        if not (0 < self.accuse < 1 and 0 < self.acquit < 1 and 0 <= self.clearance < np.inf):
-            raise ValueError(f"levels lie within 0..1 and the clearance is not negative: {self}")
+        if not (0 < self.accuse < 1 and 0 < self.acquit < 1 and 0 <= self.clearance < 1):
+            raise ValueError(f"levels and the clearance lie within 0..1: {self}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,14 +118,14 @@ def _compared(found: Comparison, terms: Terms) -> Said:
         return (
             Decision.INCONCLUSIVE,
             f"closer to the owner than every independent model ({numbers}), but by only "
-            f"{found.clearance:.1f} of their standard deviations ({wanted:g} is needed)",
+            f"{found.clearance:.0%} of the way from there to the owner ({wanted:.0%} are needed)",
         )
     if like_none:
         return (
             Decision.PIRATED,
             f"closer to the owner than every independent model, clear of them by "
-            f"{found.clearance:.1f} of their standard deviations ({numbers}), and like copies "
-            f"({others})",
+            f"{found.clearance:.0%} of the way from there to the owner ({numbers}), and like "
+            f"copies ({others})",
         )
     if unlike_copies:
         return (

@@ -46,8 +46,6 @@ from benchmarks.verdicts import MODIFIED
 from benchmarks.zoo.store import Record
 
 LEVEL = 0.01
-LOOKED_AT = 40
-"""Innocents of each owner that are asked one by one."""
 
 
 class Row(NamedTuple):
@@ -182,13 +180,13 @@ def _one_by_one(heard: Sequence[Heard], access: Access, seed: int) -> str:
     """Only where there are references enough for a verdict on the way."""
     queries, decisions = defaultdict(list), defaultdict(Counter)
     for one in heard:
-        for number, split in enumerate(splits(one, seed)):
+        for split in splits(one, seed):
             bundle = calibrated(one, split)
             if min(map(len, (split.copies, split.independent))) < needed(bundle.terms.acquit):
                 continue
-            innocents = [r for r in split.held_out if r.owner != one.owner.name][:LOOKED_AT]
-            copies = [r for r in split.held_out if r.owner == one.owner.name and not r.broken]
-            for record in (*copies, *(innocents if number == 0 else ())):
+            for record in split.held_out:
+                if record in one.broken:
+                    continue
                 verdict = _sequential(one, bundle, record, access)
                 queries[column(one, record)].append(verdict.queries)
                 decisions[column(one, record)][verdict.decision] += 1

@@ -28,7 +28,7 @@ from auditkit.calibration.comparison import TIE
 from auditkit.calibration.conformal import p_value
 from auditkit.calibration.score import Score, learn, look_schedule
 from auditkit.calibration.similarity import Replies
-from auditkit.types import BoolArray, Terms
+from auditkit.types import Terms
 
 HEADER = (
     "rho",
@@ -159,24 +159,28 @@ def _tested(score: Score, suspects: NDArray[np.int64]) -> tuple[Tested, Tested]:
     asked = suspects.shape[1]
     scores = score.of(Replies(suspects), asked)[:, :, :-1]
     none = np.zeros((1, 1, 1))
-    last = replace(score, looks=score.looks[-1:], owner=np.full(asked, -1))
+    last = replace(
+        score,
+        looks=score.looks[-1:],
+        own=score.own[-1:],
+        owner=np.full(asked, -1),
+        agreed=score.agreed[-1:],
+        usual=score.usual[-1:],
+    )
     agreement = score.agreement(Replies(suspects), asked)
     return (
-        _ranked(
-            score.derived, last.furthest(scores[-1:], none), last.furthest(score.own[-1:], none[0])
-        ),
-        _ranked(score.derived, score.furthest(scores, agreement), score.own_furthest()),
+        _ranked(last, last.furthest(scores[-1:], none)),
+        _ranked(score, score.furthest(scores, agreement)),
     )
 
 
-def _ranked(derived: BoolArray, reached: NDArray[np.float64], own: NDArray[np.float64]) -> Tested:
-    lost, p_values = reached <= own + TIE, []
-    for members in (~derived, derived):
+def _ranked(score: Score, reached: NDArray[np.float64]) -> Tested:
+    lost, p_values = reached <= score.own_furthest() + TIE, []
+    for members in (~score.derived, score.derived):
         models = int(members.sum())
         table = np.array([p_value(losses, models) for losses in range(models + 1)])
         p_values.append(table[lost[:, members].sum(axis=1)])
-    clear = (reached - own)[:, ~derived].min(axis=1) / own[~derived].std()
-    return Tested(*p_values, clear)
+    return Tested(*p_values, score.clearance(reached))
 
 
 if __name__ == "__main__":

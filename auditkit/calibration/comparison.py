@@ -117,7 +117,7 @@ def _compared(
         pirated,
         p_value(int(lost[~derived].sum()), homologous),
         p_value(int(lost[derived].sum()), pirated),
-        float((reached - own)[~derived].min()) / max(float(own[~derived].std()), TIE),
+        float(score.clearance(reached)),
         p_erratic(score.references.labels[:, :looks], suspect.labels[0, :looks], owner[:looks]),
         _ratio(score, scores),
         asked is not None,

@@ -69,5 +69,5 @@ def _support(found: Comparison, terms: Terms) -> Iterator[str]:
         f"{known.models} independent references: no p below {known.floor:.2g}, best level {best}. "
         f"Where a suspect beats them all, at most {known.bound_95:.1%} of such innocents do (95 % "
         f"sure), at most {known.bound_99:.1%} (99 % sure). For an accusation it must also stand "
-        f"clear of them by {found.clearance_needed(terms):g} of their standard deviations."
+        f"clear of them by {found.clearance_needed(terms):.0%} of the way from there to the owner."
     )

@@ -30,9 +30,11 @@ FIRST, STEP, GROWTH = 10, 2, 1.1
 """Looks: after so many points, then after 2 more or a tenth more, whichever is later."""
 SETTLING = 10
 """Points after which a look counts 0.7 of one after all: early scores are mostly chance."""
+OWNER, LEAST_WAY = 2.0, 0.2
+"""How far the owner is from independent models, and the least that is left of that way."""
 LEAST_ROOM = 1e-3
 """Least distance between the references' usual agreement and a copy's."""
-PLAIN = 0.6
+PLAIN = 0.8
 """Share of plain agreement in the distance of who is asked one by one; 0 where all is asked."""
 
 
@@ -104,6 +106,20 @@ class Score:
     def own_furthest(self) -> Array:
         """(n,) the references' own, each by what was learnt without it."""
         return self.furthest(self.own, self.agreed)
+
+    def clearance(self, reached: Array) -> Array:
+        """(…) how clear of the closest homologous reference models stand, negative within them.
+
+        In shares of the way that is left from there to the owner: where innocents come close of
+        themselves, little is left, and less makes the difference.
+
+        Args:
+            reached: (…, n) how far they ever came.
+        """
+        own = self.own_furthest()[~self.derived]
+        ways = np.maximum(OWNER - own, LEAST_WAY)
+        result: Array = ((reached[..., ~self.derived] - own) / ways).min(axis=-1)
+        return result
 
 
 def look_schedule(points: int) -> IntArray:

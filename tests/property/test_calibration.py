@@ -14,7 +14,7 @@ from auditkit.calibration.erratic import p_erratic
 from auditkit.calibration.intervals import exact, upper_bound
 from auditkit.calibration.likelihood import SCALE, ratio, scale_digest, strength
 from auditkit.calibration.multiplicity import benjamini_hochberg, holm
-from auditkit.calibration.score import FIRST, learn, left_out, look_schedule
+from auditkit.calibration.score import FIRST, LEAST_WAY, OWNER, learn, left_out, look_schedule
 from auditkit.calibration.similarity import Replies, alike, degraded
 from auditkit.types import Access
 
@@ -271,3 +271,20 @@ def test_innocents_pass_no_more_often_than_promised(rho, *, sequential):
         passed += sum(p <= floor(count) for p in p_values)
         tried += len(p_values)
     assert passed / tried <= floor(count) + 3 * np.sqrt(floor(count) / 60)
+
+
+@given(st.integers(0, 1000))
+def test_clearance_is_a_share_of_the_way_left_to_the_owner(seed):
+    """The owner's own answers clear the way, the closest reference's none of it, others less."""
+    rng, derived = np.random.default_rng(seed), np.arange(15) >= 10
+    score = learn(
+        replies(rng, [0.3] * 10 + [0.9] * 5, 30), derived, look_schedule(30), np.ones(30, np.int64)
+    )
+    own = score.own_furthest()
+    left = np.maximum(OWNER - own[~derived], LEAST_WAY)
+    for share in (-0.5, 0.0, 0.4, 1.0):
+        reached = own.copy()
+        reached[~derived] += share * left
+        assert score.clearance(reached) == pytest.approx(share)
+    reached[0] = own[0]  # one reference that came as far is enough
+    assert score.clearance(reached) == pytest.approx(0)

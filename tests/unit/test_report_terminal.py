@@ -186,7 +186,7 @@ def compared(**changes) -> Comparison:
         "pirated": 20,
         "p_homologous": 0.01,
         "p_pirated": 0.5,
-        "clearance": 2.5,
+        "clearance": 0.6,
         "p_erratic": 1.0,
         "likelihood_ratio": 80.0,
         "sequential": False,
