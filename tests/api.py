@@ -1,6 +1,7 @@
 """A real HTTP server on this machine whose answers a test chooses."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +34,9 @@ def told(value: object, status: int = 200, **headers: str) -> Told:
 class Api:
     """`with Api(reply) as api:` answers at `api.url` until the block ends."""
 
-    def __init__(self, reply: Callable[[Asked], Told]) -> None:
+    def __init__(
+        self, reply: Callable[[Asked], Told], certificate: ssl.SSLContext | None = None
+    ) -> None:
         self.asked: list[Asked] = []
         owner = self
 
@@ -70,6 +73,9 @@ class Api:
 
         self._server = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            self._server.socket = certificate.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://localhost:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:

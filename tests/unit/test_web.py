@@ -3,10 +3,12 @@
 import gzip
 import logging
 import socket
+import ssl
 import threading
 import time
 
 import pytest
+import trustme
 
 from auditkit.errors import BatchError, QueryError, SuspectError, SuspectLoadError, TransientError
 from auditkit.remote import addresses
@@ -319,3 +321,53 @@ def test_a_proxy_is_used_when_named():
         web = Web("http://127.0.0.1:9", Reach(proxy=proxy.url))
         assert web.get("http://127.0.0.1:9/x").json() == "by proxy"
         web.close()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """Who signs certificates that nobody else trusts."""
+    return trustme.CA()
+
+
+def encrypted(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """A server's side, with a certificate for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def test_certificates_of_strangers_are_refused(authority):
+    """Who is signed by nobody known is not asked; nothing is sent to it."""
+    with (
+        Api(lambda _a: told("ok"), encrypted(authority, "localhost")) as api,
+        pytest.raises(QueryError, match="its certificate is not trusted"),
+    ):
+        asked(api)
+    assert not api.asked
+
+
+def test_an_authority_is_trusted_when_named(authority, tmp_path):
+    """With --ca the same server is asked, by its name though the connection goes to its number."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with Api(lambda _a: told("ok"), encrypted(authority, "localhost")) as api:
+        assert asked(api, reach=Reach(authorities=tmp_path / "ca.pem")).json() == "ok"
+
+
+def test_certificates_for_other_names_are_refused(authority, tmp_path):
+    """A trusted certificate of another host is none for this one."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with (
+        Api(lambda _a: told("ok"), encrypted(authority, "example.org")) as api,
+        pytest.raises(QueryError, match="its certificate is not trusted"),
+    ):
+        asked(api, reach=Reach(authorities=tmp_path / "ca.pem"))
+    assert not api.asked
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_authorities_that_are_none_are_one_line(tmp_path, content):
+    """A wrong --ca is said before anything is asked."""
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(SuspectLoadError, match="holds no certificates; wanted a PEM file"):
+        Web("https://localhost:9/x", Reach(authorities=tmp_path / "ca.pem"))
