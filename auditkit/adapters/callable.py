@@ -6,6 +6,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from auditkit.types import FloatArray, InputSpec
 
 __all__ = ["CallableAdapter"]
 
-
 LANES = 8
+LOOK = 0.5
+"""Seconds between looks at whether an event loop still runs."""
 
 
 class CallableAdapter:
@@ -47,6 +49,8 @@ class CallableAdapter:
             if self._loop is not None:
                 return np.asarray(self._loop.run(self._function(inputs)))
             return np.asarray(self._function(inputs))
+        except QueryError:
+            raise
         except (ConnectionError, TimeoutError) as error:
             raise TransientError(_raised(error)) from error
         except (Exception, SystemExit) as error:  # whoever exits must not choose our exit code
@@ -68,7 +72,11 @@ class _Loop:
 
     def run(self, question: Coroutine[Any, Any, Any]) -> Any:
         """What the coroutine returns; for any thread."""
-        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
+        answer = asyncio.run_coroutine_threadsafe(_kept_in(question), self._loop)
+        while not wait([answer], timeout=LOOK).done:
+            if not self._thread.is_alive():
+                raise QueryError("the suspect stopped the event loop that it was asked in")
+        return answer.result()
 
     def close(self) -> None:
         """End the thread; a second call does nothing."""
@@ -76,6 +84,14 @@ class _Loop:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+
+async def _kept_in(question: Coroutine[Any, Any, Any]) -> Any:
+    """An exit would end the loop, and with it everybody's questions."""
+    try:
+        return await question
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise QueryError(_raised(error)) from error
 
 
 def _raised(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from auditkit.answers import access_of, answers_of, checked, joined
+from auditkit.answers import access_of, answers_of, checked, from_best, joined
 from auditkit.errors import QueryError
 from auditkit.types import Access
 
@@ -109,3 +109,59 @@ def test_whole_numbers_that_are_no_one_hot_rows_are_scores():
     rows = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]], np.float32)
     assert access_of(rows) is Access.LOGITS
     assert access_of(rows[2:]) is Access.LABEL
+
+
+def listed(rows, count, decimals=None):
+    """What a list of the best few becomes."""
+    best = np.argsort(-rows, axis=1, kind="stable")[:, :count]
+    scores = np.take_along_axis(rows, best, axis=1)
+    shown = scores if decimals is None else np.round(scores, decimals)
+    return from_best(best, shown, rows.shape[1])
+
+
+TEN = np.random.default_rng(0).dirichlet(np.full(10, 0.3), size=8)
+
+
+def test_a_list_of_the_best_is_a_row_for_each_class():
+    """The listed keep their probabilities, the rest share what is left."""
+    row = from_best(np.array([[2, 0]]), np.array([[0.6, 0.2]]), 4)
+    np.testing.assert_allclose(row, [[0.2, 0.1, 0.6, 0.1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("count", "decimals", "access"),
+    [
+        (3, None, Access.TOP_K),
+        (5, None, Access.TOP_K),
+        (2, None, Access.LABEL),
+        (1, None, Access.LABEL),
+        (3, 2, Access.LABEL),
+    ],
+)
+def test_lists_of_the_best_are_seen_as_such(count, decimals, access):
+    """Three or more are top-k; fewer, or rounded ones, are used for their labels."""
+    rows = listed(TEN, count, decimals)
+    assert access_of(rows) is access
+    assert rows.argmax(axis=1).tolist() == TEN.argmax(axis=1).tolist()
+
+
+def test_rounded_rows_are_no_list():
+    """Many noughts of rounding are not the rest of a list."""
+    sharp = np.random.default_rng(1).dirichlet(np.full(10, 0.05), size=40)
+    assert access_of(np.round(sharp, 2).astype(np.float32)) is Access.ROUNDED
+
+
+def test_lists_of_other_numbers_are_labels():
+    """Scores that are no probabilities tell the best class alone; NaN tells nothing."""
+    rows = from_best(np.array([[1, 0], [2, 1]]), np.array([[7.0, 3.0], [np.nan, 2.0]]), 3)
+    assert rows.tolist() == [1, -1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([[1, 1]], "names one twice"), ([[-1, 0]], "can't be"), ([[0, 7]], "lists class 7")],
+)
+def test_lists_that_cant_be_are_one_line(labels, message):
+    """A class twice, none, or one of a larger label space."""
+    with pytest.raises(QueryError, match=message):
+        from_best(np.array(labels), np.array([[0.5, 0.3]]), 5)
