@@ -29,7 +29,7 @@ def errors() -> Iterator[None]:
         typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
         raise typer.Exit(COULD_NOT_AUDIT) from error
     except KeyboardInterrupt:
-        typer.echo("auditkit: interrupted; nothing was written", err=True)
+        typer.echo("auditkit: interrupted before the end; no result was written", err=True)
         raise typer.Exit(COULD_NOT_AUDIT) from None
 
 

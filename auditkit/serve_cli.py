@@ -44,8 +44,8 @@ def serve(
     log: Annotated[Path | None, typer.Option(help="Append each request there, as JSON.")] = None,
 ) -> None:
     """Serve an ONNX file on this machine, as an API to try audits against."""
-    from auditkit.manners import Manners
-    from auditkit.serving import Server
+    from auditkit.serving.manners import Manners
+    from auditkit.serving.server import Server
 
     with errors():
         if reveal is Access.ROUNDED and decimals is None:

@@ -19,7 +19,7 @@ from auditkit import adapters
 from auditkit.adapters.base import Options
 from auditkit.errors import SuspectError, SuspectLoadError
 from auditkit.registry import load, names
-from auditkit.serving import Server
+from auditkit.serving.server import Server
 from auditkit.types import CORE
 from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx

@@ -19,10 +19,10 @@ from auditkit.asking import Asking
 from auditkit.courier import Patience
 from auditkit.inputs import point_digest
 from auditkit.journal import Journal
-from auditkit.manners import Manners
 from auditkit.outcomes import Refusal, Verdict
 from auditkit.remote.reach import Reach
-from auditkit.serving import Server
+from auditkit.serving.manners import Manners
+from auditkit.serving.server import Server
 from auditkit.types import Access, Decision
 from tests.api import Api, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from auditkit import bundle as bundles
 from auditkit.cli import app
-from auditkit.manners import Manners
-from auditkit.serving import Server
+from auditkit.serving.manners import Manners
+from auditkit.serving.server import Server
 from auditkit.types import Access
 from tests.api import Api, Asked, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx

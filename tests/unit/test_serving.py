@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditkit.errors import SuspectLoadError
-from auditkit.manners import FAULTS, Luck, Manners, revealed
-from auditkit.serving import LENGTH, Server
+from auditkit.serving.handler import LENGTH
+from auditkit.serving.manners import FAULTS, Luck, Manners, revealed
+from auditkit.serving.server import Server
 from auditkit.types import Access
 from tests.conftest import CLASSES, SHAPE, STRANGER, linear, linear_onnx
 
