@@ -45,7 +45,7 @@ benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBL
 
 calibration: $(VENV)/.ready  ## Error rates: simulated innocents, then the small population in ZOO
 	$(RUN) -m benchmarks.nulls --replicates 1000 --workers 2
-	$(RUN) -m benchmarks.calibrated $(ZOO)
+	$(RUN) -m benchmarks.calibrated $(ZOO) --access label top-k rounded logits
 	$(RUN) -m benchmarks.evasion $(ZOO)
 
 smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
