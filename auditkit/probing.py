@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from auditkit.adapters import split
-from auditkit.errors import QueryError, SuspectLoadError
+from auditkit.errors import QueryError, SuspectLoadError, TransientError
 from auditkit.remote.addresses import parsed, shown
 from auditkit.remote.reach import Reach
 from auditkit.remote.tensors import Port, Served, ports
@@ -42,11 +42,26 @@ def probe(url: str, reach: Reach) -> Found:
             found = look(url, web)
             if found is not None:
                 return found
-        web.get(url)  # whoever is not there at all says so here
+        seen = _seen(url, web)
     finally:
         web.close()
     line = "it speaks no protocol that auditkit knows; edit the description"
-    return Found((line,), None, description(url))
+    return Found((*seen, line), None, description(url))
+
+
+def _seen(url: str, web: Web) -> tuple[str, ...]:
+    """What it says to GET, where it says anything but a page: many take POST alone.
+
+    Raises:
+        TransientError: It is not there at all.
+    """
+    try:
+        web.get(url)
+    except TransientError:
+        raise
+    except QueryError as error:
+        return (f"GET: {error}",)
+    return ()
 
 
 def _grpc(url: str, reach: Reach) -> Found:

@@ -172,6 +172,7 @@ def test_a_predicting_server_s_description_works(here):
             ["OpenAPI: POST /b"],
         ),
         ({"": "hello"}, ["speaks no protocol that auditkit knows"]),
+        ({}, ["GET: answers with status 404", "speaks no protocol that auditkit knows"]),
     ],
 )
 def test_other_servers_get_a_description_to_edit(here, known, lines):
