@@ -161,6 +161,9 @@ def is_journal(path: Path) -> bool:
 def _opened(name: str) -> sqlite3.Connection:
     file = sqlite3.connect(name, timeout=1, check_same_thread=False)
     file.execute("PRAGMA trusted_schema = OFF")
+    tables = [table for (table,) in file.execute("SELECT name FROM sqlite_master")]
+    if tables not in ([], ["entries"]):
+        raise JournalError(f"{name!r} is a database of something else; name another with --journal")
     file.execute("PRAGMA locking_mode = EXCLUSIVE")
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = NORMAL")  # outlives a killed process; not a power cut

@@ -130,6 +130,18 @@ def test_other_files_are_one_line(tmp_path, content):
     assert path.read_bytes() == content
 
 
+def test_databases_of_others_are_left_alone(tmp_path):
+    """A file that some other program keeps is refused, and stays as it is to the byte."""
+    path = tmp_path / "places.sqlite"
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE bookmarks (url TEXT)")
+    file.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="a database of something else"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
 def test_places_that_cant_be_written_are_one_line(tmp_path):
     """A folder that is not there is one line."""
     with pytest.raises(JournalError, match="can't be used"):
