@@ -1,5 +1,7 @@
 """Points are carried in fitting batches, with patience, within the budget, and never twice."""
 
+import json
+import sqlite3
 import threading
 import time
 
@@ -133,6 +135,51 @@ def test_it_waits_as_long_as_asked():
 
     carried(Suspect(once, batch=50)).answer(POINTS)
     assert seen[1] - seen[0] >= 0.3
+
+
+def test_pauses_grow_up_to_the_longest(monkeypatch):
+    """Each try is later than the one before, so that a busy suspect gets air."""
+    pauses, left = [], iter(range(6))
+
+    def busy():
+        if next(left) < 5:
+            raise TransientError("busy")
+
+    pace = Pace(None)
+    monkeypatch.setattr(pace, "pause", pauses.append)
+    patiently(busy, 10, pace)
+    assert pauses == [0.001, 0.002, 0.004, 0.008, 0.01]
+
+
+def test_a_suspect_that_writes_into_its_question_harms_nobody():
+    """Points are the courier's: the second try sends what the first did."""
+    seen = []
+
+    def spoil(points):
+        seen.append(points.copy())
+        points[:] = 0
+        if len(seen) == 1:
+            raise TransientError("busy")
+
+    carried(Suspect(spoil, batch=50)).answer(POINTS)
+    np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_failures_are_in_the_journal(tmp_path):
+    """What was sent in vain is kept with the reason."""
+
+    def refuse(_points):
+        raise QueryError("wrong face")
+
+    journal = Journal(tmp_path / "j")
+    with pytest.raises(QueryError):
+        carried(Suspect(refuse), journal).answer(POINTS[:1])
+    journal.close()
+    with sqlite3.connect(tmp_path / "j") as file:
+        entries = file.execute("SELECT kind, content FROM entries").fetchall()
+    file.close()
+    assert [kind for kind, _ in entries] == ["asked", "failed"]
+    assert json.loads(entries[1][1])["why"] == "wrong face"
 
 
 def test_who_asks_for_an_hour_is_not_waited_for():
