@@ -14,6 +14,8 @@ from auditkit.types import FloatArray, InputSpec
 LARGEST_FILE = 8 << 30
 AT_ONCE = 100
 """Points that a model in this process is asked at once."""
+LANES = 8
+"""Questions under way at once that what lies elsewhere bears."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, Options, one_line
+from auditkit.adapters.base import AT_ONCE, LANES, Options, one_line
 from auditkit.errors import QueryError, SuspectLoadError, TransientError
 from auditkit.inputs import normalised
 from auditkit.types import FloatArray, InputSpec
 
 __all__ = ["CallableAdapter"]
 
-LANES = 8
 LOOK = 0.5
 """Seconds between looks at whether an event loop still runs."""
 

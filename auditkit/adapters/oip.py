@@ -10,19 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import Options
+from auditkit.adapters.base import LANES, Options
 from auditkit.errors import MissingRuntimeError, SuspectMismatchError
 from auditkit.inputs import Arrangement, arrange
 from auditkit.remote.addresses import parsed
-from auditkit.remote.tensors import DTYPES, Port, Served, Wire, answer
+from auditkit.remote.tensors import DTYPES, Port, Served, Wire, answer, points_at_once
 from auditkit.types import FloatArray, InputSpec
 
 __all__ = ["OipAdapter"]
-
-LANES = 8
-LARGEST_REQUEST = 1 << 20
-"""Bytes of numbers in one request, at first."""
-MOST = 32
 
 
 class OipAdapter:
@@ -47,8 +42,7 @@ class OipAdapter:
             "versions": self._wire.hide(served.version)[:60],
         }
         size = self._port.shape[0] if self._port.shape else -1
-        fitting = LARGEST_REQUEST // (4 * int(np.prod(spec.shape)))
-        self.batch = size if size > 0 else max(1, min(MOST, fitting))
+        self.batch = size if size > 0 else points_at_once(spec.shape)
         self.lanes = LANES
         self._fixed = size if size > 0 else 1
 

@@ -11,18 +11,14 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import Options
+from auditkit.adapters.base import LANES, Options
 from auditkit.errors import QueryError
 from auditkit.inputs import Arrangement, arrange
-from auditkit.remote.tensors import answer
+from auditkit.remote.tensors import answer, points_at_once
 from auditkit.remote.web import Web
 from auditkit.types import FloatArray, InputSpec
 
 __all__ = ["PredictAdapter"]
-
-LANES = 8
-LARGEST_REQUEST = 1 << 20
-MOST = 32
 
 
 class PredictAdapter:
@@ -39,8 +35,7 @@ class PredictAdapter:
         except Exception:
             self._web.close()
             raise
-        fitting = LARGEST_REQUEST // (4 * int(np.prod(spec.shape)))
-        self.batch, self.lanes = max(1, min(MOST, fitting)), LANES
+        self.batch, self.lanes = points_at_once(spec.shape), LANES
 
     def _arranged(self, spec: InputSpec, options: Options) -> Arrangement:
         shape = self._declared() or spec.shape

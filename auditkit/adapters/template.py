@@ -12,7 +12,7 @@ import numpy as np
 from jmespath.exceptions import JMESPathError
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import Options, read_file
+from auditkit.adapters.base import LANES, Options, read_file
 from auditkit.answers import from_best
 from auditkit.container import sha256
 from auditkit.errors import QueryError, SuspectLoadError, SuspectMismatchError
@@ -25,7 +25,6 @@ from auditkit.types import FloatArray, InputSpec
 
 __all__ = ["TemplateAdapter"]
 
-LANES = 8
 TYPES = {"npy": "application/octet-stream", "png": "image/png", "jpeg": "image/jpeg"}
 
 

@@ -23,7 +23,14 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "UINT32": np.dtype("<u4"),
     "UINT64": np.dtype("<u8"),
 }
+LARGEST_REQUEST, MOST = 1 << 20, 32
+"""Bytes of numbers, and points, in one request at first."""
 SCORES = ("logit", "prob", "score", "output")
+
+
+def points_at_once(shape: Sequence[int]) -> int:
+    """How many points of this shape go into one request at first."""
+    return max(1, min(MOST, LARGEST_REQUEST // (4 * math.prod(shape))))
 
 
 class Port(NamedTuple):
