@@ -1,5 +1,6 @@
 """Tokens come from the environment or a file, go into requests, and appear nowhere else."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -29,6 +30,10 @@ class Secrets:
         """
         return PLACE.sub(lambda found: self._value(found[1]), text)
 
+    def fill_address(self, url: str) -> str:
+        """The same for an address, where a secret's own signs must not end its place."""
+        return PLACE.sub(lambda found: quote(self._value(found[1]), safe=""), url)
+
     def _value(self, name: str) -> str:
         if name.startswith("file:"):
             value = _read(name.removeprefix("file:"))
@@ -41,7 +46,7 @@ class Secrets:
         if not value.isprintable() or not value.isascii():
             raise SuspectLoadError(f"{name!r} holds more than one line of plain characters")
         if len(value) >= SHORTEST:
-            self._values |= {value, quote(value, safe="")}
+            self._values |= {value, quote(value, safe=""), json.dumps(value)[1:-1]}
         return value
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
@@ -60,15 +65,19 @@ class Secrets:
 
     def hide(self, text: str) -> str:
         """The text without any value that was filled in."""
-        for value in sorted(self._values, key=len, reverse=True):
+        for value in self._longest_first():
             text = text.replace(value, HIDDEN)
         return text
 
     def scrub(self, body: bytes) -> bytes:
         """The same of bytes: a server that repeats a token does not get it into a report."""
-        for value in self._values:
+        for value in self._longest_first():
             body = body.replace(value.encode(), HIDDEN.encode())
         return body
+
+    def _longest_first(self) -> list[str]:
+        """One secret may be part of another."""
+        return sorted(self._values, key=len, reverse=True)
 
 
 def _read(path: str) -> str:

@@ -98,7 +98,7 @@ class Web:
 
     def _asked(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         deadline = time.monotonic() + self._reach.timeout
-        url = self.secrets.fill(url)
+        url = self.secrets.fill_address(url)
         for _ in range(REDIRECTS + 1):
             status, found, content = self._sent(method, url, body, headers, deadline)
             if not 300 <= status < 400:

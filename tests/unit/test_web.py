@@ -1,11 +1,13 @@
 """What may be asked, what may come back, and what never leaves."""
 
 import gzip
+import json
 import logging
 import socket
 import ssl
 import threading
 import time
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import trustme
@@ -262,6 +264,22 @@ def test_tokens_go_into_requests_alone(monkeypatch, caplog):
     assert api.asked[0].path == f"/x?key={TOKEN}"
     assert TOKEN not in str(caught.value) + caplog.text
     assert "[hidden]" in str(caught.value)
+
+
+@pytest.mark.parametrize("write", [str, lambda token: quote(token, safe=""), json.dumps])
+def test_tokens_of_odd_signs_arrive_and_stay_hidden(monkeypatch, write):
+    """Signs that mean something in an address or in JSON change neither what is sent nor hidden."""
+    token = 'a+b/c&d="e\\f%20?#'  # noqa: S105 - none
+    monkeypatch.setenv("API_TOKEN", token)
+    monkeypatch.setenv("OTHER", token[:6])
+    reach = Reach(headers={"X-Api-Key": "${API_TOKEN}", "X-Other-Key": "${OTHER}"})
+    with Api(lambda _a: Told(f"you said {write(token)}".encode(), 403)) as api:
+        with pytest.raises(QueryError) as caught:
+            asked(api, "/x?key=${API_TOKEN}", reach)
+        assert parse_qs(urlsplit(api.asked[0].path).query)["key"] == [token]
+        assert api.asked[0].headers["x-api-key"] == token
+    for shown in (token, quote(token, safe=""), json.dumps(token)[1:-1], "%20?#"):
+        assert shown not in str(caught.value)
 
 
 def test_echoed_tokens_are_taken_out_of_replies(monkeypatch):
