@@ -31,9 +31,9 @@ def transports(spec: InputSpec) -> Mapping[str, Transport]:
         return {}
     top = spec.upper[0]
     return {
-        "png": lambda points: _through(lambda rows: _compressed(rows, top, "PNG"), points),
-        "jpeg 90": lambda points: _through(lambda rows: _compressed(rows, top, "JPEG", 90), points),
-        "jpeg 75": lambda points: _through(lambda rows: _compressed(rows, top, "JPEG", 75), points),
+        "png": lambda points: _through(lambda rows: compressed(rows, top, "PNG"), points),
+        "jpeg 90": lambda points: _through(lambda rows: compressed(rows, top, "JPEG", 90), points),
+        "jpeg 75": lambda points: _through(lambda rows: compressed(rows, top, "JPEG", 75), points),
         "resize": _resized,
     }
 
@@ -78,7 +78,8 @@ def _through(way: Transport, points: Tensor) -> Tensor:
     return points + change
 
 
-def _compressed(points: Tensor, top: float, kind: str, quality: int = 100) -> Tensor:
+def compressed(points: Tensor, top: float, kind: str, quality: int = 100) -> Tensor:
+    """Points as they are read from files of this kind; `top` is white."""
     levels = (points * (255 / top)).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     rows = np.stack([_file(picture, kind, quality) for picture in levels])
     return torch.from_numpy(rows).to(points) * (top / 255)
@@ -98,8 +99,9 @@ def _file(picture: NDArray[np.uint8], kind: str, quality: int) -> NDArray[np.uin
 def _resized(points: Tensor) -> Tensor:
     """Bilinear, smaller and back."""
     size = list(points.shape[2:])
-    return _scaled(_scaled(points, [max(1, round(SHRUNK * side)) for side in size]), size)
+    return scaled(scaled(points, [max(1, round(SHRUNK * side)) for side in size]), size)
 
 
-def _scaled(points: Tensor, size: list[int]) -> Tensor:
+def scaled(points: Tensor, size: list[int]) -> Tensor:
+    """Points at another height and width, bilinear, smoothed where they shrink."""
     return interpolate(points, size, mode="bilinear", align_corners=False, antialias=True)
