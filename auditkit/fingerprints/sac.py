@@ -13,19 +13,17 @@ own place, where the paper's code draws one place for all. Of table rows, a patc
 of the features. Only "wrong" looks at labels, but they are always asked for.
 """
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from auditkit.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
 from auditkit.owner.domain import snapped
+from auditkit.owner.transports import compressed
 
 __all__ = ["sac"]
 
@@ -125,21 +123,8 @@ def _jpeg(
             f"sac:inputs=jpeg needs grey or colour images in 0..1 or 0..255, the owner takes "
             f"inputs of shape {spec.shape} between {min(spec.lower):g} and {max(spec.upper):g}"
         )
-    top = spec.upper[0]
-    levels = (samples[: request.count] * (255 / top)).round().byte().permute(0, 2, 3, 1)
-    pictures = [_compressed(picture, settings.quality) for picture in levels.cpu().numpy()]
-    points = torch.from_numpy(np.stack(pictures)).to(samples.device).permute(0, 3, 1, 2)
-    return snapped(points.float() * (top / 255), spec), {}
-
-
-def _compressed(picture: np.ndarray[Any, np.dtype[np.uint8]], quality: int) -> Any:
-    """(height, width, channels) uint8 -> the same through JPEG."""
-    file = io.BytesIO()
-    Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture).save(
-        file, "JPEG", quality=quality
-    )
-    with Image.open(file) as image:
-        return np.array(image).reshape(picture.shape)
+    points = compressed(samples[: request.count], spec.upper[0], "JPEG", settings.quality)
+    return snapped(points, spec), {}
 
 
 KINDS = {"wrong": _wrong, "mixed": _mixed, "jpeg": _jpeg}
