@@ -15,7 +15,7 @@ from auditkit import adapters, errors, fingerprints, identification, registry, r
 from auditkit import bundle as bundles
 from tests.conftest import WEIGHTS, linear_onnx
 
-HEAVY = ["torch", "onnx", "onnxruntime", "scipy"]
+HEAVY = ["torch", "onnx", "onnxruntime", "scipy", "httpx", "grpc", "PIL"]
 PACKAGE = Path(auditkit.__file__).parent
 
 
@@ -26,10 +26,14 @@ def fresh(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.Com
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["check", "--help"], ["fingerprint", "--help"], ["judge", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        *([name, "--help"] for name in ("check", "fingerprint", "judge", "probe", "serve")),
+    ],
 )
 def test_help_loads_nothing_heavy(arguments):
-    """Help is there at once: no torch, onnx, onnxruntime, scipy."""
+    """Help is there at once: nothing that takes long to load is loaded."""
     code = (
         "import sys\n"
         "from auditkit.cli import app\n"
