@@ -3,7 +3,8 @@
 MODEL is an owner's TorchScript file, `--samples` its held-out samples. The first table says which
 share of core points keeps the owner's label on each way, how deep and how unique the points are,
 and what they cost. Where a population's manifest lies beside MODEL, the second table has, behind
-each way, the modified copy that agrees least and the innocent that agrees most. Ways in brackets
+each way, the modified copy that agrees least and the innocent that agrees most, and how many are
+below and above the least share that accuses on plain points. Ways in brackets
 are none that points are made for.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from auditkit import pipeline
 from auditkit.bundle import Bundle
+from auditkit.identification.base import PIRATED_FROM
 from auditkit.order import InputFacts, Order
 from auditkit.owner import transports
 from auditkit.owner.domain import Owner, place
@@ -32,8 +34,6 @@ from benchmarks.zoo.store import Record, read_records
 CHOICES = ((), ("jpeg",), ("jpeg", "resize"))
 SERVED = 224
 """Pixels of a side that many servers work at."""
-PIRATED = 0.85
-"""Share of labels from which a suspect is called pirated without reference models."""
 
 
 def main() -> None:
@@ -148,8 +148,8 @@ def _sent(
 
 
 def _asked(name: str, copies: list[float], innocents: list[float]) -> str:
-    missed = sum(share < PIRATED for share in copies)
-    accused = sum(share >= PIRATED for share in innocents)
+    missed = sum(share < PIRATED_FROM for share in copies)
+    accused = sum(share >= PIRATED_FROM for share in innocents)
     return (
         f"| {name} | {min(copies):.2f} | {np.mean(copies):.2f} | {max(innocents):.2f} "
         f"| {np.mean(innocents):.2f} | {missed}, {accused} |"

@@ -1,35 +1,26 @@
 """ONNX files through onnxruntime: CUDA where it really works, else CPU; never torch, never onnx."""
 
 import contextlib
-import functools
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from auditkit import sessions
 from auditkit.adapters.base import AT_ONCE, Options, one_line, read_file
 from auditkit.container import sha256
-from auditkit.errors import QueryError, SuspectError, SuspectLoadError, SuspectMismatchError
+from auditkit.errors import (
+    BatchError,
+    QueryError,
+    SuspectLoadError,
+    SuspectMismatchError,
+)
 from auditkit.inputs import Arrangement, arrange
 from auditkit.types import FloatArray, InputSpec
 
 __all__ = ["OnnxAdapter"]
 
-FOREIGN_ERRORS: tuple[type[Exception], ...] = (
-    *(
-        error
-        for error in vars(states).values()
-        if isinstance(error, type) and issubclass(error, Exception)
-    ),
-    RuntimeError,
-    ValueError,
-    TypeError,
-    OSError,
-)
 DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
@@ -48,11 +39,9 @@ class OnnxAdapter:
         self.identity = self.digest
         self.batch, self.lanes = AT_ONCE, 1
         self._source = source
-        with _mapped(SuspectLoadError, f"{source!r} is not a readable ONNX model: "):
-            self._session = _session(data, options.device)
-        provider = self._session.get_providers()[0]
-        self.runtime = {"onnxruntime": str(ort.__version__), "provider": provider}
-        self._cuda = provider.startswith("CUDA")
+        with _loading(source):
+            self._session = sessions.opened(data, options.device)
+        self.runtime = sessions.described(self._session)
         self._input, self._arrangement = _input(self._session, spec, options)
         self._batch = _fixed_batch(self._session)
         self._output = _output(self._session, source)
@@ -60,7 +49,7 @@ class OnnxAdapter:
     def answer(self, points: FloatArray) -> NDArray[Any]:
         """See `Adapter.answer`."""
         batch = self._arrangement(points)
-        with _mapped(QueryError, "the suspect failed while answering: "):
+        with _answering():
             if self._batch is None:
                 return _two_axes(self._run(batch))
             missing = -len(batch) % self._batch
@@ -69,13 +58,7 @@ class OnnxAdapter:
             return _two_axes(np.concatenate([self._run(part) for part in parts]))[: len(batch)]
 
     def _run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        if not self._cuda:
-            return np.asarray(self._session.run([self._output], {self._input: batch})[0])
-        binding = self._session.io_binding()
-        binding.bind_cpu_input(self._input, batch)
-        binding.bind_output(self._output)
-        self._session.run_with_iobinding(binding)
-        return np.asarray(binding.copy_outputs_to_cpu()[0])
+        return np.asarray(self._session.run([self._output], {self._input: batch})[0])
 
     def close(self) -> None:
         """See `Adapter.close`."""
@@ -83,52 +66,27 @@ class OnnxAdapter:
 
 
 @contextlib.contextmanager
-def _mapped(error_type: type[SuspectError], prefix: str) -> Iterator[None]:
+def _loading(source: str) -> Iterator[None]:
     try:
         yield
-    except SuspectError:
-        raise
-    except FOREIGN_ERRORS as error:
-        line = one_line(error).removeprefix("[ONNXRuntimeError] : ")
-        raise error_type(prefix + line) from error
-
-
-def _session(data: bytes, device: str) -> Any:
-    """A session on the device, without a word on stdout or stderr.
-
-    External weights are refused by running from bytes with a model path that can't exist: what a
-    file would read from beside itself is not there.
-    """
-    ort.set_default_logger_severity(4)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", "/nonexistent/auditkit"
-    )
-    session = ort.InferenceSession(data, options, providers=_providers(device))
-    session.disable_fallback()
-    if device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
+    except sessions.FOREIGN_ERRORS as error:
         raise SuspectLoadError(
-            f"--device {device}: onnxruntime finds no usable CUDA here; use --device cpu"
-        )
-    return session
+            f"{source!r} is not a readable ONNX model: {_line(error)}"
+        ) from error
 
 
-def _providers(device: str) -> list[Any]:
-    cpu = "CPUExecutionProvider"
-    if device == "cpu" or "CUDAExecutionProvider" not in ort.get_available_providers():
-        return [cpu]
-    _preload()
-    number = device.partition(":")[2] or "0"
-    return [("CUDAExecutionProvider", {"device_id": number}), cpu]
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """What is too much for a card's memory at once may fit in smaller batches."""
+    try:
+        yield
+    except sessions.FOREIGN_ERRORS as error:
+        kind = BatchError if sessions.is_out_of_memory(error) else QueryError
+        raise kind(f"the suspect failed while answering: {_line(error)}") from error
 
 
-@functools.cache
-def _preload() -> None:
-    """Once a process: CUDA's libraries from installed packages, where there are any."""
-    if hasattr(ort, "preload_dlls"):
-        with contextlib.redirect_stdout(io.StringIO()):
-            ort.preload_dlls()
+def _line(error: Exception) -> str:
+    return one_line(error).removeprefix("[ONNXRuntimeError] : ")
 
 
 def _input(session: Any, spec: InputSpec, options: Options) -> tuple[str, Arrangement]:

@@ -18,6 +18,8 @@ from auditkit.types import (
 
 PIRATED_FROM = 0.85
 """Least share of core points on which a modified copy was seen to agree, uncalibrated."""
+ROBUST_FROM = 0.90
+"""The same of points that survive compression or resizing: an innocent was seen at 0.88."""
 HOMOLOGOUS_BELOW = 0.60
 """Most innocent models stay below, all of them below `PIRATED_FROM`; between is no man's land."""
 

@@ -7,6 +7,7 @@ Works with labels alone. The default thresholds were measured on modified copies
 from auditkit.identification.base import (
     HOMOLOGOUS_BELOW,
     PIRATED_FROM,
+    ROBUST_FROM,
     agreement,
     strangers,
 )
@@ -27,7 +28,8 @@ def weigh_labels(
         return Identification(NAME, Decision.INCONCLUSIVE, "the suspect answered no core point")
     value = agreement(family, evidence.answers[CORE])
     known = [agreement(family, r.answers[CORE]) for r in strangers(references) if CORE in r.answers]
-    threshold = max([PIRATED_FROM, *((1 + share) / 2 for share in known)])
+    least = ROBUST_FROM if fingerprint.parameters.get("robust") else PIRATED_FROM
+    threshold = max([least, *((1 + share) / 2 for share in known)])
     if value >= threshold:
         return Identification(
             NAME,

@@ -1,6 +1,7 @@
 """What reference models make of a score, against independent formulas and by simulation."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -288,3 +289,25 @@ def test_clearance_is_a_share_of_the_way_left_to_the_owner(seed):
         assert score.clearance(reached) == pytest.approx(share)
     reached[0] = own[0]  # one reference that came as far is enough
     assert score.clearance(reached) == pytest.approx(0)
+
+
+def test_where_innocents_come_close_a_fifth_of_the_way_counts_at_least():
+    """References beside the owner leave no way; then a tenth of it is half of the least."""
+    rng, derived = np.random.default_rng(3), np.arange(9) >= 6
+    found = learn(replies(rng, [0.3] * 6 + [0.9] * 3, 20), derived, np.array([20]), np.full(20, -1))
+    settled = 1 / np.sqrt(20 / 30)
+    close = replace(found, own=np.where(derived, 1.0, OWNER * settled - 1)[None])
+    np.testing.assert_allclose(close.own_furthest()[~derived], OWNER)
+    assert close.clearance(close.own_furthest() + LEAST_WAY / 2) == pytest.approx(0.5)
+
+
+def test_usual_agreement_is_the_others():
+    """No reference is compared with an average that it made itself."""
+    rng, derived = np.random.default_rng(4), np.arange(12) >= 8
+    models, looks = replies(rng, [0.4] * 8 + [0.9] * 4, 30), look_schedule(30)
+    found = learn(models, derived, looks, np.ones(30, np.int64))
+    for number, look in enumerate(looks):
+        shares = (models.labels[:, :look] == 1).mean(axis=1)
+        for one in range(12):
+            others = [shares[n] for n in range(8) if n != one]
+            assert found.usual[number, one] == pytest.approx(np.mean(others))

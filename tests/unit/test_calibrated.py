@@ -161,6 +161,13 @@ COMPARISONS = st.builds(
 )
 
 
+def test_one_by_one_takes_less_clearance(calibrated):
+    """Three quarters of what the bundle's terms say; all of it where everything was asked."""
+    facts = (Access.LABEL, 99, 19, 0.01, 0.5, 0.35, 1.0, 9.0)
+    needed = [Comparison(*facts, one).clearance_needed(calibrated.terms) for one in (True, False)]
+    assert needed == pytest.approx([0.3, 0.4])
+
+
 @given(COMPARISONS)
 def test_every_comparison_is_decided(calibrated, found):
     """Pirated only extreme among innocents, clear of them and like copies; so the reverse."""
