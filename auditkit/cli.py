@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from auditkit import owner_cli, remote_cli, serve_cli
+from auditkit import doctor_cli, owner_cli, remote_cli, serve_cli
 from auditkit.console import (
     COULD_NOT_AUDIT,
     Device,
@@ -221,6 +221,7 @@ app.command()(remote_cli.probe)
 app.command()(serve_cli.serve)
 app.command()(owner_cli.methods)
 app.command()(owner_cli.bench)
+app.command()(doctor_cli.doctor)
 
 
 @app.command()

@@ -5,9 +5,20 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from auditkit import pipeline
+from auditkit.adapters import open_suspect
 from auditkit.adapters.base import Options
 from auditkit.adapters.onnx import OnnxAdapter
-from auditkit.errors import QueryError, SuspectError, SuspectLoadError, SuspectMismatchError
+from auditkit.asking import Asking
+from auditkit.errors import (
+    BatchError,
+    QueryError,
+    SuspectError,
+    SuspectLoadError,
+    SuspectMismatchError,
+)
+from auditkit.outcomes import Refusal
+from auditkit.sessions import why_no_cuda
 from auditkit.types import CORE, InputSpec
 from tests.conftest import CLASSES, SHAPE, linear, linear_onnx
 
@@ -156,3 +167,47 @@ def test_weights_of_the_fixture_survive(tmp_path):
     """The fixture's premise: the file holds the weights."""
     model = onnx.load(linear_onnx(tmp_path / "m.onnx"))
     assert numpy_helper.to_array(model.graph.initializer[0]).shape == (16, CLASSES)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=[
+                pytest.mark.gpu,
+                pytest.mark.skipif(why_no_cuda() is not None, reason=f"{why_no_cuda()}"),
+            ],
+        ),
+    ],
+)
+def test_more_memory_than_there_is_asks_for_smaller_batches(tmp_path, bundle, device):
+    """A model that wants more than any machine has is asked in smaller parts, then refused."""
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1 << 22, 1 << 22])
+    nodes = [
+        helper.make_node("ReduceMax", ["input"], ["one"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["one", "last"], ["column"]),
+        helper.make_node("ReduceMax", ["column"], ["single"], keepdims=1),
+        helper.make_node("Expand", ["single", "shape"], ["huge"]),
+        helper.make_node("ReduceMax", ["huge"], ["top"], axes=[1], keepdims=0),
+        helper.make_node("Add", ["column", "top"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "huge",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", *SHAPE])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", "m"])],
+        [shape, helper.make_tensor("last", TensorProto.INT64, [1], [1])],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "huge.onnx")
+    spec = bundle.fingerprint.spec
+    adapter = open_suspect(str(tmp_path / "huge.onnx"), spec, Options(device))
+    with pytest.raises(BatchError, match="failed while answering"):
+        adapter.answer(np.zeros((2, *SHAPE), np.float32))
+    adapter.close()
+    asking = Asking(options=Options(device))
+    [outcome] = pipeline.audit(bundle, [str(tmp_path / "huge.onnx")], asking)
+    assert isinstance(outcome, Refusal)
+    assert "failed while answering" in outcome.reason

@@ -1,0 +1,131 @@
+"""What a machine can do is found out by doing it."""
+
+import json
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from typer.testing import CliRunner
+
+from auditkit import diagnosis, sessions
+from auditkit.adapters import open_suspect
+from auditkit.adapters.base import Options
+from auditkit.adapters.onnx import _answering
+from auditkit.cli import app
+from auditkit.diagnosis import Finding, State, examine, fit_for
+from auditkit.errors import BatchError, QueryError, SuspectLoadError
+from tests.conftest import linear_onnx
+
+HAS_CARD = sessions.why_no_cuda() is None
+WITHOUT = pytest.mark.skipif(HAS_CARD, reason="CUDA works here")
+
+
+def test_this_machine_is_fit_for_audits():
+    """Where these tests run, everything needed on the CPU was seen to work."""
+    findings = {finding.subject: finding for finding in examine()}
+    for subject in ("packages", "onnxruntime", "CPU provider", "torch", "gRPC"):
+        assert findings[subject].state is State.WORKS, findings[subject]
+    assert "2 of its nodes there" in findings["CPU provider"].told
+    assert fit_for(tuple(findings.values()), "auto")
+
+
+@WITHOUT
+def test_what_keeps_from_cuda_is_named():
+    """The first missing thing and what to do; --device cuda is not fit, and says so by its code."""
+    why = sessions.why_no_cuda()
+    assert any(word in why for word in ("driver", "can't be loaded", "built without"))
+    result = CliRunner().invoke(app, ["doctor", "--device", "cuda", "-f", "json"])
+    assert result.exit_code == 5
+    findings = json.loads(result.stdout)["findings"]
+    [cuda] = [finding for finding in findings if finding["subject"] == "CUDA provider"]
+    assert (cuda["state"], cuda["told"]) == ("absent", why)
+
+
+def test_the_table_has_a_line_for_each(monkeypatch):
+    """State, what was seen and what to do; exit code 5 once something is broken."""
+    found = (
+        Finding("first", State.WORKS, "as it should"),
+        Finding("second", State.BROKEN, "it [red]burns[/red]", "pour water"),
+    )
+    monkeypatch.setattr(diagnosis, "examine", lambda: found)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 5
+    for words in ("first", "works", "as it should", "broken", "it [red]burns[/red]", "pour water"):
+        assert words in result.stdout
+    assert CliRunner().invoke(app, ["doctor", "-f", "xml"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("installed", "state"),
+    [
+        ({"onnxruntime-gpu": "1"}, State.WORKS),
+        ({"onnxruntime": "1"}, State.WORKS),
+        ({"onnxruntime": "1", "onnxruntime-gpu": "1"}, State.BROKEN),
+        ({}, State.BROKEN),
+    ],
+)
+def test_two_runtimes_at_once_are_broken(monkeypatch, installed, state):
+    """Both packages write the same files: one of them has to go."""
+    monkeypatch.setattr(diagnosis, "_version", installed.get)
+    [finding] = diagnosis._runtime()
+    assert finding.state is state
+    assert bool(finding.advice) == (state is State.BROKEN)
+
+
+def test_what_fails_when_used_is_broken():
+    """Whatever a broken package raises is a line and not a traceback."""
+    finding = diagnosis._seen("thing", lambda: 1 / 0, "mend it")
+    assert finding == Finding(
+        "thing", State.BROKEN, "ZeroDivisionError: division by zero", "mend it"
+    )
+
+
+def test_nodes_are_counted_where_they_run(tmp_path):
+    """What runs is told by placement, not by the list of providers."""
+    session = sessions.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
+    placed = sessions.placed(session)
+    assert list(placed) == [sessions.CPU]
+    assert 1 <= placed[sessions.CPU] <= 3
+    assert sessions.described(session)["provider"] == sessions.CPU
+
+
+@WITHOUT
+def test_cuda_that_is_asked_for_is_not_replaced(tmp_path, bundle):
+    """--device cuda ends in one line with the reason, where CUDA does not work."""
+    path = linear_onnx(tmp_path / "m.onnx")
+    with pytest.raises(SuspectLoadError, match="nothing would run on CUDA here, since"):
+        open_suspect(str(path), bundle.fingerprint.spec, Options("cuda"))
+
+
+@pytest.mark.parametrize("driver", [True, False])
+def test_a_card_that_is_not_used_is_told(tmp_path, monkeypatch, driver):
+    """With an NVIDIA driver, a session on the CPU says why; without one there is nothing to say."""
+    monkeypatch.setattr(sessions, "_loads", lambda _library: driver)
+    monkeypatch.setattr(sessions, "why_no_cuda", lambda: "libcudnn.so.9 can't be loaded")
+    session = sessions.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
+    told = sessions.described(session)
+    assert told.get("not on CUDA") == ("libcudnn.so.9 can't be loaded" if driver else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("Failed to allocate memory for requested buffer of size 9663676416", BatchError),
+        ("CUDA failure 2: out of memory ; GPU=0 ; hostname=x", BatchError),
+        ("CUDNN failure 4000: CUDNN_STATUS_ALLOC_FAILED", BatchError),
+        ("Got invalid dimensions for input", QueryError),
+    ],
+)
+def test_too_little_memory_asks_for_smaller_batches(line, error):
+    """What a card says when it is full makes batches smaller; other failures end the audit."""
+    with pytest.raises(QueryError, match="failed while answering") as caught, _answering():
+        raise RuntimeError(line)
+    assert type(caught.value) is error
+
+
+def test_the_small_model_is_right():
+    """Its answers are the product's positive part, so wrong hardware would be seen."""
+    weights = np.array([[1, -1], [2, 0]], np.float32)
+    session = ort.InferenceSession(diagnosis._model(weights), providers=["CPUExecutionProvider"])
+    [found] = session.run(None, {"points": np.array([[1, 1]], np.float32)})
+    assert found.tolist() == [[3, 0]]
