@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from auditkit.adapters.base import Adapter
 from auditkit.answers import checked
-from auditkit.errors import BatchError, QueryError, TransientError
+from auditkit.errors import BatchError, BudgetError, QueryError, TransientError
 from auditkit.inputs import point_digest
 from auditkit.journal import Journal, Recorded
 from auditkit.types import FloatArray, InputSpec
@@ -97,7 +97,10 @@ class Courier:
         turns = [self._turn(key) for key in keys]
         missing = [place for place, turn in enumerate(turns) if self._kept(*turn) is None]
         if missing:
-            self._fetch([keys[place] for place in missing], points[missing])
+            paid_for = missing[: self._affordable()]
+            self._fetch([keys[place] for place in paid_for], points[paid_for])
+            if len(paid_for) < len(missing):
+                raise BudgetError(f"the budget of {self._patience.budget} queries is spent")
         found = [kept for turn in turns if (kept := self._kept(*turn)) is not None]
         self.reused += [kept.at for kept in found if kept.at < self._journal.begun]
         return _stacked([kept.row for kept in found])
@@ -120,11 +123,19 @@ class Courier:
         self._turns[key] += 1
         return key, self._turns[key] - 1
 
+    def _affordable(self) -> int | None:
+        """Points that the budget has left: the first ones, not whichever request is quicker."""
+        if self._patience.budget is None:
+            return None
+        return max(0, self._patience.budget - self._journal.spent(self._adapter.identity))
+
     def _kept(self, key: str, turn: int) -> Recorded | None:
         known = self._journal.answers(self._adapter.identity, key)
         return known[turn] if 0 <= turn < len(known) else None
 
     def _fetch(self, keys: list[str], points: FloatArray) -> None:
+        if not keys:
+            return
         starts = range(0, len(keys), self._size)
         parts = [slice(start, start + self._size) for start in starts]
         lanes = min(self._patience.lanes, self._adapter.lanes, len(parts))

@@ -213,6 +213,18 @@ def test_the_budget_is_never_exceeded(budget):
     assert sum(row is not None for row in kept) == sum(suspect.sent)
 
 
+def test_a_budget_goes_to_the_first_points():
+    """However requests overtake each other, what is answered is the beginning, and all of it."""
+    pauses = np.random.default_rng(0)
+    for _ in range(5):
+        suspect = Suspect(lambda _points: time.sleep(0.01 * pauses.random()), batch=8, lanes=4)
+        asked = carried(suspect, budget=20)
+        with pytest.raises(BudgetError, match="the budget of 20 queries is spent"):
+            asked.answer(POINTS)
+        answered = [row is not None for row in asked.kept(POINTS)]
+        assert answered == [True] * 20 + [False] * 30
+
+
 def test_failed_points_count_against_the_budget():
     """A point that was sent and not answered was sent."""
 
