@@ -92,9 +92,10 @@ def _cuda() -> Iterator[Finding]:
 def _libraries() -> Iterator[Finding]:
     from auditkit import sessions
 
-    missing = [name for name, found in sessions.libraries().items() if not found]
+    needed = sessions.libraries()
+    missing = [name for name, found in needed.items() if not found]
     if not missing:
-        yield Finding("CUDA libraries", State.WORKS, ", ".join(sessions.libraries()) or "not used")
+        yield Finding("CUDA libraries", State.WORKS, ", ".join(needed) or "not used")
         return
     yield Finding(
         "CUDA libraries",

@@ -86,7 +86,7 @@ def described(session: Any) -> dict[str, str]:
     if len(nodes) > 1:
         told["nodes"] = ", ".join(f"{count} through {name}" for name, count in nodes.items())
     if provider == CPU and _loads(DRIVER):
-        told["not on CUDA"] = why_no_cuda() or "not asked for"
+        told["not on CUDA"] = why_no_cuda() or "no node was placed there"
     return told
 
 

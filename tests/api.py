@@ -7,6 +7,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple, Self
 
+from auditkit.remote.reach import Reach
+from auditkit.remote.web import Reply, Web
+
 
 class Asked(NamedTuple):
     """One request as it came."""
@@ -86,3 +89,12 @@ class Api:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def asked(api: Api, path: str = "/x", reach: Reach = Reach()) -> Reply:
+    """The reply to a GET of this API."""
+    web = Web(api.url, reach)
+    try:
+        return web.get(api.url + path)
+    finally:
+        web.close()
