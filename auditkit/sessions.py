@@ -75,7 +75,10 @@ def opened(data: bytes, device: str) -> Any:
 
 def placed(session: Any) -> Mapping[str, int]:
     """How many nodes of the optimised model run through each provider."""
-    return Counter(part.ep_name for part in session.get_provider_graph_assignment_info())
+    nodes: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        nodes[part.ep_name] += len(part.get_nodes())
+    return nodes
 
 
 def described(session: Any) -> dict[str, str]:
