@@ -32,6 +32,8 @@ class Order:
     seed: int = 0
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
+    shadows: Path | None = None
+    """Folder of models of known kind that help to choose points."""
     robust: tuple[str, ...] = ()
     """Of `ROBUST`: what core points are to survive on their way."""
 
@@ -66,3 +68,5 @@ class ReferencePlan:
     """Copies of the owner."""
     epochs: int = 8
     """Passes over the data of a model that is trained from scratch."""
+    attacks: tuple[str, ...] = ()
+    """What thieves do, by name; empty: everything."""

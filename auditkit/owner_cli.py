@@ -30,10 +30,16 @@ def fingerprint(
         Path | None,
         typer.Option(help="Natural inputs: npz of x and y, or a folder of images by class."),
     ] = None,
-    points: Annotated[int, typer.Option(min=20, max=5000, help="How many core points.")] = 100,
+    points: Annotated[
+        int, typer.Option(min=20, max=5000, help="How many; with shadow models half are lineage.")
+    ] = 100,
     method: Annotated[
         str, typer.Option(help="See `auditkit methods`; NAME or NAME:setting=value,…")
     ] = "deepcore",
+    shadows: Annotated[
+        Path | None,
+        typer.Option(help="Folder of `auditkit references`; its models help to choose points."),
+    ] = None,
     robust: Annotated[
         str, typer.Option(help="What core points survive on their way: jpeg, resize or both.")
     ] = "",
@@ -52,7 +58,7 @@ def fingerprint(
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = _facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
-        order = Order(model, weights, samples, method, points, seed, device, facts, ways)
+        order = Order(model, weights, samples, method, points, seed, device, facts, shadows, ways)
         made = pipeline.fingerprint(order, progress)
         bundle.write(made, path)
     if not quiet:
@@ -66,6 +72,10 @@ def references(
     homologous: Annotated[int, typer.Option(min=0, help="How many independent models.")] = 99,
     pirated: Annotated[int, typer.Option(min=0, help="How many copies of the owner.")] = 20,
     epochs: Annotated[int, typer.Option(min=1, help="Of each training from scratch.")] = 8,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this of what thieves do, e.g. distilled; repeatable."),
+    ] = None,
     weights: Weights = None,
     input_shape: Shape = None,
     input_range: Range = None,
@@ -81,7 +91,7 @@ def references(
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = _facts(input_shape, input_range, mean, std)
         order = Order(model, weights, data, seed=seed, device=device, facts=facts)
-        plan = ReferencePlan(homologous, pirated, epochs)
+        plan = ReferencePlan(homologous, pirated, epochs, tuple(by or ()))
         line = pipeline.references(order, output, plan, progress)
     if not quiet:
         tell(line)

@@ -33,6 +33,8 @@ class Model:
     """A copy that lost so much accuracy that nobody would use it; counted apart."""
     triggers: str | None = None
     """Of an owner with a watermark: its inputs and expected labels."""
+    shadows: str | None = None
+    """Of an owner: a folder of models, none of them among these, that help to choose points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _model(entry: Mapping[str, Any], folder: Path) -> Model:
             f"kind of model {name!r} is owner, pirated or homologous, got {known['kind']!r}"
         )
     known.setdefault("how", known["kind"])
-    for key in {"file", "model", "triggers"} & known.keys():
+    for key in {"file", "model", "triggers", "shadows"} & known.keys():
         known[key] = str(_existing(folder, known[key], f"{key} of model {name!r}"))
     return Model(**known)
 

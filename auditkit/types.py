@@ -16,6 +16,7 @@ BoolArray = NDArray[np.bool_]
 CORE = "core"
 CONTROL = "control"
 MISTAKE = "mistake"
+LINEAGE = "lineage"
 
 
 class Access(enum.StrEnum):
@@ -62,6 +63,20 @@ class ReferenceKind(enum.StrEnum):
     """Known to be independent of the owner."""
     PIRATED = "pirated"
     """Known to be derived from the owner."""
+    INDEPENDENT_SHADOW = "independent shadow"
+    """Known to be independent; helped to choose the points, so it never prices a verdict."""
+    DERIVED_SHADOW = "derived shadow"
+    """Known to be derived, likewise."""
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether such models come from the owner."""
+        return self in (ReferenceKind.PIRATED, ReferenceKind.DERIVED_SHADOW)
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether such models helped to choose the points."""
+        return self in (ReferenceKind.INDEPENDENT_SHADOW, ReferenceKind.DERIVED_SHADOW)
 
 
 def _frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
@@ -170,7 +185,7 @@ class Fingerprint:
     seed: int
     spec: InputSpec
     owner: OwnerRecord
-    families: Mapping[str, Family]  # CORE always; CONTROL and MISTAKE where samples gave them
+    families: Mapping[str, Family]  # CORE always; the others where samples and shadows gave them
     discrimination: Discrimination
     reason: str  # one line: the measurement behind `discrimination`
     lead: str = "label_similarity"  # the identification that answers are weighed with first

@@ -258,7 +258,7 @@ def _shared_mistakes(fingerprint: Fingerprint, evidence: Evidence) -> str | None
 
 def _unheard_of(bundle: Bundle, evidence: Evidence) -> str | None:
     """The same by the stand-ins alone, where there are no reference models."""
-    strangers = [r for r in bundle.references if r.kind is not ReferenceKind.PIRATED]
+    strangers = [r for r in bundle.references if not r.kind.is_derived]
     for name, most in UNHEARD.items():
         if name in bundle.fingerprint.families:
             known = [r.answers[name] for r in strangers if name in r.answers]

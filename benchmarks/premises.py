@@ -1,21 +1,25 @@
-"""The two things DeepCore rests on, measured and plotted for any owner.
+"""The two things DeepCore rests on, measured for each owner of a population.
 
-    python -m benchmarks.premises model.pt --samples samples.npz \
-        --copies fine-tuned.onnx pruned.onnx --homologous other-seed.onnx -o premises.png
+    python -m benchmarks.premises zoo -o premises.png
 
 1. Does confidence grow with the distance to the decision boundary? Spearman's rank correlation of
    the owner's margin on natural samples with their DeepFool distance (Moosavi-Dezfooli et al.,
    CVPR 2016).
 2. Do copies agree more than homologous models where confidence is extreme? Both agreements, on
-   samples pushed to another class, over the owner's margin there.
+   samples pushed to another class, over the owner's margin there. Copies are the working modified
+   ones, homologous models all of the owner's label space.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -27,30 +31,61 @@ from auditkit.owner.climb import Climb, Gait, margins
 from auditkit.owner.domain import Owner, place, snapped
 from auditkit.owner.models import load_model
 from auditkit.owner.samples import read_samples
+from auditkit.population import HOMOLOGOUS, OWNER, PIRATED, Model, Population, read_population
+from benchmarks.verdicts import COLUMN_OF
 
 LEVELS = (0.25, 0.5, 1, 1.4, 2, 2.8, 4, 5.6, 8)
+FEWEST = 20
+"""Points that must get so deep."""
+
+
+class Second(NamedTuple):
+    """Agreement with the owner at one depth; innocents also at their closest."""
+
+    margin: float
+    copies: float
+    homologous: float
+    closest: float
 
 
 def main() -> None:
-    """Parse, measure, print, plot."""
+    """Measure, print, plot."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.premises", description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--samples", type=Path, required=True)
-    parser.add_argument("--copies", nargs="+", required=True)
-    parser.add_argument("--homologous", nargs="+", required=True)
+    parser.add_argument("folder", type=Path, help="models of known kind (docs/benchmarking.md)")
     parser.add_argument("--points", type=int, default=150)
     parser.add_argument("-o", "--output", type=Path, default=Path("premises.png"))
     options = parser.parse_args()
-    device = torch.device("cpu")
-    model = load_model(options.model, options.weights, device)
-    owner, samples = place(model, InputFacts(), read_samples(options.samples), device)
-    assert samples is not None
-    points = owner.tensor(samples.x[: options.points])
-    confidence, distance = _first(owner, points)
-    rows = _second(owner, points, options.copies, options.homologous)
-    _plot(confidence, distance, rows, options.output)
+    population = read_population(options.folder)
+    owners = population.of(OWNER)
+    mpl.use("Agg")
+    figure, axes = plt.subplots(
+        2, len(owners), figsize=(3 * len(owners), 6), layout="constrained", squeeze=False
+    )
+    for (first, second), model in zip(axes.T, owners, strict=True):
+        print(f"\n{model.name}", flush=True)
+        owner, points = _opened(model, population.samples, options.points)
+        confidence, distance = _first(owner, points)
+        rows = _second(owner, points, *_suspects(population, model))
+        _plot_first(first, model.name, confidence, distance)
+        _plot_second(second, rows)
+    axes[1, 0].legend()
+    figure.savefig(options.output, dpi=80)
     print(f"plotted in {options.output}")
+
+
+def _opened(model: Model, file: Path, count: int) -> tuple[Owner, Tensor]:
+    device = torch.device("cpu")
+    loaded = load_model(str(model.model), None, device)
+    owner, samples = place(loaded, InputFacts(), read_samples(file), device)
+    assert samples is not None
+    return owner, owner.tensor(samples.x[:count])
+
+
+def _suspects(population: Population, owner: Model) -> tuple[list[str], list[str]]:
+    known = [m for m in population.suspects(owner) if not (m.task or m.broken)]
+    modified = [m for m in known if m.kind == PIRATED and m.how not in COLUMN_OF]
+    innocent = [m for m in known if m.kind == HOMOLOGOUS]
+    return [model.file for model in modified], [model.file for model in innocent]
 
 
 def _first(owner: Owner, points: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -97,10 +132,7 @@ def _step(owner: Owner, points: Tensor, labels: Tensor) -> Tensor:
     return way
 
 
-def _second(
-    owner: Owner, points: Tensor, copies: list[str], homologous: list[str]
-) -> list[tuple[float, float, float]]:
-    """(margin, agreement of copies, agreement of homologous models) at each depth."""
+def _second(owner: Owner, points: Tensor, copies: list[str], homologous: list[str]) -> list[Second]:
     generator = torch.Generator().manual_seed(0)
     own = owner.answers(points).argmax(1)
     shift = torch.randint(1, owner.record.classes, (len(points),), generator=generator)
@@ -109,21 +141,22 @@ def _second(
     unit = float((best[:, 0] - best[:, 1]).median())
     climb = Climb(owner, points, targets, (), 1.0, unit, Gait(80, 0.05, 0.0))
     rows = []
-    print("2. margin   copies   homologous   gap     (samples pushed to another class)")
+    print("2. margin   copies   homologous   closest   (samples pushed to another class)")
     for level in LEVELS:
         arrived = climb.to(level)
-        if arrived.sum() < 20:
+        if arrived.sum() < FEWEST:
             break
-        found = snapped(climb.points[arrived], owner.spec)
-        aims = targets[arrived].numpy()
-        shares = [
-            float(np.mean([_agreement(owner, name, found, aims) for name in models]))
-            for models in (copies, homologous)
-        ]
-        rows.append((level * unit, shares[0], shares[1]))
+        found, aims = snapped(climb.points[arrived], owner.spec), targets[arrived].numpy()
+        known = [_agreement(owner, name, found, aims) for name in copies]
+        innocent = [_agreement(owner, name, found, aims) for name in homologous]
+        row = Second(
+            level * unit, float(np.mean(known)), float(np.mean(innocent)), float(np.max(innocent))
+        )
+        rows.append(row)
         print(
-            f"   {level * unit:6.1f}   {shares[0]:6.2f}   {shares[1]:10.2f}   "
-            f"{shares[0] - shares[1]:+.2f}"
+            f"   {row.margin:6.1f}   {row.copies:6.2f}   {row.homologous:10.2f}   "
+            f"{row.closest:7.2f}",
+            flush=True,
         )
     return rows
 
@@ -136,26 +169,17 @@ def _agreement(owner: Owner, suspect: str, points: Tensor, targets: np.ndarray) 
     return float((labels == targets).mean())
 
 
-def _plot(
-    confidence: np.ndarray,
-    distance: np.ndarray,
-    rows: list[tuple[float, float, float]],
-    path: Path,
-) -> None:
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+def _plot_first(axes: Axes, title: str, confidence: np.ndarray, distance: np.ndarray) -> None:
+    axes.scatter(distance, confidence, s=8, alpha=0.6)
+    axes.set(xlabel="DeepFool distance (L2)", ylabel="owner's margin", title=title)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    left.scatter(distance, confidence, s=12, alpha=0.6)
-    left.set(xlabel="DeepFool distance (L2)", ylabel="owner's margin", title="natural samples")
-    depth, copies, homologous = np.array(rows).T
-    right.plot(depth, copies, "o-", label="copies")
-    right.plot(depth, homologous, "s-", label="homologous")
-    right.plot(depth, copies - homologous, "--", color="grey", label="gap")
-    right.set(xlabel="owner's margin", ylabel="agreement", title="pushed to another class")
-    right.set_ylim(-0.02, 1.02)
-    right.legend()
-    figure.savefig(path, dpi=110)
+
+def _plot_second(axes: Axes, rows: Sequence[Second]) -> None:
+    depth, copies, homologous, closest = np.array(rows).T
+    axes.plot(depth, copies, "o-", label="modified copies, mean")
+    axes.plot(depth, homologous, "s-", label="homologous, mean")
+    axes.plot(depth, closest, "^--", color="grey", label="closest homologous")
+    axes.set(xlabel="owner's margin", ylabel="agreement", ylim=(-0.02, 1.02))
 
 
 if __name__ == "__main__":

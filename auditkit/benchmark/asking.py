@@ -18,7 +18,7 @@ from auditkit.bundle import Bundle
 from auditkit.errors import AuditkitError
 from auditkit.pipeline import Progress
 from auditkit.population import OWNER, Model, Population
-from auditkit.types import CORE, Access, Answers, Evidence, InputSpec, SuspectRecord
+from auditkit.types import Access, Answers, Evidence, InputSpec, SuspectRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,16 @@ def _ask(model: Model, made: list[Fingerprinted], options: Options) -> dict[str,
 def _write(path: Path, digest: str, known: dict[str, Asked]) -> None:
     arrays: dict[str, Any] = {"suspect": np.array(digest)}
     for key, asked in known.items():
-        core = asked.evidence.answers[CORE]
-        arrays[f"{key}|labels"] = core.labels
-        if core.scores is not None:
-            arrays[f"{key}|scores"] = core.scores
+        for family, answers in asked.evidence.answers.items():
+            arrays[f"{key}|{family}|labels"] = answers.labels
+            if answers.scores is not None:
+                arrays[f"{key}|{family}|scores"] = answers.scores
         facts = {
             "bundle": asked.evidence.bundle_digest,
             "access": asked.evidence.access,
             "classes": asked.evidence.classes,
             "seconds": round(asked.seconds, 4),
+            "families": list(asked.evidence.answers),
         }
         arrays[f"{key}|facts"] = np.array(json.dumps(facts))
     draft = path.with_suffix(".part.npz")
@@ -123,12 +124,16 @@ def _read(path: Path, digest: str, made: list[Fingerprinted]) -> dict[str, Asked
 
 def _asked(archive: Any, key: str) -> Asked:
     facts = json.loads(str(archive[f"{key}|facts"]))
-    scores = archive.get(f"{key}|scores")
     evidence = Evidence(
         SuspectRecord(key, None, "kept", {}),
         facts["bundle"],
         Access(facts["access"]),
         facts["classes"],
-        {CORE: Answers(archive[f"{key}|labels"], scores)},
+        {
+            family: Answers(
+                archive[f"{key}|{family}|labels"], archive.get(f"{key}|{family}|scores")
+            )
+            for family in facts["families"]
+        },
     )
     return Asked(evidence, facts["seconds"])

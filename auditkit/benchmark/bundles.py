@@ -19,9 +19,11 @@ from auditkit.errors import AuditkitError, BenchmarkError
 from auditkit.order import Order
 from auditkit.pipeline import Progress
 from auditkit.population import OWNER, Model, Population
-from auditkit.types import CORE
+from auditkit.types import CORE, LINEAGE
 
 TRIGGERSET = "triggerset"
+SHADOWED = "+shadows"
+"""After a method's name: the owner's shadow models choose half of the points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Fingerprinted:
     owner: str
     seconds: float
     bundle: Bundle | None
-    """With its core points alone: methods are compared by those, query for query."""
+    """With its core and lineage points alone: methods are compared by those, query for query."""
     failure: str | None = None
 
     @property
@@ -98,7 +100,8 @@ def _kept(folder: Path, owner: Model, method: str, samples: Path, points: int) -
 
 
 def _sources(owner: Model, samples: Path, points: int) -> dict[str, Any]:
-    files = (owner.model, owner.triggers, samples)
+    shadows = owner.shadows and Path(owner.shadows) / "manifest.json"
+    files = (owner.model, owner.triggers, samples, shadows)
     return {"points": points, "files": [file_digest(Path(file)) for file in files if file]}
 
 
@@ -113,7 +116,13 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
     failure = None
     try:
         chosen = _with_triggers(method, owner)
-        order = Order(str(owner.model), samples=samples, method=chosen, points=points)
+        order = Order(
+            str(owner.model),
+            samples=samples,
+            method=chosen.removesuffix(SHADOWED),
+            points=points,
+            shadows=_shadows(method, owner),
+        )
         bundles.write(pipeline.fingerprint(order), folder / f"{key}.fp")
     except AuditkitError as error:
         failure = str(error)
@@ -132,13 +141,23 @@ def _with_triggers(method: str, owner: Model) -> str:
     return f"{method}:file={owner.triggers}"
 
 
+def _shadows(method: str, owner: Model) -> Path | None:
+    if not method.endswith(SHADOWED):
+        return None
+    if owner.shadows is None:
+        raise BenchmarkError("the manifest names no shadow models of this owner")
+    return Path(owner.shadows)
+
+
 def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
     key = file_key(owner.name, method)
     facts = json.loads((folder / f"{key}.json").read_text())
-    made = _core_alone(bundles.read(folder / f"{key}.fp")) if facts["failure"] is None else None
+    made = _compared(bundles.read(folder / f"{key}.fp")) if facts["failure"] is None else None
     return Fingerprinted(method, owner.name, facts["seconds"], made, facts["failure"])
 
 
-def _core_alone(bundle: Bundle) -> Bundle:
-    core = {CORE: bundle.fingerprint.families[CORE]}
-    return replace(bundle, fingerprint=replace(bundle.fingerprint, families=core), references=())
+def _compared(bundle: Bundle) -> Bundle:
+    made = bundle.fingerprint
+    families = {name: made.families[name] for name in (CORE, LINEAGE) if name in made.families}
+    shadows = tuple(r for r in bundle.references if r.kind.is_shadow)
+    return replace(bundle, fingerprint=replace(made, families=families), references=shadows)

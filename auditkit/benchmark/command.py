@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from auditkit import fingerprints, registry
+from auditkit.benchmark.bundles import SHADOWED
 from auditkit.container import write_whole
 from auditkit.errors import BenchmarkError
 from auditkit.order import split_method
@@ -55,7 +56,7 @@ def _methods(wanted: list[str]) -> tuple[str, ...]:
     known = registry.names(fingerprints)
     names = [name for entry in wanted or [ALL] for name in (known if entry == ALL else [entry])]
     for name in names:
-        method, _ = split_method(name)
+        method, _ = split_method(name.removesuffix(SHADOWED))
         if method not in known:
             raise BenchmarkError(f"no method {method!r}; there are: {', '.join(known)}")
     return tuple(dict.fromkeys(names))

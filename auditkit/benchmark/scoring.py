@@ -1,16 +1,21 @@
 """Answers -> one value a suspect, for every method, score, access and number of queries."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from auditkit import identification
 from auditkit.benchmark.asking import Asked
 from auditkit.benchmark.bundles import Fingerprinted
+from auditkit.bundle import Bundle
 from auditkit.population import Model
 from auditkit.registry import load
-from auditkit.types import CORE, Access, Answers, Evidence, Family, Fingerprint
+from auditkit.types import LINEAGE, Access, Answers, Evidence, Family, Fingerprint
 
-LABELS_AGREE, OUTPUTS_AGREE = "label_similarity", "output_similarity"
+Rows = Mapping[str, int]
+"""Of each family the first so many points."""
+
+LABELS_AGREE, OUTPUTS_AGREE, KINSHIP = "label_similarity", "output_similarity", "kinship"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,13 @@ class Scored:
 
 
 def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
-    """How one bundle is weighed: the method's own score, and where that is agreeing labels, also
-    DeepCore's comparison of whole outputs.
+    """How one bundle is weighed: by what its shadow models teach where it has some; else by the
+    method's own score, and where that is agreeing labels, by DeepCore's comparison of outputs too.
     """  # noqa: D205
     if made.bundle is None:
         return
-    lead = made.bundle.fingerprint.lead
+    shadowed = LINEAGE in made.bundle.fingerprint.families
+    lead = KINSHIP if shadowed else made.bundle.fingerprint.lead
     for asked in queries:
         yield Setup(made.method, lead, Access.LABEL, asked)
         yield Setup(made.method, lead, Access.PROBABILITIES, asked)
@@ -56,23 +62,53 @@ def scored(
     """
     if made.bundle is None:
         return
-    short = first(made.bundle.fingerprint, setup.queries)
+    rows = first(made.bundle.fingerprint, setup.queries)
+    short = shortened(made.bundle, rows)
     weigh = load(identification, setup.score)
     for suspect, asked in answers:
-        opinion = weigh(short, (), revealed(asked.evidence, setup.access, setup.queries))
+        shown = revealed(asked.evidence, setup.access, rows)
+        opinion = weigh(short.fingerprint, short.references, shown)
         if opinion is not None and opinion.value is not None:
             yield Scored(setup, made.owner, suspect, float(opinion.value))
 
 
-def first(fingerprint: Fingerprint, count: int) -> Fingerprint:
-    """The same fingerprint with its first core points alone."""
-    core = fingerprint.families[CORE]
-    return replace(fingerprint, families={CORE: Family(core.points[:count], core.outputs[:count])})
+def first(fingerprint: Fingerprint, count: int) -> Rows:
+    """How many points of each family are the first so many of all: as large a share of each."""
+    sizes = {name: len(family) for name, family in fingerprint.families.items()}
+    times = [((row + 0.5) / size, name) for name, size in sizes.items() for row in range(size)]
+    kept = Counter(name for _, name in sorted(times, key=lambda time: time[0])[:count])
+    return {name: kept[name] for name in sizes if kept[name]}
 
 
-def revealed(evidence: Evidence, access: Access, count: int) -> Evidence:
+def shortened(bundle: Bundle, rows: Rows) -> Bundle:
+    """The same bundle with its first points alone."""
+    families = {
+        name: Family(family.points[: rows[name]], family.outputs[: rows[name]])
+        for name, family in bundle.fingerprint.families.items()
+        if name in rows
+    }
+    references = tuple(
+        replace(reference, answers=_first(reference.answers, rows))
+        for reference in bundle.references
+    )
+    made = replace(bundle.fingerprint, families=families)
+    return replace(bundle, fingerprint=made, references=references)
+
+
+def revealed(evidence: Evidence, access: Access, rows: Rows) -> Evidence:
     """What the suspect would have said to the first points with no more access than that."""
-    core = evidence.answers[CORE]
-    scores = None if access is Access.LABEL or core.scores is None else core.scores[:count]
+    answers = _first(evidence.answers, rows)
+    if access is Access.LABEL:
+        answers = {name: Answers(part.labels) for name, part in answers.items()}
     used = min(evidence.access, access, key=lambda level: level.rank)
-    return replace(evidence, access=used, answers={CORE: Answers(core.labels[:count], scores)})
+    return replace(evidence, access=used, answers=answers)
+
+
+def _first(answers: Mapping[str, Answers], rows: Rows) -> dict[str, Answers]:
+    return {
+        name: Answers(
+            answers[name].labels[:count],
+            None if (scores := answers[name].scores) is None else scores[:count],
+        )
+        for name, count in rows.items()
+    }

@@ -39,7 +39,7 @@ def compare(
     if evidence.classes not in (None, fingerprint.owner.classes):
         return None
     known = comparable(fingerprint, references)
-    derived = np.array([r.kind is ReferenceKind.PIRATED for r in known], bool)
+    derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
     if min(derived.sum(), (~derived).sum()) < FEWEST:
         return None
     revealed = all(r.access.rank >= evidence.access.rank for r in known)
@@ -52,9 +52,9 @@ def compare(
 
 
 def comparable(fingerprint: Fingerprint, references: Sequence[Reference]) -> tuple[Reference, ...]:
-    """The references of known kind that a suspect can be compared with."""
+    """The models of known kind that a score can be learnt from: references, then shadows."""
     families = set(fingerprint.families)
-    return tuple(
+    known = (
         reference
         for reference in references
         if reference.kind is not ReferenceKind.STAND_IN
@@ -64,6 +64,7 @@ def comparable(fingerprint: Fingerprint, references: Sequence[Reference]) -> tup
             for answers in reference.answers.values()
         )
     )
+    return tuple(sorted(known, key=lambda reference: reference.kind.is_shadow))
 
 
 @functools.lru_cache(maxsize=8)
@@ -78,16 +79,20 @@ def learnt(
 
     Args:
         fingerprint: Whose points were asked.
-        references: The comparable ones.
+        references: The comparable ones, in that order.
         access: What is looked at of their answers.
         sequential: Whether there are looks before the last point.
     """
     order, families = order_of(fingerprint), tuple(fingerprint.families)
     models = replies([reference.answers for reference in references], families, order, access)
-    derived = np.array([r.kind is ReferenceKind.PIRATED for r in references], bool)
+    derived, shadows = (
+        np.array([r.kind.is_derived for r in references if r.kind.is_shadow is shadow], bool)
+        for shadow in (False, True)
+    )
     if not sequential:
-        return learn(models, derived, np.array([len(order)]), np.full(len(order), -1))
-    return learn(models, derived, look_schedule(len(order)), _core_labels(fingerprint)[order])
+        return learn(models, derived, np.array([len(order)]), np.full(len(order), -1), shadows)
+    owner = _core_labels(fingerprint)[order]
+    return learn(models, derived, look_schedule(len(order)), owner, shadows)
 
 
 def _core_labels(fingerprint: Fingerprint) -> IntArray:
@@ -111,6 +116,7 @@ def _compared(
     reached, own = score.furthest(scores[:, :-1], agreement), score.own_furthest()
     lost = reached <= own + TIE
     homologous, pirated = int((~derived).sum()), int(derived.sum())
+    known = score.models.labels[: len(derived), :looks]
     return Comparison(
         access,
         homologous,
@@ -118,7 +124,7 @@ def _compared(
         p_value(int(lost[~derived].sum()), homologous),
         p_value(int(lost[derived].sum()), pirated),
         float(score.clearance(reached)),
-        p_erratic(score.references.labels[:, :looks], suspect.labels[0, :looks], owner[:looks]),
+        p_erratic(known, suspect.labels[0, :looks], owner[:looks]),
         _ratio(score, scores),
         asked is not None,
     )

@@ -10,7 +10,7 @@ from auditkit.calibration.comparison import FEWEST, TIE, comparable, learnt
 from auditkit.calibration.conformal import Support, needed, p_value, support
 from auditkit.calibration.intervals import exact
 from auditkit.calibration.score import Score
-from auditkit.types import Access, BoolArray, ReferenceKind
+from auditkit.types import Access, BoolArray
 
 
 def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
@@ -25,7 +25,7 @@ def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
     points = {name: len(family) for name, family in made.families.items()}
     told = ", ".join(f"{count} {name}" for name, count in points.items())
     known = comparable(made, bundle.references)
-    derived = np.array([r.kind is ReferenceKind.PIRATED for r in known], bool)
+    derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
     yield f"queries     {sum(points.values())} for each suspect ({told}), 5 of them twice"
     yield f"references  {int((~derived).sum())} independent, {int(derived.sum())} pirated"
     for kind, level, count in (

@@ -11,7 +11,8 @@ with the owner on core points as well, beyond the references' usual agreement.
 Cross-fitting: for each reference there is also the score that was learnt without it, and only by
 that one is it compared with a suspect (`conformal` has the p-values). All of them follow from one
 matrix inverse: leaving out reference i changes the solution a of C a = y to
-a - C^-1[:, i] a_i / C^-1[i, i].
+a - C^-1[:, i] a_i / C^-1[i, i]. Shadow models, which helped to choose the points, teach all of
+these scores, and are compared with nobody.
 """
 
 import math
@@ -32,6 +33,7 @@ SETTLING = 10
 """Points after which a look counts 0.7 of one after all: early scores are mostly chance."""
 OWNER, LEAST_WAY = 2.0, 0.2
 """How far the owner is from independent models, and the least that is left of that way."""
+NONE = np.zeros(0, bool)
 LEAST_ROOM = 1e-3
 """Least distance between the references' usual agreement and a copy's."""
 PLAIN = 0.8
@@ -42,11 +44,11 @@ PLAIN = 0.8
 class Score:
     """One score for each look and each reference left out."""
 
-    references: Replies  # of n models
+    models: Replies  # of m models: the n references, then the shadows
     derived: BoolArray  # (n,)
     looks: IntArray  # (looks,) after how many points
     coefficients: (
-        Array  # (looks, n, n + 1): column i is learnt without reference i, the last with all
+        Array  # (looks, m, n + 1): column i is learnt without reference i, the last with all
     )
     constants: Array  # (looks, n + 1)
     own: Array  # (looks, n): each reference's score by what was learnt without it
@@ -56,14 +58,14 @@ class Score:
 
     def of(self, suspects: Replies, asked: int) -> Array:
         """(looks, suspects, n + 1): their scores at each look within the first points asked."""
-        likeness = np.zeros((len(suspects), len(self.references)))
+        likeness = np.zeros((len(suspects), len(self.models)))
         scores, start = [], 0
         for number, look in enumerate(self.looks[self.looks <= asked]):
             for point in range(start, look):
-                likeness += alike(suspects, self.references, point)
+                likeness += alike(suspects, self.models, point)
             scores.append(likeness / look @ self.coefficients[number] + self.constants[number])
             start = look
-        shape = (len(scores), len(suspects), len(self.references) + 1)
+        shape = (len(scores), len(suspects), len(self.derived) + 1)
         result: Array = np.array(scores).reshape(shape)
         return result
 
@@ -131,30 +133,38 @@ def look_schedule(points: int) -> IntArray:
     return np.array([*looks, points], np.int64)
 
 
-def learn(references: Replies, derived: BoolArray, looks: IntArray, owner: IntArray) -> Score:
+def learn(
+    models: Replies,
+    derived: BoolArray,
+    looks: IntArray,
+    owner: IntArray,
+    shadows: BoolArray = NONE,
+) -> Score:
     """Learn the scores from at least two references of each kind.
 
     Args:
-        references: Of n models.
-        derived: (n,) which of them are derived from the owner.
+        models: Of the n references, then of the shadow models.
+        derived: (n,) which of the references are derived from the owner.
         looks: After how many points, rising.
         owner: (points,) its labels where plain agreement with it counts, -1 elsewhere.
+        shadows: (m - n,) which of the shadow models are.
     """
-    size = len(derived)
+    known, size, count = np.concatenate([derived, shadows]), len(models), len(derived)
     likeness, start = np.zeros((size, size)), 0
-    coefficients, own = np.empty((len(looks), size + 1, size + 1)), np.empty((len(looks), size))
+    coefficients, own = np.empty((len(looks), size + 1, count + 1)), np.empty((len(looks), count))
     for number, look in enumerate(looks):
         for point in range(start, look):
-            likeness += alike(references, references, point)
-        coefficients[number] = left_out(likeness / look, derived, RIDGE * (1 + FEW / look))
-        weights = coefficients[number, :-1, :-1]
-        own[number] = (likeness / look * weights.T).sum(axis=1) + coefficients[number, -1, :-1]
+            likeness += alike(models, models, point)
+        ridge = RIDGE * (1 + FEW / look)
+        coefficients[number] = left_out(likeness / look, known, ridge)[:, [*range(count), -1]]
+        weights, constants = coefficients[number, :-1, :-1], coefficients[number, -1, :-1]
+        own[number] = (likeness[:count] / look * weights.T).sum(axis=1) + constants
         start = look
-    agreed = _agreement(references, owner, looks)
+    agreed = _agreement(models, owner, looks)[:, :count]
     others = np.where(derived, (~derived).sum(), (~derived).sum() - 1)
     usual = agreed[:, ~derived].sum(axis=1, keepdims=True) - np.where(derived, 0.0, agreed)
     return Score(
-        references,
+        models,
         derived,
         looks,
         coefficients[:, :-1],

@@ -13,7 +13,6 @@ from auditkit.types import (
     Fingerprint,
     FloatArray,
     Reference,
-    ReferenceKind,
 )
 
 PIRATED_FROM = 0.85
@@ -59,5 +58,5 @@ def clipped(scores: FloatArray) -> FloatArray:
 
 
 def strangers(references: Iterable[Reference]) -> list[Reference]:
-    """Stand-ins and homologous references: models known to be innocent."""
-    return [reference for reference in references if reference.kind is not ReferenceKind.PIRATED]
+    """Stand-ins, homologous references and independent shadows: models known to be innocent."""
+    return [reference for reference in references if not reference.kind.is_derived]

@@ -26,6 +26,7 @@ from auditkit.types import (
 __all__ = ["weigh_clusters"]
 
 NAME = "clustering"
+COMPARED = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED)
 FEWEST = 3
 """References of each kind."""
 
@@ -34,8 +35,8 @@ def weigh_clusters(
     fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
 ) -> Identification:
     """Split owner, references and suspect; say what all three clusterings agree on."""
-    known = [r for r in references if r.kind is not ReferenceKind.STAND_IN and CORE in r.answers]
-    pirated = np.array([r.kind is ReferenceKind.PIRATED for r in known], bool)
+    known = [r for r in references if r.kind in COMPARED and CORE in r.answers]
+    pirated = np.array([r.kind.is_derived for r in known], bool)
     if min(pirated.sum(), (~pirated).sum()) < FEWEST:
         return Identification(
             NAME,

@@ -4,13 +4,18 @@ import hashlib
 import json
 from typing import Any
 
+from torch import Tensor
+
 from auditkit import fingerprints
+from auditkit.errors import SamplesError
 from auditkit.fingerprints.base import Findings, Method, Need, Progress, Request
 from auditkit.order import Order, split_method
 from auditkit.owner.domain import Owner, place, sample_labels, torch_device
+from auditkit.owner.lineage import lineage_points
 from auditkit.owner.models import load_model
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.samples import Samples, read_samples
+from auditkit.owner.shadow_folder import ShadowFolder, open_shadows
 from auditkit.owner.shadows import Shadows, train_shadows
 from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train_standins
 from auditkit.owner.transports import robust_transports, survival
@@ -18,6 +23,7 @@ from auditkit.registry import load
 from auditkit.types import (
     CONTROL,
     CORE,
+    LINEAGE,
     MISTAKE,
     Access,
     Answers,
@@ -34,7 +40,8 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
     Raises:
         OwnerError: The model can't be used.
         SamplesError: The samples can't be used.
-        FingerprintError: No points could be found.
+        FingerprintError: No points could be found, or shadow models can't be asked.
+        BenchmarkError: The folder of shadow models has no readable manifest.
     """
     name, options = split_method(order.method)
     method: Method = load(fingerprints, name)
@@ -47,12 +54,18 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
     shadows = None
     if Need.SHADOWS in method.needs and samples is not None:
         shadows = _shadows(owner, samples, strangers, order.seed, progress)
+    folder = _shadow_folder(owner, samples, order)
+    lineage = _lineage(owner, samples, folder, order, progress)
+    count = order.points - sum(map(len, lineage.values()))
     found = method(
-        Request(
-            owner, samples, strangers, order.points, order.seed, progress, shadows, options, ways
-        )
+        Request(owner, samples, strangers, count, order.seed, progress, shadows, options, ways)
     )
-    families = _families(owner, samples, strangers, found)
+    points = _points(owner, samples, strangers, found) | lineage
+    families = {
+        name: Family(rows.cpu().numpy(), owner.answers(rows).cpu().numpy())
+        for name, rows in points.items()
+        if len(rows)
+    }
     robust = {"robust": list(order.robust)} if order.robust else {}
     parameters = {**found.parameters, **robust, **_sample_facts(owner, samples)}
     fingerprint = Fingerprint(
@@ -68,6 +81,8 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
         survival(owner, owner.tensor(families[CORE].points)),
     )
     references = [_reference(stranger, owner, families, order.seed) for stranger in strangers]
+    if folder is not None:
+        references += folder.references(families)
     return fingerprint, references
 
 
@@ -94,18 +109,36 @@ def _shadows(
     return train_shadows(owner, points, sample_labels(owner, samples), strangers, seed, progress)
 
 
-def _families(
+def _shadow_folder(owner: Owner, samples: Samples | None, order: Order) -> ShadowFolder | None:
+    if order.shadows is None:
+        return None
+    if samples is None:
+        raise SamplesError("shadow models choose among samples and mixtures of them; add --samples")
+    return open_shadows(order.shadows, owner.spec, owner.record.classes, order.device)
+
+
+def _lineage(
+    owner: Owner,
+    samples: Samples | None,
+    folder: ShadowFolder | None,
+    order: Order,
+    progress: Progress,
+) -> dict[str, Tensor]:
+    """Half of the points that are wanted, where shadow models choose them."""
+    if folder is None or samples is None:
+        return {}
+    shadows, count = folder.shadows(), order.points // 2
+    return {LINEAGE: lineage_points(owner, samples, shadows, count, order.seed, progress)}
+
+
+def _points(
     owner: Owner, samples: Samples | None, strangers: tuple[StandIn, ...], found: Findings
-) -> dict[str, Family]:
+) -> dict[str, Tensor]:
     points = {CORE: owner.tensor(found.points)}
     if samples is not None:
         points[CONTROL] = control_points(owner, samples, strangers)
         points[MISTAKE] = mistaken_points(owner, samples)
-    return {
-        name: Family(rows.cpu().numpy(), owner.answers(rows).cpu().numpy())
-        for name, rows in points.items()
-        if len(rows)
-    }
+    return points
 
 
 def _sample_facts(owner: Owner, samples: Samples | None) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
     Raises:
         OwnerError: The model can't be used.
         SamplesError: No labels, fewer than 200 samples, or samples that do not fit.
-        CalibrationError: The folder holds something else.
+        CalibrationError: The folder holds something else, or an attack is not possible.
         FingerprintError: A model can't be written as ONNX.
     """
     started = time.monotonic()
@@ -119,7 +119,7 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
         shelf.made_for[RATE] = shop.tried()
     shop = replace(shop, rate=shelf.made_for[RATE])
     _keep_owner(shelf, shop, order, raw)
-    known = attacks.possible(shop.owner)
+    known = _attacks(shop.owner, plan)
     amounts = (("homologous", plan.homologous), ("pirated", plan.pirated))
     wanted = [recipe(kind, n, order.seed, known) for kind, count in amounts for n in range(count)]
     missing = [one for one in wanted if one.name not in shelf.entries]
@@ -131,6 +131,16 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
         progress(STAGE, number, len(wanted))
     frozen = recipes.frozen_normalisation(shop.owner, shop.data.inputs)
     return _counted(shelf, len(missing), time.monotonic() - started, frozen=frozen)
+
+
+def _attacks(owner: Owner, plan: ReferencePlan) -> tuple[str, ...]:
+    possible = attacks.possible(owner)
+    odd = [how for how in plan.attacks if how not in possible]
+    if odd:
+        raise CalibrationError(
+            f"--by wants some of {', '.join(possible)}, got {', '.join(map(repr, odd))}"
+        )
+    return plan.attacks or possible
 
 
 def _counted(shelf: _Shelf, made: int, seconds: float, *, frozen: bool) -> Counts:

@@ -1,0 +1,102 @@
+"""Shadow models that the owner has in a folder: read from its manifest, opened, asked, closed."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from auditkit.adapters import open_suspect
+from auditkit.adapters.base import Adapter, Options
+from auditkit.answers import access_of, answers_of, checked, joined
+from auditkit.errors import FingerprintError, SuspectError
+from auditkit.owner.lineage import Shadow
+from auditkit.population import HOMOLOGOUS, PIRATED, Model, read_population
+from auditkit.types import Family, FloatArray, InputSpec, IntArray, Reference, ReferenceKind
+
+KINDS = {HOMOLOGOUS: ReferenceKind.INDEPENDENT_SHADOW, PIRATED: ReferenceKind.DERIVED_SHADOW}
+FEWEST = 6
+"""Of each kind; what few were chosen by tells those few."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowFolder:
+    """Models of known kind, asked in the owner's input domain."""
+
+    models: tuple[Model, ...]
+    spec: InputSpec
+    classes: int
+    device: str
+
+    def shadows(self) -> list[Shadow]:
+        """Each of them, to be asked for labels; a FingerprintError where one can't be."""
+        return [
+            Shadow(model.kind == PIRATED, partial(self._labels, model)) for model in self.models
+        ]
+
+    def references(self, families: Mapping[str, Family]) -> list[Reference]:
+        """What each says of a fingerprint's points, for the bundle.
+
+        Raises:
+            FingerprintError: One of them can't be asked.
+        """
+        return [self._reference(model, families) for model in self.models]
+
+    def _labels(self, model: Model, points: FloatArray) -> IntArray:
+        (whole,), _ = self._asked(model, [points])
+        return answers_of(whole, access_of(whole), access_of(whole)).labels
+
+    def _reference(self, model: Model, families: Mapping[str, Family]) -> Reference:
+        parts, digest = self._asked(model, [family.points for family in families.values()])
+        access = access_of(joined(parts))
+        answers = {
+            name: answers_of(rows, access, access)
+            for name, rows in zip(families, parts, strict=True)
+        }
+        return Reference(model.name, KINDS[model.kind], digest, access, answers, {"how": model.how})
+
+    def _asked(self, model: Model, groups: list[FloatArray]) -> tuple[list[NDArray[Any]], str]:
+        """The replies to each group of points, and the model's digest."""
+        try:
+            adapter = open_suspect(model.file, self.spec, Options(self.device))
+            with contextlib.closing(adapter):
+                parts = [_replies(adapter, points) for points in groups]
+        except SuspectError as error:
+            raise FingerprintError(
+                f"shadow model {model.name!r} can't be asked: {error}"
+            ) from error
+        for part in parts:
+            if part.ndim == 2 and part.shape[1] != self.classes:
+                raise FingerprintError(
+                    f"shadow model {model.name!r} knows {part.shape[1]} classes, the owner "
+                    f"{self.classes}; take it out of the folder's manifest"
+                )
+        return parts, adapter.digest or "unknown"
+
+
+def _replies(adapter: Adapter, points: FloatArray) -> NDArray[Any]:
+    starts = range(0, len(points), adapter.batch)
+    batches = [points[start : start + adapter.batch].copy() for start in starts]
+    return joined([checked(adapter.answer(batch), len(batch)) for batch in batches])
+
+
+def open_shadows(folder: Path, spec: InputSpec, classes: int, device: str) -> ShadowFolder:
+    """Those of a folder's models that share the owner's label space and work.
+
+    Raises:
+        BenchmarkError: The folder has no readable manifest.
+        FingerprintError: Too few of either kind.
+    """
+    known = read_population(folder).models
+    models = tuple(m for m in known if m.kind in KINDS and not m.broken and not m.task)
+    for kind in KINDS:
+        count = sum(model.kind == kind for model in models)
+        if count < FEWEST:
+            raise FingerprintError(
+                f"--shadows wants {FEWEST} {kind} models or more, {str(folder)!r} has {count}; "
+                "train them with auditkit references"
+            )
+    return ShadowFolder(models, spec, classes, device)
