@@ -51,6 +51,7 @@ Resize = Annotated[bool, typer.Option("--resize", help="Resize points to what a 
 
 
 app.command()(owner_cli.fingerprint)
+app.command()(owner_cli.shadows)
 app.command()(owner_cli.references)
 
 

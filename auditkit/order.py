@@ -69,4 +69,18 @@ class ReferencePlan:
     epochs: int = 8
     """Passes over the data of a model that is trained from scratch."""
     attacks: tuple[str, ...] = ()
-    """What thieves do, by name; empty: everything."""
+    """What thieves do, by name; empty: all that the owner's weights allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowPlan:
+    """How many shadow models are trained, and how long."""
+
+    independent: int = 30
+    """Models that never saw the owner, a third of them students of other models."""
+    students: int = 36
+    """Copies that learn from the owner's answers."""
+    modified: int = 12
+    """Copies of the owner's weights; half as many are made of other models' weights."""
+    epochs: int = 8
+    """Passes over the data of a model that is trained from scratch."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditkit.console import Device, Quiet, errors, progress_bar, summary, tell
-from auditkit.order import InputFacts, Order, ReferencePlan
+from auditkit.order import InputFacts, Order, ReferencePlan, ShadowPlan
 from auditkit.text import clean
 
 Model = Annotated[
@@ -38,7 +38,7 @@ def fingerprint(
     ] = "deepcore",
     shadows: Annotated[
         Path | None,
-        typer.Option(help="Folder of `auditkit references`; its models help to choose points."),
+        typer.Option(help="Folder of `auditkit shadows`; its models help to choose points."),
     ] = None,
     robust: Annotated[
         str, typer.Option(help="What core points survive on their way: jpeg, resize or both.")
@@ -72,10 +72,6 @@ def references(
     homologous: Annotated[int, typer.Option(min=0, help="How many independent models.")] = 99,
     pirated: Annotated[int, typer.Option(min=0, help="How many copies of the owner.")] = 20,
     epochs: Annotated[int, typer.Option(min=1, help="Of each training from scratch.")] = 8,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(help="Only this of what thieves do, e.g. distilled; repeatable."),
-    ] = None,
     weights: Weights = None,
     input_shape: Shape = None,
     input_range: Range = None,
@@ -91,8 +87,37 @@ def references(
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = _facts(input_shape, input_range, mean, std)
         order = Order(model, weights, data, seed=seed, device=device, facts=facts)
-        plan = ReferencePlan(homologous, pirated, epochs, tuple(by or ()))
+        plan = ReferencePlan(homologous, pirated, epochs)
         line = pipeline.references(order, output, plan, progress)
+    if not quiet:
+        tell(line)
+
+
+def shadows(
+    model: Model,
+    data: Annotated[Path, typer.Option(help="Npz of x and y, or a folder of images by class.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the models.")],
+    independent: Annotated[int, typer.Option(min=6, help="How many independent models.")] = 30,
+    students: Annotated[int, typer.Option(min=6, help="How many learn the owner's answers.")] = 36,
+    modified: Annotated[int, typer.Option(min=0, help="How many copies of its weights.")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each training from scratch.")] = 8,
+    weights: Weights = None,
+    input_shape: Shape = None,
+    input_range: Range = None,
+    mean: Mean = None,
+    std: Std = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Not that of the reference models.")] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Train shadow models for `auditkit fingerprint`; run again, it goes on."""
+    from auditkit import pipeline
+
+    with errors(), progress_bar(quiet=quiet) as progress:
+        facts = _facts(input_shape, input_range, mean, std)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
+        plan = ShadowPlan(independent, students, modified, epochs)
+        line = pipeline.shadows(order, output, plan, progress)
     if not quiet:
         tell(line)
 

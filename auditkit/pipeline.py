@@ -14,7 +14,7 @@ from auditkit.bundle import Bundle, now, with_references
 from auditkit.errors import MissingRuntimeError, PluginError, SuspectError
 from auditkit.inputs import write_queries
 from auditkit.judging import judge
-from auditkit.order import Order, ReferencePlan
+from auditkit.order import Order, ReferencePlan, ShadowPlan
 from auditkit.outcomes import Outcome, Refusal
 from auditkit.querying import Progress, ask, met, one_by_one, query, silent
 from auditkit.registry import load, names
@@ -35,6 +35,7 @@ __all__ = [
     "queries",
     "query",
     "references",
+    "shadows",
     "silent",
     "versions",
 ]
@@ -95,16 +96,30 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
         CalibrationError: The folder holds another owner's.
         MissingRuntimeError: torch is not installed.
     """
+    return f"{folder}: {_workshop().make_references(order, folder, plan, progress).told()}"
+
+
+def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = silent) -> str:
+    """Train shadow models for an owner (needs torch); returns what there is now, in a line.
+
+    Raises:
+        OwnerError, SamplesError, FingerprintError: See `make_shadows`.
+        CalibrationError: The folder holds another owner's.
+        MissingRuntimeError: torch is not installed.
+    """
+    return f"{folder}: {_workshop().make_shadows(order, folder, plan, progress).told()}"
+
+
+def _workshop() -> Any:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        from auditkit.owner.references import make_references
+        from auditkit.owner import references as workshop
     except ModuleNotFoundError as error:
         raise MissingRuntimeError(
-            f"training reference models needs {error.name!r}, which is not installed: "
+            f"training models needs {error.name!r}, which is not installed: "
             "pip install 'model-auditkit[owner]'"
         ) from error
-    made = make_references(order, folder, plan, progress)
-    return f"{folder}: {made.told()}"
+    return workshop
 
 
 def calibrate(

@@ -65,18 +65,22 @@ class ReferenceKind(enum.StrEnum):
     """Known to be derived from the owner."""
     INDEPENDENT_SHADOW = "independent shadow"
     """Known to be independent; helped to choose the points, so it never prices a verdict."""
-    DERIVED_SHADOW = "derived shadow"
-    """Known to be derived, likewise."""
+    STUDENT_SHADOW = "student shadow"
+    """Known to have learnt from the owner's answers, likewise."""
+    MODIFIED_SHADOW = "modified shadow"
+    """Known to be made from the owner's weights, likewise."""
 
     @property
     def is_derived(self) -> bool:
         """Whether such models come from the owner."""
-        return self in (ReferenceKind.PIRATED, ReferenceKind.DERIVED_SHADOW)
+        kind = ReferenceKind
+        return self in (kind.PIRATED, kind.STUDENT_SHADOW, kind.MODIFIED_SHADOW)
 
     @property
     def is_shadow(self) -> bool:
-        """Whether such models helped to choose the points."""
-        return self in (ReferenceKind.INDEPENDENT_SHADOW, ReferenceKind.DERIVED_SHADOW)
+        """Whether such models helped to choose the points, or teach what they are worth."""
+        kind = ReferenceKind
+        return self in (kind.INDEPENDENT_SHADOW, kind.STUDENT_SHADOW, kind.MODIFIED_SHADOW)
 
 
 def _frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from auditkit.asking import Asking
 from auditkit.order import Order
 from auditkit.outcomes import Verdict
 from auditkit.types import Access, Decision
-from benchmarks.splits import Heard, Split, calibrated, hear, owners, spread
+from benchmarks.splits import Heard, Made, Split, calibrated, hear, owners, spread
 from benchmarks.zoo.attacks import Setting, tuned
 from benchmarks.zoo.data import load
 from benchmarks.zoo.export import save_onnx
@@ -60,7 +60,7 @@ def main() -> None:
     zoo = Zoo(options.zoo, load(options.data, limit=LIMIT))
     lost, found = defaultdict(list), defaultdict(Counter)
     for owner in owners(options.zoo):
-        heard = hear(options.zoo, owner)
+        heard = hear(options.zoo, owner, Made(shadowed=True))
         thief = _thief(zoo, heard)
         for move, make in MOVES.items():
             net = make(thief)

@@ -33,6 +33,7 @@ from benchmarks.splits import (
     HOMOLOGOUS,
     INNOCENT,
     Heard,
+    Made,
     Split,
     calibrated,
     column,
@@ -63,13 +64,18 @@ def main() -> None:
     parser.add_argument("zoo", type=Path)
     parser.add_argument("--access", nargs="*", type=Access, default=[Access.LABEL, Access.LOGITS])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--owners", nargs="*", help="names in the manifest; all unless given")
+    parser.add_argument("--shadowed", action="store_true", help="bundles with lineage points")
+    parser.add_argument("--families", nargs="*", default=[], help="these points alone")
     options = parser.parse_args()
-    heard = [hear(options.zoo, owner) for owner in owners(options.zoo)]
+    how = Made(options.shadowed, tuple(options.families))
+    chosen = [o for o in owners(options.zoo) if not options.owners or o.name in options.owners]
+    heard = [hear(options.zoo, owner, how) for owner in chosen]
     for access in options.access:
         rows = [row for one in heard for row in _judged(one, access, options.seed)]
         print(f"\n## {access}\n\n{_verdicts(rows)}\n\n{_rates(rows)}", flush=True)
         print(f"\n{_unrepresented(heard, access, options.seed)}", flush=True)
-    for access in options.access:
+    for access in options.access if not options.families else []:
         print(
             f"\n## {access}, one by one\n\n{_one_by_one(heard, access, options.seed)}", flush=True
         )

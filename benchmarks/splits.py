@@ -52,9 +52,19 @@ def owners(zoo: Path) -> list[Record]:
     return [record for record in read_records(zoo) if record.kind == "owner"]
 
 
-def hear(zoo: Path, owner: Record) -> Heard:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Which bundles are heard."""
+
+    shadowed: bool = False
+    """Whether the owner's shadow models choose half of the points (`benchmarks.shadows`)."""
+    families: tuple[str, ...] = ()
+    """Alone; empty: all."""
+
+
+def hear(zoo: Path, owner: Record, how: Made = Made()) -> Heard:
     """Fingerprint an owner, and ask everybody of its label space."""
-    bundle = made(zoo, owner, "deepcore", 100)
+    bundle = _with_only(made(zoo, owner, "deepcore", 100, shadowed=how.shadowed), how.families)
     count = sum(len(family) for family in bundle.fingerprint.families.values())
     baseline = made(zoo, owner, "akh", count)
     records = [r for r in read_records(zoo) if not r.task and r.name != owner.name]
@@ -80,13 +90,27 @@ def hear(zoo: Path, owner: Record) -> Heard:
     )
 
 
-def made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
+def _with_only(bundle: Bundle, families: Sequence[str]) -> Bundle:
+    if not families:
+        return bundle
+    made = bundle.fingerprint
+    references = tuple(
+        replace(known, answers={name: known.answers[name] for name in families})
+        for known in bundle.references
+    )
+    chosen = {name: made.families[name] for name in families}
+    return replace(bundle, fingerprint=replace(made, families=chosen), references=references)
+
+
+def made(zoo: Path, owner: Record, method: str, points: int, *, shadowed: bool = False) -> Bundle:
     """Kept in the population's folder: making one takes a minute."""
-    path = zoo / "calibrated" / f"{owner.name}-{method}-{points}.fp"
+    sort = "-shadowed" if shadowed else ""
+    path = zoo / "calibrated" / f"{owner.name}-{method}-{points}{sort}.fp"
     if not path.exists():
         model, samples = str(zoo / str(owner.model)), zoo / "samples.npz"
         path.parent.mkdir(exist_ok=True)
-        order = Order(model, samples=samples, method=method, points=points)
+        shadows = zoo / str(owner.shadows) if shadowed else None
+        order = Order(model, samples=samples, method=method, points=points, shadows=shadows)
         bundles.write(pipeline.fingerprint(order), path)
     return bundles.read(path)
 

@@ -24,6 +24,11 @@ from auditkit.types import (
 )
 
 TIE = 1e-12
+SORTS = {
+    ReferenceKind.INDEPENDENT_SHADOW: 0,
+    ReferenceKind.STUDENT_SHADOW: 1,
+    ReferenceKind.MODIFIED_SHADOW: 2,
+}
 FEWEST = 2
 """References of each kind below which nothing can be learnt."""
 
@@ -85,10 +90,8 @@ def learnt(
     """
     order, families = order_of(fingerprint), tuple(fingerprint.families)
     models = replies([reference.answers for reference in references], families, order, access)
-    derived, shadows = (
-        np.array([r.kind.is_derived for r in references if r.kind.is_shadow is shadow], bool)
-        for shadow in (False, True)
-    )
+    derived = np.array([r.kind.is_derived for r in references if not r.kind.is_shadow], bool)
+    shadows = np.array([SORTS[r.kind] for r in references if r.kind.is_shadow], np.int64)
     if not sequential:
         return learn(models, derived, np.array([len(order)]), np.full(len(order), -1), shadows)
     owner = _core_labels(fingerprint)[order]

@@ -11,8 +11,13 @@ with the owner on core points as well, beyond the references' usual agreement.
 Cross-fitting: for each reference there is also the score that was learnt without it, and only by
 that one is it compared with a suspect (`conformal` has the p-values). All of them follow from one
 matrix inverse: leaving out reference i changes the solution a of C a = y to
-a - C^-1[:, i] a_i / C^-1[i, i]. Shadow models, which helped to choose the points, teach all of
-these scores, and are compared with nobody.
+a - C^-1[:, i] a_i / C^-1[i, i].
+
+Shadow models, which helped to choose the points, teach all of these scores and are compared with
+nobody. Students of the owner and modified copies of it differ from independent models on different
+points, and one weighing of the points is a compromise: at p <= 1 % it found all modified copies or
+the students, not both (docs/decisions/0007-lineage.md). So each sort of derived shadow models gives
+a lesson of its own, beside all references and independent ones, and the highest score counts.
 """
 
 import math
@@ -33,7 +38,7 @@ SETTLING = 10
 """Points after which a look counts 0.7 of one after all: early scores are mostly chance."""
 OWNER, LEAST_WAY = 2.0, 0.2
 """How far the owner is from independent models, and the least that is left of that way."""
-NONE = np.zeros(0, bool)
+NONE = np.zeros(0, np.int64)
 LEAST_ROOM = 1e-3
 """Least distance between the references' usual agreement and a copy's."""
 PLAIN = 0.8
@@ -47,10 +52,8 @@ class Score:
     models: Replies  # of m models: the n references, then the shadows
     derived: BoolArray  # (n,)
     looks: IntArray  # (looks,) after how many points
-    coefficients: (
-        Array  # (looks, m, n + 1): column i is learnt without reference i, the last with all
-    )
-    constants: Array  # (looks, n + 1)
+    coefficients: Array  # (lessons, looks, m, n + 1): column i learnt without i, the last with all
+    constants: Array  # (lessons, looks, n + 1)
     own: Array  # (looks, n): each reference's score by what was learnt without it
     owner: IntArray  # (points,): its labels where plain agreement with it counts, -1 elsewhere
     agreed: Array  # (looks, n): each reference's share of agreement with them, 0..1
@@ -63,7 +66,8 @@ class Score:
         for number, look in enumerate(self.looks[self.looks <= asked]):
             for point in range(start, look):
                 likeness += alike(suspects, self.models, point)
-            scores.append(likeness / look @ self.coefficients[number] + self.constants[number])
+            weights, constants = self.coefficients[:, number], self.constants[:, number, None]
+            scores.append((likeness / look @ weights + constants).max(axis=0))
             start = look
         shape = (len(scores), len(suspects), len(self.derived) + 1)
         result: Array = np.array(scores).reshape(shape)
@@ -138,7 +142,7 @@ def learn(
     derived: BoolArray,
     looks: IntArray,
     owner: IntArray,
-    shadows: BoolArray = NONE,
+    shadows: IntArray = NONE,
 ) -> Score:
     """Learn the scores from at least two references of each kind.
 
@@ -147,18 +151,23 @@ def learn(
         derived: (n,) which of the references are derived from the owner.
         looks: After how many points, rising.
         owner: (points,) its labels where plain agreement with it counts, -1 elsewhere.
-        shadows: (m - n,) which of the shadow models are.
+        shadows: (m - n,) what the shadow models are: 0 independent, 1, 2, … sorts of derived ones.
     """
-    known, size, count = np.concatenate([derived, shadows]), len(models), len(derived)
+    size, count = len(models), len(derived)
+    kinds, lessons = np.concatenate([derived, shadows > 0]), _lessons(count, shadows)
     likeness, start = np.zeros((size, size)), 0
-    coefficients, own = np.empty((len(looks), size + 1, count + 1)), np.empty((len(looks), count))
+    coefficients = np.zeros((len(lessons), len(looks), size, count + 1))
+    constants, own = np.empty((len(lessons), len(looks), count + 1)), np.empty((len(looks), count))
     for number, look in enumerate(looks):
         for point in range(start, look):
             likeness += alike(models, models, point)
-        ridge = RIDGE * (1 + FEW / look)
-        coefficients[number] = left_out(likeness / look, known, ridge)[:, [*range(count), -1]]
-        weights, constants = coefficients[number, :-1, :-1], coefficients[number, -1, :-1]
-        own[number] = (likeness[:count] / look * weights.T).sum(axis=1) + constants
+        for lesson, rows in enumerate(lessons):
+            part = likeness[np.ix_(rows, rows)] / look
+            solved = left_out(part, kinds[rows], RIDGE * (1 + FEW / look))[:, [*range(count), -1]]
+            coefficients[lesson, number, rows], constants[lesson, number] = solved[:-1], solved[-1]
+        weights = coefficients[:, number, :, :count].transpose(0, 2, 1)
+        scores = (likeness[:count] / look * weights).sum(axis=2) + constants[:, number, :count]
+        own[number] = scores.max(axis=0)
         start = look
     agreed = _agreement(models, owner, looks)[:, :count]
     others = np.where(derived, (~derived).sum(), (~derived).sum() - 1)
@@ -167,13 +176,20 @@ def learn(
         models,
         derived,
         looks,
-        coefficients[:, :-1],
-        coefficients[:, -1],
+        coefficients,
+        constants,
         own,
         owner,
         agreed,
         usual / others,
     )
+
+
+def _lessons(count: int, shadows: IntArray) -> list[IntArray]:
+    """Rows that learn together: the references, independent shadows, one sort of derived ones."""
+    sorts = sorted(set(shadows.tolist()) - {0}) or [0]
+    places = count + np.arange(len(shadows))
+    return [np.append(np.arange(count), places[np.isin(shadows, [0, one])]) for one in sorts]
 
 
 def _agreement(models: Replies, owner: IntArray, looks: IntArray) -> Array:

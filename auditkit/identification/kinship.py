@@ -24,7 +24,7 @@ def weigh_kinship(
     if LINEAGE not in fingerprint.families and fingerprint.lead != NAME:
         return None
     shadows = tuple(r for r in comparable(fingerprint, references) if r.kind.is_shadow)
-    if len({shadow.kind for shadow in shadows}) < 2:
+    if len({shadow.kind.is_derived for shadow in shadows}) < 2:
         return Identification(NAME, None, "the bundle has no shadow models of both kinds")
     if evidence.classes not in (None, fingerprint.owner.classes):
         return Identification(NAME, None, "the suspect's label space is another")

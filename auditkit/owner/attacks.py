@@ -122,6 +122,8 @@ ATTACKS: dict[str, Callable[[Job], Owner]] = {
 """What thieves do, in the order in which it is done again and again."""
 TAUGHT = ("distilled", "extracted by labels")
 """Those that need nothing but the parent's answers."""
+MODIFYING = ("heavily pruned and tuned", "adversarially fine-tuned", "pruned and tuned")
+"""Of the others, those whose copies are hardest to tell from independent models."""
 
 
 def possible(owner: Owner) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ Distilled and extracted copies share none of the owner's weights, so they don't 
 confidence. What they share is its opinion where natural inputs leave room for one: on hard samples,
 and between two samples. Which of those tell can't be seen from the owner, and small nets that
 learnt a few samples hardly know (docs/decisions/0007-lineage.md); it is measured on *shadow
-models*: copies of the owner, mostly students, and independent models, students of others among
-them. What helped to choose never prices a verdict.
+models*: students of the owner, and independent models, students of others among them. What helped
+to choose never prices a verdict.
 """
 
 import itertools
@@ -15,12 +15,11 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from auditkit.owner.domain import Owner, snapped
 from auditkit.owner.samples import Samples
-from auditkit.types import IntArray
+from auditkit.types import BoolArray, FloatArray, IntArray
 
 SHARES = (0.5, 0.7, 0.6)
 """Of the first sample in a mixture of two; after these, halves of two are put together."""
@@ -28,6 +27,9 @@ MOST = 20_000
 """Candidates."""
 SCOUTS, SHORTLIST = 6, 4
 """Shadow models of each kind that are asked all candidates; the others are asked a fourth."""
+
+EAGERNESS = 25.0
+"""A model that the points so far tell by 0.1 less than another counts e^2.5 times as much."""
 
 Progress = Callable[[str, int, int], None]
 Way = Callable[[Tensor, Tensor], Tensor]
@@ -37,8 +39,9 @@ Way = Callable[[Tensor, Tensor], Tensor]
 class Shadow:
     """One model of known kind that can be asked."""
 
-    derived: bool
-    labels: Callable[[NDArray[np.float32]], IntArray]
+    student: bool
+    """Of the owner; otherwise independent of it."""
+    labels: Callable[[FloatArray], IntArray]
     """(n, *shape) float32 points of the owner's domain -> (n,) classes, -1 without an answer."""
 
 
@@ -50,10 +53,11 @@ def lineage_points(
     seed: int,
     progress: Progress,
 ) -> Tensor:
-    """The candidates with the widest gap between derived and independent shadow models.
+    """The candidates that together tell students from independent shadow models best.
 
-    The gap is the share of derived models that give the owner's label less that of independent
-    ones.
+    One after the other, each the one with the widest gap between the shares of students and of
+    independent models that give the owner's label, where models count the more, the less the points
+    so far tell them (as in boosting).
 
     Args:
         owner: Whose labels count.
@@ -73,10 +77,10 @@ def lineage_points(
     for number, shadow in enumerate(turns):
         progress("asking shadow models", number, len(turns))
         if number == 2 * SCOUTS:
-            kept = _widest(agreed, turns, max(count, len(points) // SHORTLIST))
+            kept = _widest(agreed, turns)[: max(count, len(points) // SHORTLIST)]
             points, own, agreed = points[kept], own[kept], agreed[:, kept]
         agreed = np.vstack([agreed, shadow.labels(points.cpu().numpy()) == own])
-    return points[_widest(agreed, turns, count)]
+    return points[_telling(agreed, turns, count)]
 
 
 def candidates(owner: Owner, samples: Samples, seed: int) -> Tensor:
@@ -106,15 +110,31 @@ def _halved(one: Tensor, other: Tensor) -> Tensor:
 
 def _in_turns(shadows: Sequence[Shadow]) -> list[Shadow]:
     """One of each kind after the other, so that the scouts are of both kinds."""
-    kinds = ([s for s in shadows if s.derived], [s for s in shadows if not s.derived])
+    kinds = ([s for s in shadows if s.student], [s for s in shadows if not s.student])
     return [
         shadow for pair in itertools.zip_longest(*kinds) for shadow in pair if shadow is not None
     ]
 
 
-def _widest(agreed: NDArray[np.bool_], shadows: Sequence[Shadow], count: int) -> IntArray:
-    """Columns with the widest gap, widest first."""
-    derived = np.array([shadow.derived for shadow in shadows[: len(agreed)]])
-    gaps = agreed[derived].mean(axis=0) - agreed[~derived].mean(axis=0)
-    rows: IntArray = np.argsort(-gaps, kind="stable")[:count]
+def _widest(agreed: BoolArray, shadows: Sequence[Shadow]) -> IntArray:
+    """All columns, the one with the widest gap first."""
+    students = np.array([shadow.student for shadow in shadows[: len(agreed)]])
+    gaps = agreed[students].mean(axis=0) - agreed[~students].mean(axis=0)
+    rows: IntArray = np.argsort(-gaps, kind="stable")
     return rows
+
+
+def _telling(agreed: BoolArray, shadows: Sequence[Shadow], count: int) -> IntArray:
+    """Columns in the order in which they are chosen."""
+    signs = np.where([shadow.student for shadow in shadows], 1.0, -1.0)
+    shares = np.zeros(len(shadows))
+    chosen: list[int] = []
+    for _ in range(min(count, agreed.shape[1])):
+        weights = np.exp(-EAGERNESS * signs * shares / max(len(chosen), 1))
+        for kind in (signs > 0, signs < 0):
+            weights[kind] /= weights[kind].sum()
+        gaps = (signs * weights) @ agreed
+        gaps[chosen] = -np.inf
+        chosen.append(int(gaps.argmax()))
+        shares += agreed[:, chosen[-1]]
+    return np.array(chosen, np.int64)

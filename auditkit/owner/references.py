@@ -20,7 +20,7 @@ import torch
 from auditkit.container import sha256, write_whole
 from auditkit.errors import CalibrationError, FingerprintError, SamplesError
 from auditkit.fingerprints.base import Progress
-from auditkit.order import Order, ReferencePlan
+from auditkit.order import Order, ReferencePlan, ShadowPlan
 from auditkit.owner import attacks, recipes
 from auditkit.owner.domain import Owner, place, sample_labels, torch_device
 from auditkit.owner.models import load_model
@@ -109,7 +109,7 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
     Raises:
         OwnerError: The model can't be used.
         SamplesError: No labels, fewer than 200 samples, or samples that do not fit.
-        CalibrationError: The folder holds something else, or an attack is not possible.
+        CalibrationError: The folder holds something else.
         FingerprintError: A model can't be written as ONNX.
     """
     started = time.monotonic()
@@ -119,7 +119,8 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
         shelf.made_for[RATE] = shop.tried()
     shop = replace(shop, rate=shelf.made_for[RATE])
     _keep_owner(shelf, shop, order, raw)
-    known = _attacks(shop.owner, plan)
+    possible = attacks.possible(shop.owner)
+    known = tuple(how for how in plan.attacks or possible if how in possible)
     amounts = (("homologous", plan.homologous), ("pirated", plan.pirated))
     wanted = [recipe(kind, n, order.seed, known) for kind, count in amounts for n in range(count)]
     missing = [one for one in wanted if one.name not in shelf.entries]
@@ -133,14 +134,24 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
     return _counted(shelf, len(missing), time.monotonic() - started, frozen=frozen)
 
 
-def _attacks(owner: Owner, plan: ReferencePlan) -> tuple[str, ...]:
-    possible = attacks.possible(owner)
-    odd = [how for how in plan.attacks if how not in possible]
-    if odd:
-        raise CalibrationError(
-            f"--by wants some of {', '.join(possible)}, got {', '.join(map(repr, odd))}"
-        )
-    return plan.attacks or possible
+def make_shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress) -> Counts:
+    """The same for shadow models, which choose and weigh points: students first, then the others.
+
+    Args:
+        order: As for `make_references`; with another seed than theirs, or models are the same.
+        folder: As there.
+        plan: How many of each sort.
+        progress: As there.
+
+    Raises:
+        OwnerError, SamplesError, CalibrationError, FingerprintError: As there.
+    """
+    students = ReferencePlan(plan.independent, plan.students, plan.epochs, attacks.TAUGHT)
+    first = make_references(order, folder, students, progress)
+    others = 3 * (plan.modified // 2)  # every third independent model is a copy of another
+    modified = ReferencePlan(others, plan.modified, plan.epochs, attacks.MODIFYING)
+    last = make_references(order, folder, modified, progress)
+    return last._replace(made=first.made + last.made, seconds=first.seconds + last.seconds)
 
 
 def _counted(shelf: _Shelf, made: int, seconds: float, *, frozen: bool) -> Counts:

@@ -13,13 +13,13 @@ from auditkit.adapters import open_suspect
 from auditkit.adapters.base import Adapter, Options
 from auditkit.answers import access_of, answers_of, checked, joined
 from auditkit.errors import FingerprintError, SuspectError
+from auditkit.owner.attacks import TAUGHT
 from auditkit.owner.lineage import Shadow
-from auditkit.population import HOMOLOGOUS, PIRATED, Model, read_population
+from auditkit.population import HOMOLOGOUS, OWNER, Model, read_population
 from auditkit.types import Family, FloatArray, InputSpec, IntArray, Reference, ReferenceKind
 
-KINDS = {HOMOLOGOUS: ReferenceKind.INDEPENDENT_SHADOW, PIRATED: ReferenceKind.DERIVED_SHADOW}
 FEWEST = 6
-"""Of each kind; what few were chosen by tells those few."""
+"""Students and independent models; points that fewer chose tell those few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,12 @@ class ShadowFolder:
     device: str
 
     def shadows(self) -> list[Shadow]:
-        """Each of them, to be asked for labels; a FingerprintError where one can't be."""
+        """Students and independent ones, to be asked; a FingerprintError where one can't be."""
+        kinds = [(model, kind_of(model)) for model in self.models]
         return [
-            Shadow(model.kind == PIRATED, partial(self._labels, model)) for model in self.models
+            Shadow(kind.is_derived, partial(self._labels, model))
+            for model, kind in kinds
+            if kind is not ReferenceKind.MODIFIED_SHADOW
         ]
 
     def references(self, families: Mapping[str, Family]) -> list[Reference]:
@@ -56,7 +59,7 @@ class ShadowFolder:
             name: answers_of(rows, access, access)
             for name, rows in zip(families, parts, strict=True)
         }
-        return Reference(model.name, KINDS[model.kind], digest, access, answers, {"how": model.how})
+        return Reference(model.name, kind_of(model), digest, access, answers, {"how": model.how})
 
     def _asked(self, model: Model, groups: list[FloatArray]) -> tuple[list[NDArray[Any]], str]:
         """The replies to each group of points, and the model's digest."""
@@ -83,6 +86,14 @@ def _replies(adapter: Adapter, points: FloatArray) -> NDArray[Any]:
     return joined([checked(adapter.answer(batch), len(batch)) for batch in batches])
 
 
+def kind_of(model: Model) -> ReferenceKind:
+    """A copy's `how` tells whether it learnt from answers (`attacks.TAUGHT`)."""
+    if model.kind == HOMOLOGOUS:
+        return ReferenceKind.INDEPENDENT_SHADOW
+    taught = model.how in TAUGHT
+    return ReferenceKind.STUDENT_SHADOW if taught else ReferenceKind.MODIFIED_SHADOW
+
+
 def open_shadows(folder: Path, spec: InputSpec, classes: int, device: str) -> ShadowFolder:
     """Those of a folder's models that share the owner's label space and work.
 
@@ -91,12 +102,12 @@ def open_shadows(folder: Path, spec: InputSpec, classes: int, device: str) -> Sh
         FingerprintError: Too few of either kind.
     """
     known = read_population(folder).models
-    models = tuple(m for m in known if m.kind in KINDS and not m.broken and not m.task)
-    for kind in KINDS:
-        count = sum(model.kind == kind for model in models)
+    models = tuple(m for m in known if m.kind != OWNER and not m.broken and not m.task)
+    for kind in (ReferenceKind.STUDENT_SHADOW, ReferenceKind.INDEPENDENT_SHADOW):
+        count = sum(kind_of(model) is kind for model in models)
         if count < FEWEST:
             raise FingerprintError(
                 f"--shadows wants {FEWEST} {kind} models or more, {str(folder)!r} has {count}; "
-                "train them with auditkit references"
+                "train them with auditkit shadows"
             )
     return ShadowFolder(models, spec, classes, device)

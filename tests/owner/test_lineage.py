@@ -1,6 +1,7 @@
 """Points chosen by shadow models, from the folder to the bundle and into verdicts."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,11 @@ from auditkit.owner.samples import read_samples
 from auditkit.types import CONTROL, CORE, LINEAGE, MISTAKE, Access, Decision, ReferenceKind
 from tests.owner.conftest import digits, save_script, trained
 
-KINDS = ReferenceKind.INDEPENDENT_SHADOW, ReferenceKind.DERIVED_SHADOW
+INDEPENDENT, STUDENT, MODIFIED = (
+    ReferenceKind.INDEPENDENT_SHADOW,
+    ReferenceKind.STUDENT_SHADOW,
+    ReferenceKind.MODIFIED_SHADOW,
+)
 
 
 def quiet(_stage, _done, _total):
@@ -76,16 +81,30 @@ def shadows(nets):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, nets, samples_file):
-    """The same six of each kind as `auditkit references` would list them, and a broken one."""
+    """The same as `auditkit shadows` lists them, two modified copies, and a broken one."""
     path = tmp_path_factory.mktemp("shadows")
     (path / "samples.npz").write_bytes(samples_file.read_bytes())
     models = [listed(path, "owner", trained(0), model="owner.pt")]
     for number in range(6):
-        models.append(listed(path, "pirated", nets[0][number], number, owner="owner"))
+        copy = {"owner": "owner", "how": ("distilled", "extracted by labels")[number % 2]}
+        models.append(listed(path, "pirated", nets[0][number], number, **copy))
         models.append(listed(path, "homologous", nets[1][number], number))
+    for number in (6, 7):
+        copy = {"owner": "owner", "how": "pruned and tuned"}
+        models.append(listed(path, "pirated", noisy(number), number, **copy))
     models.append(listed(path, "homologous", trained(20), 6, broken=True))
     write(path, models)
     return path
+
+
+def noisy(seed):
+    """The owner with a little noise in its weights."""
+    net = trained(0)
+    generator = torch.Generator().manual_seed(seed)
+    for weight in net.parameters():
+        if weight.ndim > 1:
+            weight += 0.05 * weight.std() * torch.randn(weight.shape, generator=generator)
+    return net
 
 
 def listed(path, kind, net, number="", **more):
@@ -131,13 +150,22 @@ def test_chosen_points_tell_students_that_chose_nothing(asked, shadows, nets, ne
     assert gap(net, chosen, left) > 0.3
 
 
-def test_the_widest_gap_comes_first(asked, shadows, nets, net):
-    """Fewer points of the same choice are the first of more."""
+def test_fewer_points_are_the_first_of_more(asked, shadows):
+    """The best come first."""
     few, many = (lineage_points(*asked, shadows, count, 0, quiet).numpy() for count in (10, 40))
     assert np.array_equal(few, many[:10])
-    own = labels_of(net, many)
-    shares = [np.mean([labels_of(one, many) == own for one in known[:6]], axis=0) for known in nets]
-    assert (np.diff(shares[0] - shares[1]) <= 1e-9).all()
+
+
+def test_who_was_told_least_so_far_counts_most():
+    """A student that disagrees on the widest gaps gets points of its own."""
+    kinds = [Shadow(True, None)] * 5 + [Shadow(False, None)] * 5
+    agreed = np.zeros((10, 40), bool)
+    agreed[:4, :30] = True  # a gap of 0.8, but the fifth student is never told
+    agreed[2:5, 30:] = True  # a gap of 0.6, the fifth student among them
+    chosen = lineage._telling(agreed, kinds, 20)
+    assert len(set(chosen)) == 20
+    assert (chosen >= 30).sum() >= 5
+    assert (lineage._widest(agreed, kinds)[:20] < 30).all()
 
 
 def test_most_shadow_models_are_asked_the_shortlist_alone(asked, shadows):
@@ -192,7 +220,8 @@ def test_the_bundle_has_lineage_points_and_what_shadow_models_say(made, nets):
     assert {name: len(families[name]) for name in (CORE, LINEAGE)} == {CORE: 30, LINEAGE: 30}
     assert {CONTROL, MISTAKE} <= set(families)
     known = [r for r in made.references if r.kind.is_shadow]
-    assert sorted(r.kind for r in known) == [KINDS[1]] * 6 + [KINDS[0]] * 6
+    counts = Counter(reference.kind for reference in known)
+    assert counts == {INDEPENDENT: 6, STUDENT: 6, MODIFIED: 2}
     assert all(set(reference.answers) == set(families) for reference in known)
     says = {r.name: r.answers[LINEAGE].labels for r in known}
     expected = labels_of(nets[0][2], families[LINEAGE].points)
@@ -243,7 +272,7 @@ def test_kinship_wants_both_kinds(made, nets, tmp_path):
     """It abstains where half of the shadow models are gone."""
     [path, *_] = suspects(nets, tmp_path)[0]
     evidence = pipeline.query(made, path)
-    some = tuple(r for r in made.references if r.kind is not KINDS[1])
+    some = tuple(r for r in made.references if not r.kind.is_derived)
     opinion = weigh_kinship(made.fingerprint, some, evidence)
     assert (opinion.value, opinion.says) == (None, None)
 
@@ -281,7 +310,7 @@ def test_a_folder_that_does_not_serve_is_refused(
     assert found.exit_code == 5
     wanted = {
         "missing": "manifest.json",
-        "few": "wants 6 pirated models",
+        "few": "wants 6 student shadow models",
         "no model": "'homologous2' can't be asked",
         "classes": "knows 7 classes, the owner 10",
     }[trouble]
