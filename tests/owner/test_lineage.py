@@ -1,5 +1,6 @@
 """Points chosen by shadow models, from the folder to the bundle and into verdicts."""
 
+import csv
 import json
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from auditkit import bundle as bundles
 from auditkit import pipeline
 from auditkit.asking import Asking
+from auditkit.benchmark.scoring import first, shortened
 from auditkit.cli import app
 from auditkit.errors import CalibrationError, SamplesError
 from auditkit.identification.kinship import weigh_kinship
@@ -323,3 +325,60 @@ def test_shadow_models_want_samples(model_file, folder):
     """There is nothing to choose from without."""
     with pytest.raises(SamplesError, match="add --samples"):
         pipeline.fingerprint(Order(model_file, facts=InputFacts((1, 8, 8), (0, 1)), shadows=folder))
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory, nets, folder, samples_file):
+    """An owner with shadow models, its copies, and innocents; none of them a shadow model."""
+    place = tmp_path_factory.mktemp("models")
+    (place / "samples.npz").write_bytes(samples_file.read_bytes())
+    models = [listed(place, "owner", trained(0), model="owner.pt", shadows=str(folder))]
+    for number in range(2):
+        models.append(listed(place, "pirated", nets[0][6 + number], number, owner="owner"))
+        models.append(listed(place, "homologous", nets[1][6 + number], number))
+    write(place, models)
+    return place
+
+
+def test_bench_compares_what_shadow_models_teach(population, tmp_path):
+    """`+shadows` after a method's name: half of the queries are lineage points."""
+    arguments = ["bench", str(population), "-o", str(tmp_path), "--workers", "1"]
+    found = CliRunner().invoke(app, [*arguments, "--method", "deepcore+shadows", "--queries", "40"])
+    assert found.exit_code == 0, found.output
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
+    whole = {row["access"]: row for row in rows if row["group"] == "all copies"}
+    assert set(whole) == {"label", "probabilities"}
+    for row in whole.values():
+        assert (row["method"], row["score"]) == ("deepcore+shadows", "kinship")
+        assert float(row["auc"]) == 1.0
+
+
+def test_bench_says_where_shadow_models_are_missing(population, tmp_path):
+    """An owner without any has no bundle of such a method, for a stated reason."""
+    manifest = population / "manifest.json"
+    whole = manifest.read_text()
+    models = json.loads(whole)["models"]
+    write(population, [{k: v for k, v in m.items() if k != "shadows"} for m in models])
+    try:
+        arguments = ["bench", str(population), "-o", str(tmp_path), "--workers", "1"]
+        found = CliRunner().invoke(app, [*arguments, "--method", "random+shadows"])
+    finally:
+        manifest.write_text(whole)
+    assert found.exit_code == 5
+    assert "names no shadow models of this owner" in found.output
+
+
+def test_first_points_are_as_many_of_each_family(made):
+    """However few are asked, core and lineage points take turns; what was said is cut alike."""
+    core_and_lineage = {n: made.fingerprint.families[n] for n in (CORE, LINEAGE)}
+    bundle = replace(made, fingerprint=replace(made.fingerprint, families=core_and_lineage))
+    for count in (2, 11, 60):
+        rows = first(bundle.fingerprint, count)
+        assert sum(rows.values()) == count
+        assert abs(rows[CORE] - rows[LINEAGE]) <= 1
+    short = shortened(bundle, rows := first(bundle.fingerprint, 11))
+    assert {n: len(family) for n, family in short.fingerprint.families.items()} == rows
+    shadows = [r for r in short.references if r.kind.is_shadow]
+    assert all(len(r.answers[n].labels) == rows[n] for r in shadows for n in rows)
+    point = bundle.fingerprint.families[CORE].points[0]
+    np.testing.assert_array_equal(short.fingerprint.families[CORE].points[0], point)

@@ -3,6 +3,7 @@
 import json
 import re
 import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from torch import nn
 from auditkit.adapters.base import Options
 from auditkit.adapters.onnx import OnnxAdapter
 from auditkit.errors import AuditkitError, CalibrationError, FingerprintError, SamplesError
-from auditkit.order import InputFacts, Order, ReferencePlan
+from auditkit.order import InputFacts, Order, ReferencePlan, ShadowPlan
 from auditkit.owner import attacks, recipes, references
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.models import LoadedModel
-from auditkit.owner.references import make_references, split
+from auditkit.owner.references import make_references, make_shadows, split
 from auditkit.owner.workshop import recipe
 from auditkit.population import read_population
 from tests.owner.conftest import save_script, trained
@@ -407,3 +408,33 @@ def test_missing_data_and_missing_cuda_are_told(order, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(AuditkitError, match="--device cuda"):
             make_references(replace(order, device="cuda"), tmp_path, PLAN, quiet)
+
+
+def test_shadow_models_are_students_and_the_rest(tmp_path, order):
+    """So many of each sort, copies of other models among the independent ones, each made once."""
+    plan = ShadowPlan(independent=3, students=2, modified=2, epochs=1)
+    counts = make_shadows(replace(order, seed=1), tmp_path, plan, quiet)
+    entries = [entry for entry in listed(tmp_path).values() if entry["kind"] != "owner"]
+    hows = Counter((entry["kind"], entry["how"]) for entry in entries)
+    assert hows == {
+        ("homologous", "trained from scratch"): 2,
+        ("homologous", "distilled, from another model"): 1,
+        ("homologous", "heavily pruned and tuned, from another model"): 1,
+        ("pirated", "distilled"): 1,
+        ("pirated", "extracted by labels"): 1,
+        ("pirated", "heavily pruned and tuned"): 1,
+        ("pirated", "adversarially fine-tuned"): 1,
+    }
+    assert (counts.homologous, counts.pirated, counts.made) == (4, 4, 8)
+    assert make_shadows(replace(order, seed=1), tmp_path, plan, quiet).made == 0
+
+
+def test_shadow_models_are_none_of_the_reference_models(tmp_path, order, made):
+    """Another seed gives other models, so that none of them prices what it chose."""
+    make_shadows(replace(order, seed=1), tmp_path, ShadowPlan(2, 2, 0, 1), quiet)
+    shadows, references = (
+        {entry["digest"] for entry in listed(folder).values() if entry["kind"] != "owner"}
+        for folder in (tmp_path, made[0])
+    )
+    assert shadows
+    assert not shadows & references
