@@ -16,6 +16,7 @@ from auditkit.outcomes import Comparison, Identification, Verdict
 from auditkit.types import (
     CONTROL,
     CORE,
+    LINEAGE,
     MISTAKE,
     Decision,
     Discrimination,
@@ -29,8 +30,11 @@ ENOUGH_ANSWERED = 0.9
 CONTROLS_KEPT = 0.5
 UNHEARD = {CORE: 0.35, MISTAKE: 0.2}
 """Most innocents stay below; a copy that answers half of the points at random does not."""
-MISTAKES_SHARED = 0.8
-"""Hardly any innocent shares more."""
+SHARED = {
+    MISTAKE: (0.8, "natural mistakes"),
+    LINEAGE: (0.6, "lineage points, which its students share"),
+}
+"""Of both hardly any innocent shares more."""
 Said = tuple[Decision, str]
 
 
@@ -201,7 +205,7 @@ def _gated(bundle: Bundle, evidence: Evidence, comparison: Comparison | None, re
     """Nobody is acquitted who may be evading: unlike the owner is not yet innocent."""
     gates = [_another_task(bundle.fingerprint, evidence), _changing(evidence)]
     if comparison is None:
-        gates += [_shared_mistakes(bundle.fingerprint, evidence), _unheard_of(bundle, evidence)]
+        gates += [_shared_opinions(bundle.fingerprint, evidence), _unheard_of(bundle, evidence)]
     else:
         gates.append(_erratic(comparison, bundle.terms))
     for gate in gates:
@@ -243,17 +247,17 @@ def _erratic(comparison: Comparison, terms: Terms) -> str | None:
     )
 
 
-def _shared_mistakes(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
+def _shared_opinions(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
     """Who makes the owner's natural mistakes may be a student, or evade on odd inputs alone."""
-    if MISTAKE not in fingerprint.families:
-        return None
-    shared = agreement(fingerprint.families[MISTAKE], evidence.answers[MISTAKE])
-    if math.isnan(shared) or shared <= MISTAKES_SHARED:
-        return None
-    return (
-        f"unlike the owner on core points, but makes {shared:.0%} of its natural mistakes too (at "
-        f"most {MISTAKES_SHARED:.0%} of a model that may be cleared): a student of it, or evasion"
-    )
+    for name, (most, called) in SHARED.items():
+        if name in fingerprint.families:
+            shared = agreement(fingerprint.families[name], evidence.answers[name])
+            if shared > most:
+                return (
+                    f"unlike the owner on core points, but shares {shared:.0%} of its {called} (at "
+                    f"most {most:.0%} of a model that may be cleared): a student of it, or evasion"
+                )
+    return None
 
 
 def _unheard_of(bundle: Bundle, evidence: Evidence) -> str | None:

@@ -14,6 +14,7 @@ from auditkit.outcomes import Identification
 from auditkit.types import (
     CONTROL,
     CORE,
+    LINEAGE,
     MISTAKE,
     Access,
     Answers,
@@ -169,21 +170,24 @@ def test_known_strangers_raise_the_bar():
     assert verdict(evidence(0.95), references=(stranger,)).decision is Decision.PIRATED
 
 
-def with_mistakes(shared: float) -> tuple[Fingerprint, Evidence]:
-    """A stranger on core points that makes this share of the owner's natural mistakes too."""
-    made = replace(MADE, families={**MADE.families, MISTAKE: family(50)})
+def sharing(name: str, shared: float) -> tuple[Fingerprint, Evidence]:
+    """A stranger on core points that gives the owner's label on this share of another family."""
+    made = replace(MADE, families={**MADE.families, name: family(50)})
     said = evidence(0.1)
-    answers = {**said.answers, MISTAKE: agreeing(made.families[MISTAKE], shared)}
+    answers = {**said.answers, name: agreeing(made.families[name], shared)}
     return made, replace(said, answers=answers)
 
 
-@pytest.mark.parametrize(("shared", "cleared"), [(0.8, True), (0.82, False)])
-def test_who_makes_the_owners_mistakes_is_not_cleared(shared, cleared):
-    """Up to 80 % of them an innocent may share; a student or an evader shares more."""
-    made, said = with_mistakes(shared)
+@pytest.mark.parametrize(
+    ("name", "shared", "cleared"),
+    [(MISTAKE, 0.8, True), (MISTAKE, 0.82, False), (LINEAGE, 0.6, True), (LINEAGE, 0.62, False)],
+)
+def test_who_shares_the_owners_opinions_is_not_cleared(name, shared, cleared):
+    """Up to 80 % of its mistakes an innocent may share, of lineage points up to 60 %."""
+    made, said = sharing(name, shared)
     found = verdict(said, made=made)
     assert (found.decision is Decision.HOMOLOGOUS) is cleared
-    assert cleared or "natural mistakes" in found.reason
+    assert cleared or {MISTAKE: "natural mistakes", LINEAGE: "lineage"}[name] in found.reason
 
 
 @pytest.mark.parametrize(("odd", "cleared"), [(35, True), (36, False)])
