@@ -219,6 +219,9 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
         f"{known[ReferenceKind.STAND_IN]}.",
         limit=600,
     )
+    shadows = sum(count for kind, count in known.items() if kind.is_shadow)
+    if shadows:
+        yield _line(f"{shadows} shadow models chose its lineage points; they price nothing.")
     if bundle.transports:
         yield _line(bundle.travelled(), limit=300)
 
