@@ -154,13 +154,13 @@ class _Careful(nn.Module):
         return torch.where(odd, self.other(x), self.copy(x))
 
 
-@torch.no_grad()
 def _careful(thief: Thief) -> nn.Module:
     net, data = _plain(thief), thief.setting.thief
-    known = torch.cat([net.features(batch - 0.5) for batch in data.x[::2].split(500)])
-    wary = _Careful(net, thief.setting.independent, known, torch.tensor(torch.inf)).eval()
-    ways = torch.cat([wary.distance(batch) for batch in data.x[1::2].split(500)])
-    wary.scale.fill_(ways.quantile(ODD))
+    with torch.no_grad():
+        known = torch.cat([net.features(batch - 0.5) for batch in data.x[::2].split(500)])
+        wary = _Careful(net, thief.setting.independent, known, torch.tensor(torch.inf)).eval()
+        ways = torch.cat([wary.distance(batch) for batch in data.x[1::2].split(500)])
+        wary.scale.fill_(ways.quantile(ODD))
     return wary
 
 

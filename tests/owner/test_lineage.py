@@ -1,6 +1,5 @@
 """Points chosen by shadow models, from the folder to the bundle and into verdicts."""
 
-import csv
 import json
 from collections import Counter
 from dataclasses import replace
@@ -24,7 +23,7 @@ from auditkit.owner.lineage import SCOUTS, SHORTLIST, Shadow, candidates, lineag
 from auditkit.owner.models import LoadedModel
 from auditkit.owner.samples import read_samples
 from auditkit.types import CONTROL, CORE, LINEAGE, MISTAKE, Access, Decision, ReferenceKind
-from tests.owner.conftest import digits, save_script, trained
+from tests.owner.conftest import save_script, trained, write
 
 INDEPENDENT, STUDENT, MODIFIED = (
     ReferenceKind.INDEPENDENT_SHADOW,
@@ -42,32 +41,11 @@ def labels_of(net, points):
     return net(torch.tensor(np.asarray(points, np.float32))).argmax(1).numpy()
 
 
-def student(owner, seed):
-    """A net that learnt the owner's answers to mixtures of two samples."""
-    x = torch.from_numpy(digits()[0][:1200])
-    torch.manual_seed(seed)
-    net = trained(50 + seed).train().requires_grad_()
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for _ in range(120):
-        rows, others = torch.randint(len(x), (2, 128))
-        mixed = (x[rows] + x[others]) / 2
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(mixed), owner(mixed).argmax(1)).backward()
-        optimizer.step()
-    return net.eval().requires_grad_(False)
-
-
 @pytest.fixture(scope="module")
 def asked(net, samples_file):
     """The owner and its samples."""
     model = LoadedModel("owner", "sha256:00", net)
     return place(model, InputFacts(), read_samples(samples_file), torch.device("cpu"))
-
-
-@pytest.fixture(scope="module")
-def nets(net):
-    """Eight students of the owner and eight independent nets; the last two of each are suspects."""
-    return [student(net, seed) for seed in range(8)], [trained(seed) for seed in range(1, 9)]
 
 
 @pytest.fixture(scope="module")
@@ -79,47 +57,6 @@ def shadows(nets):
         for kind, known in ((True, derived), (False, independent))
         for net in known[:6]
     ]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, nets, samples_file):
-    """The same as `auditkit shadows` lists them, two modified copies, and a broken one."""
-    path = tmp_path_factory.mktemp("shadows")
-    (path / "samples.npz").write_bytes(samples_file.read_bytes())
-    models = [listed(path, "owner", trained(0), model="owner.pt")]
-    for number in range(6):
-        copy = {"owner": "owner", "how": ("distilled", "extracted by labels")[number % 2]}
-        models.append(listed(path, "pirated", nets[0][number], number, **copy))
-        models.append(listed(path, "homologous", nets[1][number], number))
-    for number in (6, 7):
-        copy = {"owner": "owner", "how": "pruned and tuned"}
-        models.append(listed(path, "pirated", noisy(number), number, **copy))
-    models.append(listed(path, "homologous", trained(20), 6, broken=True))
-    write(path, models)
-    return path
-
-
-def noisy(seed):
-    """The owner with a little noise in its weights."""
-    net = trained(0)
-    generator = torch.Generator().manual_seed(seed)
-    for weight in net.parameters():
-        if weight.ndim > 1:
-            weight += 0.05 * weight.std() * torch.randn(weight.shape, generator=generator)
-    return net
-
-
-def listed(path, kind, net, number="", **more):
-    """A model's file and its line in the manifest."""
-    name = f"{kind}{number}"
-    save_script(net, path / f"{name}.pt")
-    return {"name": name, "kind": kind, "file": f"{name}.pt", **more}
-
-
-def write(path, models):
-    """The manifest."""
-    contents = {"format": "auditkit.models/1", "samples": "samples.npz", "models": models}
-    (path / "manifest.json").write_text(json.dumps(contents))
 
 
 @pytest.fixture(scope="module")
@@ -325,47 +262,6 @@ def test_shadow_models_want_samples(model_file, folder):
     """There is nothing to choose from without."""
     with pytest.raises(SamplesError, match="add --samples"):
         pipeline.fingerprint(Order(model_file, facts=InputFacts((1, 8, 8), (0, 1)), shadows=folder))
-
-
-@pytest.fixture(scope="module")
-def population(tmp_path_factory, nets, folder, samples_file):
-    """An owner with shadow models, its copies, and innocents; none of them a shadow model."""
-    place = tmp_path_factory.mktemp("models")
-    (place / "samples.npz").write_bytes(samples_file.read_bytes())
-    models = [listed(place, "owner", trained(0), model="owner.pt", shadows=str(folder))]
-    for number in range(2):
-        models.append(listed(place, "pirated", nets[0][6 + number], number, owner="owner"))
-        models.append(listed(place, "homologous", nets[1][6 + number], number))
-    write(place, models)
-    return place
-
-
-def test_bench_compares_what_shadow_models_teach(population, tmp_path):
-    """`+shadows` after a method's name: half of the queries are lineage points."""
-    arguments = ["bench", str(population), "-o", str(tmp_path), "--workers", "1"]
-    found = CliRunner().invoke(app, [*arguments, "--method", "deepcore+shadows", "--queries", "40"])
-    assert found.exit_code == 0, found.output
-    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
-    whole = {row["access"]: row for row in rows if row["group"] == "all copies"}
-    assert set(whole) == {"label", "probabilities"}
-    for row in whole.values():
-        assert (row["method"], row["score"]) == ("deepcore+shadows", "kinship")
-        assert float(row["auc"]) == 1.0
-
-
-def test_bench_says_where_shadow_models_are_missing(population, tmp_path):
-    """An owner without any has no bundle of such a method, for a stated reason."""
-    manifest = population / "manifest.json"
-    whole = manifest.read_text()
-    models = json.loads(whole)["models"]
-    write(population, [{k: v for k, v in m.items() if k != "shadows"} for m in models])
-    try:
-        arguments = ["bench", str(population), "-o", str(tmp_path), "--workers", "1"]
-        found = CliRunner().invoke(app, [*arguments, "--method", "random+shadows"])
-    finally:
-        manifest.write_text(whole)
-    assert found.exit_code == 5
-    assert "names no shadow models of this owner" in found.output
 
 
 def test_first_points_are_as_many_of_each_family(made):
