@@ -114,4 +114,5 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _counts(references: Mapping[ReferenceKind, int]) -> dict[str, int]:
-    return {str(kind): references.get(kind, 0) for kind in ReferenceKind}
+    counts = {kind: references.get(kind, 0) for kind in ReferenceKind}
+    return {str(kind): count for kind, count in counts.items() if count or not kind.is_shadow}
