@@ -321,6 +321,20 @@ def test_a_reference_teaches_nothing_to_the_score_it_is_compared_by(left_out_one
     np.testing.assert_allclose(before, after, atol=1e-6)
 
 
+@pytest.mark.parametrize("sort", [0, 1, 2])
+def test_every_sort_of_shadow_models_teaches(sort):
+    """Other answers of any one sort, independent ones included, make other scores."""
+    rng = np.random.default_rng(7)
+    models, derived, sorts = taught(rng)
+    other = models.labels.copy()
+    other[12:][sorts == sort] = rng.integers(0, 4, (3, 30))
+    looks, owner = np.array([30]), np.full(30, -1)
+    before, after = (
+        learn(Replies(labels), derived, looks, owner, sorts) for labels in (models.labels, other)
+    )
+    assert not np.allclose(before.own, after.own)
+
+
 def test_shadow_models_are_compared_with_nobody():
     """Only references have a score of their own; shadow models move the scores all the same."""
     rng = np.random.default_rng(6)
