@@ -107,7 +107,7 @@ def open_shadows(folder: Path, spec: InputSpec, classes: int, device: str) -> Sh
         count = sum(kind_of(model) is kind for model in models)
         if count < FEWEST:
             raise FingerprintError(
-                f"--shadows wants {FEWEST} {kind} models or more, {str(folder)!r} has {count}; "
-                "train them with auditkit shadows"
+                f"--shadows wants {FEWEST} {kind} models or more, {str(folder)!r} has {count} that "
+                "work; train more with auditkit shadows"
             )
     return ShadowFolder(models, spec, classes, device)
