@@ -7,6 +7,8 @@ from pathlib import Path
 from auditkit.errors import FingerprintError
 
 ROBUST = ("jpeg", "resize")
+FEWEST_SHADOWED = 40
+"""Points, where shadow models choose half of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Order:
     """Of `ROBUST`: what core points are to survive on their way."""
 
     def __post_init__(self) -> None:
+        if self.shadows is not None and self.points < FEWEST_SHADOWED:
+            raise FingerprintError(
+                f"--points wants {FEWEST_SHADOWED} or more with --shadows, half of them core "
+                f"points, got {self.points}"
+            )
         odd = [name for name in self.robust if name not in ROBUST]
         if odd or len(set(self.robust)) < len(self.robust):
             got = ",".join(self.robust)

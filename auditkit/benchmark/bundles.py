@@ -96,11 +96,12 @@ def _kept(folder: Path, owner: Model, method: str, samples: Path, points: int) -
     if not path.exists():
         return False
     made_from: dict[str, Any] = json.loads(path.read_text())["made from"]
-    return made_from == _sources(owner, samples, points)
+    return made_from == _sources(owner, method, samples, points)
 
 
-def _sources(owner: Model, samples: Path, points: int) -> dict[str, Any]:
-    shadows = owner.shadows and Path(owner.shadows) / "manifest.json"
+def _sources(owner: Model, method: str, samples: Path, points: int) -> dict[str, Any]:
+    shadowed = method.endswith(SHADOWED) and owner.shadows
+    shadows = Path(owner.shadows or "") / "manifest.json" if shadowed else None
     files = (owner.model, owner.triggers, samples, shadows)
     return {"points": points, "files": [file_digest(Path(file)) for file in files if file]}
 
@@ -127,7 +128,7 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
     except AuditkitError as error:
         failure = str(error)
     seconds = round(time.perf_counter() - started, 2)
-    sources = _sources(owner, samples, points)
+    sources = _sources(owner, method, samples, points)
     facts = {"seconds": seconds, "failure": failure, "made from": sources}
     write_whole(folder / f"{key}.json", json.dumps(facts).encode())
 

@@ -121,7 +121,12 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
     _keep_owner(shelf, shop, order, raw)
     possible = attacks.possible(shop.owner)
     known = tuple(how for how in plan.attacks or possible if how in possible)
-    amounts = (("homologous", plan.homologous), ("pirated", plan.pirated))
+    amounts: tuple[tuple[str, int], ...] = (
+        ("homologous", plan.homologous),
+        ("pirated", plan.pirated),
+    )
+    if not known:  # frozen weights allow none of these attacks
+        amounts = ()
     wanted = [recipe(kind, n, order.seed, known) for kind, count in amounts for n in range(count)]
     missing = [one for one in wanted if one.name not in shelf.entries]
     done = len(wanted) - len(missing)

@@ -14,7 +14,7 @@ from auditkit import pipeline
 from auditkit.asking import Asking
 from auditkit.benchmark.scoring import first, shortened
 from auditkit.cli import app
-from auditkit.errors import CalibrationError, SamplesError
+from auditkit.errors import CalibrationError, FingerprintError, SamplesError
 from auditkit.identification.kinship import weigh_kinship
 from auditkit.order import InputFacts, Order
 from auditkit.owner import lineage
@@ -256,6 +256,12 @@ def test_a_folder_that_does_not_serve_is_refused(
     assert wanted in found.output
     assert len(found.output.strip().splitlines()) == 1
     assert not output.exists()
+
+
+def test_shadow_models_want_points_enough_for_both_halves(model_file, samples_file, folder):
+    """Refused before anything is trained."""
+    with pytest.raises(FingerprintError, match="40 or more with --shadows"):
+        Order(model_file, samples=samples_file, points=39, shadows=folder)
 
 
 def test_shadow_models_want_samples(model_file, folder):

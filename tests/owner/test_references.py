@@ -336,6 +336,15 @@ def test_an_owner_without_weights_is_replaced_by_built_in_nets(tmp_path, order, 
     assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(attacks.TAUGHT)
 
 
+def test_an_owner_without_weights_has_students_alone_for_shadows(tmp_path, order, net):
+    """Nothing can be modified there, so nothing is; the rest is made."""
+    path = tmp_path / "frozen.pt"
+    torch.jit.save(torch.jit.freeze(torch.jit.script(net)), path)
+    frozen = replace(order, model=str(path), seed=1)
+    counts = make_shadows(frozen, tmp_path / "made", ShadowPlan(2, 2, 2, 1), quiet)
+    assert (counts.homologous, counts.pirated, counts.made) == (2, 2, 4)
+
+
 def test_a_factory_is_kept_as_a_file(tmp_path, order, net):
     """The folder of a factory's owner is complete: bench opens what was traced."""
     save_file(net.state_dict(), tmp_path / "net.safetensors")
