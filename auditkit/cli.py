@@ -47,6 +47,13 @@ app = typer.Typer(
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Fingerprint bundle (.fp).")]
 Format = Annotated[str, typer.Option("--format", "-f", help="terminal or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead.")]
+TrustTorch = Annotated[
+    bool,
+    typer.Option(
+        "--trust-torch",
+        help="Open TorchScript and .pt2 files, whose authors can then run code on this machine.",
+    ),
+]
 Resize = Annotated[bool, typer.Option("--resize", help="Resize points to what a suspect takes.")]
 
 
@@ -84,6 +91,7 @@ def calibrate(
     ] = None,
     device: Device = "auto",
     resize: Resize = False,
+    trust_torch: TrustTorch = False,
     quiet: Quiet = False,
 ) -> None:
     """Keep the answers of models of known kind in the bundle, and its levels."""
@@ -97,7 +105,7 @@ def calibrate(
     with errors(), progress_bar(quiet=quiet) as progress:
         models = reference_files(references, homologous or [], pirated or [])
         before = bundle.with_terms(bundle.read(bundle_path), *levels)
-        asked = Options(device, resize)
+        asked = Options(device, resize, trust_torch=trust_torch)
         made = pipeline.calibrate(before, *models, options=asked, progress=progress)
         bundle.write(made, output or bundle_path)
     if not quiet:
@@ -144,6 +152,7 @@ def check(
     ca: remote_cli.Authorities = None,
     device: Device = "auto",
     resize: Resize = False,
+    trust_torch: TrustTorch = False,
     quiet: Quiet = False,
 ) -> None:
     """Ask suspects about the bundle's points and give a verdict on each."""
@@ -159,7 +168,7 @@ def check(
         reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote_cli.journal_of(suspects, journal, quiet=quiet)
         how = Patience(budget, rate, concurrency, patience)
-        options = Options(device, resize, reach=reach)
+        options = Options(device, resize, trust_torch=trust_torch, reach=reach)
         asking = Asking(access, options, sequential, how, kept)
         with progress_bar(quiet=quiet) as progress:
             outcomes = pipeline.audit(opened, suspects, asking, progress, _keeper(evidence))

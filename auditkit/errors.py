@@ -14,6 +14,7 @@ AuditkitError
 ├── FingerprintError
 ├── SuspectError
 │   ├── SuspectLoadError
+│   │   └── UntrustedError
 │   ├── SuspectMismatchError
 │   └── QueryError
 │       ├── TransientError
@@ -83,6 +84,10 @@ class SuspectError(AuditkitError):
 
 class SuspectLoadError(SuspectError):
     """The suspect can't be opened."""
+
+
+class UntrustedError(SuspectLoadError):
+    """Opening the suspect could run code of its author, and nobody said that it may."""
 
 
 class SuspectMismatchError(SuspectError):

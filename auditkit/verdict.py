@@ -10,12 +10,10 @@ from dataclasses import replace
 
 from auditkit.bundle import Bundle
 from auditkit.calibration.conformal import floor
-from auditkit.calibration.erratic import unheard_share
 from auditkit.identification.base import agreement
 from auditkit.outcomes import Comparison, Identification, Verdict
 from auditkit.types import (
     CONTROL,
-    CORE,
     LINEAGE,
     MISTAKE,
     Decision,
@@ -28,13 +26,11 @@ from auditkit.types import (
 
 ENOUGH_ANSWERED = 0.9
 CONTROLS_KEPT = 0.5
-UNHEARD = {CORE: 0.35, MISTAKE: 0.2}
-"""Most innocents stay below; a copy that answers half of the points at random does not."""
 SHARED = {
     MISTAKE: (0.8, "natural mistakes"),
     LINEAGE: (0.6, "lineage points, which its students share"),
 }
-"""Of both hardly any innocent shares more."""
+"""In the benchmark almost no independent model shared more."""
 Said = tuple[Decision, str]
 
 
@@ -88,13 +84,25 @@ def _said(
     identifications: tuple[Identification, ...],
     comparison: Comparison | None,
 ) -> Said:
-    if comparison is not None and supports(comparison, bundle.terms):
+    calibrated = comparison is not None and supports(comparison, bundle.terms)
+    if comparison is not None and calibrated:
         decision, reason = _compared(comparison, bundle.terms)
     else:
         decision, reason = _weighed(bundle.fingerprint, identifications)
-    if decision is Decision.HOMOLOGOUS:
-        return _gated(bundle, evidence, comparison, reason)
-    return decision, reason
+    if decision is not Decision.HOMOLOGOUS:
+        return decision, reason
+    doubt = _gate(bundle, evidence, comparison)
+    if doubt is not None:
+        return Decision.INCONCLUSIVE, doubt
+    if calibrated:
+        return decision, reason
+    # Distilled and extracted copies answer core points like independent models, so without
+    # reference models nobody can be cleared.
+    return (
+        Decision.INCONCLUSIVE,
+        f"no sign of a modified copy: {reason}; a distilled or extracted copy can answer like "
+        "this too, and only reference models can tell",
+    )
 
 
 def supports(comparison: Comparison, terms: Terms) -> bool:
@@ -201,17 +209,14 @@ def _partial(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
     )
 
 
-def _gated(bundle: Bundle, evidence: Evidence, comparison: Comparison | None, reason: str) -> Said:
-    """Nobody is acquitted who may be evading: unlike the owner is not yet innocent."""
+def _gate(bundle: Bundle, evidence: Evidence, comparison: Comparison | None) -> str | None:
+    """Why a suspect that is unlike the owner may be evading, or None."""
     gates = [_another_task(bundle.fingerprint, evidence), _changing(evidence)]
     if comparison is None:
-        gates += [_shared_opinions(bundle.fingerprint, evidence), _unheard_of(bundle, evidence)]
+        gates.append(_shared_opinions(bundle.fingerprint, evidence))
     else:
         gates.append(_erratic(comparison, bundle.terms))
-    for gate in gates:
-        if gate is not None:
-            return Decision.INCONCLUSIVE, gate
-    return Decision.HOMOLOGOUS, reason
+    return next((gate for gate in gates if gate is not None), None)
 
 
 def _another_task(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
@@ -254,24 +259,7 @@ def _shared_opinions(fingerprint: Fingerprint, evidence: Evidence) -> str | None
             shared = agreement(fingerprint.families[name], evidence.answers[name])
             if shared > most:
                 return (
-                    f"unlike the owner on core points, but shares {shared:.0%} of its {called} (at "
-                    f"most {most:.0%} of a model that may be cleared): a student of it, or evasion"
-                )
-    return None
-
-
-def _unheard_of(bundle: Bundle, evidence: Evidence) -> str | None:
-    """The same by the stand-ins alone, where there are no reference models."""
-    strangers = [r for r in bundle.references if not r.kind.is_derived]
-    for name, most in UNHEARD.items():
-        if name in bundle.fingerprint.families:
-            known = [r.answers[name] for r in strangers if name in r.answers]
-            family = bundle.fingerprint.families[name]
-            share = unheard_share(family, known, evidence.answers[name])
-            if share > most:
-                return (
-                    f"evasion suspected: on {share:.0%} of the {name} points it gives a label that "
-                    f"neither the owner nor any of {len(known)} known strangers gives (at most "
-                    f"{most:.0%} of a model that may be cleared)"
+                    f"unlike the owner on core points, but shares {shared:.0%} of its {called} "
+                    f"(more than {most:.0%}): it may be a student of the owner"
                 )
     return None

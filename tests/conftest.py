@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from auditkit.bundle import Bundle
@@ -23,6 +24,10 @@ from auditkit.types import (
     Reference,
     ReferenceKind,
 )
+
+# How long an example takes depends on the machine's other work, and says nothing of what holds.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SHAPE, CLASSES = (1, 4, 4), 5
 WEIGHTS = np.random.default_rng(0).normal(size=(16, CLASSES)).astype(np.float32)

@@ -28,6 +28,9 @@ class Options:
     """Whether points may be resized to what a suspect takes."""
     classes: int | None = None
     """How many the owner knows; for replies that list only the best."""
+    trust_torch: bool = False
+    """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
+    run commands that its author put into it."""
     reach: Reach = field(default_factory=Reach)
     """How far what lies behind an address may be reached for."""
 

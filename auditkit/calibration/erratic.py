@@ -4,13 +4,11 @@ Copies give the owner's label and strangers mostly give each other's; labels dra
 often given by neither. (How rare labels are among known models tells less: measured.)
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.calibration.conformal import p_value
-from auditkit.types import Answers, BoolArray, Family, IntArray
+from auditkit.types import BoolArray, IntArray
 
 
 def p_erratic(references: IntArray, suspect: IntArray, owner: IntArray) -> float:
@@ -45,16 +43,3 @@ def _unheard(
     unheard: BoolArray = (heard <= 0) & (given != right) & (given >= 0)
     alone: IntArray = unheard.sum(axis=1)
     return alone
-
-
-def unheard_share(family: Family, known: Sequence[Answers], suspect: Answers) -> float:
-    """Share of answered points whose label neither the owner nor any known model gives, 0..1.
-
-    0 where nobody is known or nothing was answered.
-    """
-    answered = suspect.answered
-    if not known or not answered.any():
-        return 0.0
-    labels = np.stack([answers.labels for answers in known])
-    unheard = (labels != suspect.labels).all(axis=0) & (suspect.labels != family.labels)
-    return float(unheard[answered].mean())

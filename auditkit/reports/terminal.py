@@ -44,9 +44,9 @@ WORDS = {
     Decision.HOMOLOGOUS: Words(
         "homologous (independently trained)",
         "green",
-        "not a modified copy of the owner's model: answers like an independent one",
-        "Homologous (independently trained) speaks against a modified copy, not against a "
-        "distilled, extracted or badly damaged one: those can answer like strangers.",
+        "answers like the independent reference models, and unlike the pirated ones",
+        "Homologous (independently trained) speaks against the kinds of copies that the pirated "
+        "reference models stand for, not against others.",
     ),
     Decision.INCONCLUSIVE: Words(
         "inconclusive",
@@ -55,10 +55,12 @@ WORDS = {
         "Inconclusive is neither an acquittal nor a suspicion.",
     ),
 }
-BY_REFERENCES = {
-    Decision.HOMOLOGOUS: "Homologous (independently trained) speaks against the kinds of copies "
-    "that the pirated reference models stand for, not against others."
+OPINIONS = {
+    Decision.PIRATED: "like a copy",
+    Decision.HOMOLOGOUS: "unlike a modified copy",
+    Decision.INCONCLUSIVE: "undecided",
 }
+"""What one identification says; it is no verdict, so it does not sound like one."""
 REFUSED = Words(
     "refused (could not be audited)",
     "magenta",
@@ -107,8 +109,6 @@ def _words(outcome: Outcome) -> Words:
 
 
 def _limit(outcome: Outcome) -> str:
-    if isinstance(outcome, Verdict) and outcome.calibrated:
-        return BY_REFERENCES.get(outcome.decision, _words(outcome).limit)
     return _words(outcome).limit
 
 
@@ -202,7 +202,7 @@ def _weighed(opinions: tuple[Identification, ...]) -> Table:
 def _says(opinion: Identification) -> Text:
     if opinion.says is None:
         return _line(f"abstains: {opinion.reason}", "dim")
-    return Text(WORDS[opinion.says].name, WORDS[opinion.says].style)
+    return Text(OPINIONS[opinion.says], WORDS[opinion.says].style)
 
 
 def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableType]:

@@ -135,7 +135,9 @@ def opened(request, tmp_path, bundle, monkeypatch):
     monkeypatch.chdir(tmp_path)
     points = bundle.fingerprint.families[CORE].points
     with SERVED[request.param](tmp_path, points) as suspect:
-        adapter = adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu"))
+        adapter = adapters.open_suspect(
+            suspect, bundle.fingerprint.spec, Options("cpu", trust_torch=True)
+        )
         yield adapter, np.array(points)
         adapter.close()
         adapter.close()
@@ -183,7 +185,9 @@ def test_garbage_is_one_line(tmp_path, bundle, name, content):
     """A file that is no model is refused in one line, whatever its name."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SuspectLoadError) as caught:
-        adapters.open_suspect(str(tmp_path / name), bundle.fingerprint.spec, Options("cpu"))
+        adapters.open_suspect(
+            str(tmp_path / name), bundle.fingerprint.spec, Options("cpu", trust_torch=True)
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -203,7 +207,7 @@ def test_garbage_is_one_line(tmp_path, bundle, name, content):
 def test_bad_names_are_one_line(bundle, suspect, message):
     """What can't be opened says what was wanted."""
     with pytest.raises(SuspectError, match=message):
-        adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu"))
+        adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu", trust_torch=True))
 
 
 def test_each_plug_in_file_has_one_public_object():

@@ -70,7 +70,7 @@ def test_every_decision_has_its_words():
     ("outcome", "meaning", "limit"),
     [
         (KINDS[0], "derived from the owner's model", "nothing of who copied"),
-        (KINDS[1], "not a modified copy", "distilled"),
+        (KINDS[1], "unlike the pirated ones", "stand for, not against others"),
         (KINDS[2], "neither claim is supported", "neither an acquittal nor a suspicion"),
         (KINDS[3], "no verdict", "neither cleared nor accused"),
     ],
@@ -87,7 +87,7 @@ def test_homologous_is_always_explained(monkeypatch):
     """The word never stands without what it means here."""
     monkeypatch.setenv("COLUMNS", "120")
     told = words(verdict(Decision.HOMOLOGOUS))
-    assert told.lower().count("homologous") > 2
+    assert told.lower().count("homologous") >= 2
     assert not re.search(r"homologous(?! \(independently trained\))", told, re.IGNORECASE)
 
 
@@ -163,7 +163,7 @@ def test_numbers_are_shown_with_their_threshold():
         Identification("output_similarity", None, "needs probabilities", float("nan")),
     )
     told = words(verdict(Decision.INCONCLUSIVE, identifications=opinions))
-    assert "label similarity 0.846 0.850 inconclusive" in told
+    assert "label similarity 0.846 0.850 undecided" in told
     assert "output similarity - - abstains: needs probabilities" in told
 
 

@@ -86,13 +86,20 @@ def verdict(found: Evidence, *others: Identification, made=MADE, references=()):
         (0.85, Decision.PIRATED),
         (0.84, Decision.INCONCLUSIVE),
         (0.60, Decision.INCONCLUSIVE),
-        (0.59, Decision.HOMOLOGOUS),
-        (0.0, Decision.HOMOLOGOUS),
+        (0.59, Decision.INCONCLUSIVE),
+        (0.0, Decision.INCONCLUSIVE),
     ],
 )
 def test_the_default_thresholds(share, decision):
-    """From 0.85 pirated, below 0.60 homologous, between them no man's land."""
+    """From 0.85 pirated; below that nobody is cleared without reference models."""
     assert verdict(evidence(share)).decision is decision
+
+
+def test_without_reference_models_the_most_that_is_said_is_no_sign_of_a_modified_copy():
+    """Distilled copies answer like independent models, so nobody is called homologous."""
+    found = verdict(evidence(0.1))
+    assert found.decision is Decision.INCONCLUSIVE
+    assert found.reason.startswith("no sign of a modified copy")
 
 
 @given(st.integers(0, 100), st.integers(0, 100))
@@ -157,8 +164,11 @@ def test_contradicting_identifications_are_inconclusive():
         other = Identification("other", says, "because")
         lead = Decision.PIRATED if share else Decision.HOMOLOGOUS
         contradicts = {lead, says} == {Decision.PIRATED, Decision.HOMOLOGOUS}
-        expected = Decision.INCONCLUSIVE if contradicts else lead
-        assert verdict(evidence(share), other).decision is expected
+        accused = lead is Decision.PIRATED and not contradicts
+        expected = Decision.PIRATED if accused else Decision.INCONCLUSIVE
+        found = verdict(evidence(share), other)
+        assert found.decision is expected
+        assert ("contradict" in found.reason) is contradicts
 
 
 def test_known_strangers_raise_the_bar():
@@ -186,24 +196,23 @@ def test_who_shares_the_owners_opinions_is_not_cleared(name, shared, cleared):
     """Up to 80 % of its mistakes an innocent may share, of lineage points up to 60 %."""
     made, said = sharing(name, shared)
     found = verdict(said, made=made)
-    assert (found.decision is Decision.HOMOLOGOUS) is cleared
+    assert found.reason.startswith("no sign") is cleared
     assert cleared or {MISTAKE: "natural mistakes", LINEAGE: "lineage"}[name] in found.reason
 
 
-@pytest.mark.parametrize(("odd", "cleared"), [(35, True), (36, False)])
-def test_labels_that_nobody_gives_clear_nobody(odd, cleared):
-    """Beyond 35 % of core points they look drawn at random, as far as stand-ins can tell."""
+def test_labels_that_stand_ins_never_give_are_no_evasion():
+    """On harder tasks innocents give labels that five small nets never gave."""
     core = MADE.families[CORE]
-    labels = (core.labels + 1) % CLASSES
     heard = Reference(
-        "net", ReferenceKind.STAND_IN, "sha256:3", Access.LABEL, {CORE: Answers(labels)}
+        "net",
+        ReferenceKind.STAND_IN,
+        "sha256:3",
+        Access.LABEL,
+        {CORE: Answers((core.labels + 1) % CLASSES)},
     )
-    given = labels.copy()
-    given[:odd] = (core.labels[:odd] + 2) % CLASSES
-    said = replace(evidence(0.0), answers={**evidence(0.0).answers, CORE: Answers(given)})
-    found = verdict(said, references=(heard,))
-    assert (found.decision is Decision.HOMOLOGOUS) is cleared
-    assert cleared or "36% of the core points" in found.reason
+    given = Answers((core.labels + 2) % CLASSES)
+    said = replace(evidence(0.0), answers={**evidence(0.0).answers, CORE: given})
+    assert "evasion" not in verdict(said, references=(heard,)).reason
 
 
 def test_answers_that_change_clear_nobody():
@@ -212,7 +221,7 @@ def test_answers_that_change_clear_nobody():
     found = verdict(said)
     assert found.decision is Decision.INCONCLUSIVE
     assert "1 of 10 points that were asked twice" in found.reason
-    assert verdict(replace(said, changed=0)).decision is Decision.HOMOLOGOUS
+    assert "asked twice" not in verdict(replace(said, changed=0)).reason
 
 
 def test_a_verdict_has_no_truth():
