@@ -37,19 +37,19 @@ arch: $(VENV)/.ready  ## Who may import whom
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/.ready  ## Speed, as ratios measured side by side
-	$(RUN) -m benchmarks.speed
+	$(RUN) -m experiments.speed
 
 benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/
-	$(RUN) -m benchmarks.zoo $(DATA) --public $(PUBLIC) -o $(ZOO)
-	$(RUN) -m benchmarks.methods $(ZOO) -o docs
+	$(RUN) -m experiments.zoo $(DATA) --public $(PUBLIC) -o $(ZOO)
+	$(RUN) -m experiments.methods $(ZOO) -o docs
 
 calibration: $(VENV)/.ready  ## Error rates: simulated innocents, then the small population in ZOO
-	$(RUN) -m benchmarks.nulls --replicates 1000 --workers 2
-	$(RUN) -m benchmarks.calibrated $(ZOO) --access label top-k rounded logits
-	$(RUN) -m benchmarks.evasion $(ZOO)
+	$(RUN) -m experiments.nulls --replicates 1000 --workers 2
+	$(RUN) -m experiments.calibrated $(ZOO) --access label top-k rounded logits
+	$(RUN) -m experiments.evasion $(ZOO)
 
 smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
-	$(RUN) -m benchmarks.zoo.smoke $(DATA) --public $(PUBLIC)
+	$(RUN) -m experiments.zoo.smoke $(DATA) --public $(PUBLIC)
 
 format: $(VENV)/.ready  ## Rewrite the code in the house's style
 	$(VENV)/bin/ruff check --fix .

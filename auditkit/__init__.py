@@ -13,11 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditkit.asking import Asking
-    from auditkit.bundle import Bundle, read, write
-    from auditkit.errors import AuditkitError
-    from auditkit.outcomes import Refusal, Verdict
-    from auditkit.pipeline import (
+    from auditkit.api import (
         audit,
         calibrate,
         fingerprint,
@@ -25,51 +21,61 @@ if TYPE_CHECKING:
         queries,
         query,
         references,
+        shadows,
     )
-    from auditkit.types import Access, Decision, Evidence
+    from auditkit.core.access import Access
+    from auditkit.core.errors import AuditkitError
+    from auditkit.core.evidence import Evidence
+    from auditkit.core.requests import (
+        Asking,
+        InputFacts,
+        Options,
+        Order,
+        Patience,
+        Reach,
+        ReferencePlan,
+        ShadowPlan,
+    )
+    from auditkit.core.verdicts import Decision, Refusal, Verdict
+    from auditkit.files.bundle import Bundle, read, write
+    from auditkit.files.model_folder import reference_files
 
 _HOMES = {
-    "Access": "types",
-    "Asking": "asking",
-    "AuditkitError": "errors",
-    "Bundle": "bundle",
-    "Decision": "types",
-    "Evidence": "types",
-    "Refusal": "outcomes",
-    "Verdict": "outcomes",
-    "audit": "pipeline",
-    "calibrate": "pipeline",
-    "fingerprint": "pipeline",
-    "judge": "pipeline",
-    "queries": "pipeline",
-    "query": "pipeline",
-    "read": "bundle",
-    "references": "pipeline",
-    "write": "bundle",
+    "api": (
+        "audit",
+        "calibrate",
+        "fingerprint",
+        "judge",
+        "queries",
+        "query",
+        "references",
+        "shadows",
+    ),
+    "core.access": ("Access",),
+    "core.errors": ("AuditkitError",),
+    "core.evidence": ("Evidence",),
+    "core.requests": (
+        "Asking",
+        "InputFacts",
+        "Options",
+        "Order",
+        "Patience",
+        "Reach",
+        "ReferencePlan",
+        "ShadowPlan",
+    ),
+    "core.verdicts": ("Decision", "Refusal", "Verdict"),
+    "files.bundle": ("Bundle", "read", "write"),
+    "files.model_folder": ("reference_files",),
 }
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "Access",
-    "Asking",
-    "AuditkitError",
-    "Bundle",
-    "Decision",
-    "Evidence",
-    "Refusal",
-    "Verdict",
-    "audit",
-    "calibrate",
-    "fingerprint",
-    "judge",
-    "queries",
-    "query",
-    "read",
-    "references",
-    "write",
+__all__ = [  # noqa: PLE0604 - the names are those of the table above
+    *sorted(_HOME)
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOME:
         raise AttributeError(f"module 'auditkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"auditkit.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"auditkit.{_HOME[name]}"), name)

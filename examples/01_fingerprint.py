@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import auditkit
-from auditkit.order import Order
+from auditkit.core.requests import Order
 
 data = load_digits()
 x = (data.images[:, None] / 16).astype(np.float32)

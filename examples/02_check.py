@@ -2,7 +2,7 @@
 
 import auditkit
 from auditkit import Access
-from auditkit.adapters.base import Options
+from auditkit.core.requests import Options
 
 bundle = auditkit.read("digits.fp")
 suspects = ["digits.pt", "python:vendor:ask"]

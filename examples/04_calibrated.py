@@ -7,8 +7,8 @@ take some minutes. Run again, it goes on where it was.
 from pathlib import Path
 
 import auditkit
-from auditkit.order import Order, ReferencePlan
-from auditkit.population import reference_files
+from auditkit.core.requests import Order, ReferencePlan
+from auditkit.files.model_folder import reference_files
 
 order = Order("digits.pt", samples=Path("digits.npz"))
 print(auditkit.references(order, Path("refs"), ReferencePlan()))

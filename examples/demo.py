@@ -19,11 +19,11 @@ from rich.table import Table
 from sklearn.datasets import load_breast_cancer
 from torch import Tensor, nn
 
-from benchmarks.zoo.data import unit_rows
-from benchmarks.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
-from benchmarks.zoo.nets import NETS, Shape
-from benchmarks.zoo.pruning import pruned
-from benchmarks.zoo.training import Training, accuracy, fit, logits
+from experiments.zoo.data import unit_rows
+from experiments.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
+from experiments.zoo.nets import NETS, Shape
+from experiments.zoo.pruning import pruned
+from experiments.zoo.training import Training, accuracy, fit, logits
 
 FOLDER = Path("demo")
 SHAPE: Shape = (1, 28, 28)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 import auditkit
-from auditkit import reporting
+from auditkit.reports import build
 from auditkit.reports.terminal import renderables
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     bundle = auditkit.read(options.bundle)
     outcomes = auditkit.audit(bundle, [options.suspect])
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
-    for part in renderables(reporting.report(bundle, outcomes)):
+    for part in renderables(build.report(bundle, outcomes)):
         console.print(part)
     title = f"auditkit check {options.bundle.name} {Path(options.suspect).name}"
     console.save_svg(str(options.output), title=title)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple, Self
 
-from auditkit.remote.reach import Reach
-from auditkit.remote.web import Reply, Web
+from auditkit.adapters.wire.web import Reply, Web
+from auditkit.core.requests import Reach
 
 
 class Asked(NamedTuple):

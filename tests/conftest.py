@@ -10,20 +10,12 @@ import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
-from auditkit.bundle import Bundle
-from auditkit.types import (
-    CONTROL,
-    CORE,
-    Access,
-    Answers,
-    Discrimination,
-    Family,
-    Fingerprint,
-    InputSpec,
-    OwnerRecord,
-    Reference,
-    ReferenceKind,
-)
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.fingerprint import Discrimination, Fingerprint
+from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
+from auditkit.core.points import CONTROL, CORE, Family, InputSpec
+from auditkit.files.bundle import Bundle
 
 # How long an example takes depends on the machine's other work, and says nothing of what holds.
 settings.register_profile("patient", deadline=None)

@@ -4,12 +4,15 @@ import re
 import sys
 from pathlib import PurePath
 
-from auditkit.adapters.base import Adapter, Options
-from auditkit.errors import SuspectLoadError
-from auditkit.registry import load, names
-from auditkit.remote.addresses import parsed, shown
-from auditkit.types import InputSpec
+from auditkit.adapters.base import Adapter
+from auditkit.adapters.wire.addresses import parsed, shown
+from auditkit.core.errors import SuspectLoadError
+from auditkit.core.plugins import load, names
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import Options
 
+SHARED = ("base", "runtime")
+"""Files of this folder that are no plug-ins."""
 SUFFIXES = {
     ".onnx": "onnx",
     ".pt": "torchscript",

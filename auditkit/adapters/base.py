@@ -1,38 +1,25 @@
 """What an adapter is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from auditkit.errors import SuspectLoadError
-from auditkit.remote.reach import Reach
-from auditkit.types import FloatArray, InputSpec
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import SuspectLoadError
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import Options
 
 LARGEST_FILE = 8 << 30
+
+
 AT_ONCE = 100
 """Points that a model in this process is asked at once."""
+
+
 LANES = 8
 """Questions under way at once that what lies elsewhere bears."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How suspects are asked."""
-
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda` or `cuda:N`."""
-    resize: bool = False
-    """Whether points may be resized to what a suspect takes."""
-    classes: int | None = None
-    """How many the owner knows; for replies that list only the best."""
-    trust_torch: bool = False
-    """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
-    run commands that its author put into it."""
-    reach: Reach = field(default_factory=Reach)
-    """How far what lies behind an address may be reached for."""
 
 
 class Adapter(Protocol):

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, LANES, Options, one_line
-from auditkit.errors import QueryError, SuspectLoadError, TransientError
-from auditkit.inputs import normalised
-from auditkit.types import FloatArray, InputSpec
+from auditkit.adapters.base import AT_ONCE, LANES, one_line
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import QueryError, SuspectLoadError, TransientError
+from auditkit.core.points import InputSpec, normalised
+from auditkit.core.requests import Options
 
 __all__ = ["CallableAdapter"]
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import LANES, Options
-from auditkit.errors import MissingRuntimeError, SuspectMismatchError
-from auditkit.inputs import Arrangement, arrange
-from auditkit.remote.addresses import parsed
-from auditkit.remote.tensors import DTYPES, Port, Served, Wire, answer, points_at_once
-from auditkit.types import FloatArray, InputSpec
+from auditkit.adapters.base import LANES
+from auditkit.adapters.wire.addresses import parsed
+from auditkit.adapters.wire.tensors import DTYPES, Port, Served, Wire, answer, points_at_once
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import MissingRuntimeError, SuspectMismatchError
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import Options
+from auditkit.suspects.arrangement import Arrangement, arrange
 
 __all__ = ["OipAdapter"]
 
@@ -62,7 +64,7 @@ class OipAdapter:
 def _wire(source: str, options: Options) -> Wire:
     name = "oip_grpc" if source.startswith("grpc") else "oip_rest"
     try:
-        module = importlib.import_module(f"auditkit.remote.{name}")
+        module = importlib.import_module(f"auditkit.adapters.wire.{name}")
     except ModuleNotFoundError as error:
         raise MissingRuntimeError(
             f"{source.partition(':')[0]}: addresses need {error.name!r}, which is not installed: "

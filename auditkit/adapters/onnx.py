@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit import sessions
-from auditkit.adapters.base import AT_ONCE, Options, one_line, read_file
-from auditkit.container import sha256
-from auditkit.errors import (
+from auditkit.adapters import runtime
+from auditkit.adapters.base import AT_ONCE, one_line, read_file
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import (
     BatchError,
     QueryError,
     SuspectLoadError,
     SuspectMismatchError,
 )
-from auditkit.inputs import Arrangement, arrange
-from auditkit.types import FloatArray, InputSpec
+from auditkit.core.points import InputSpec
+from auditkit.core.provenance import sha256
+from auditkit.core.requests import Options
+from auditkit.suspects.arrangement import Arrangement, arrange
 
 __all__ = ["OnnxAdapter"]
 
@@ -40,8 +42,8 @@ class OnnxAdapter:
         self.batch, self.lanes = AT_ONCE, 1
         self._source = source
         with _loading(source):
-            self._session = sessions.opened(data, options.device)
-        self.runtime = sessions.described(self._session)
+            self._session = runtime.opened(data, options.device)
+        self.runtime = runtime.described(self._session)
         self._input, self._arrangement = _input(self._session, spec, options)
         self._batch = _fixed_batch(self._session)
         self._output = _output(self._session, source)
@@ -69,7 +71,7 @@ class OnnxAdapter:
 def _loading(source: str) -> Iterator[None]:
     try:
         yield
-    except sessions.FOREIGN_ERRORS as error:
+    except runtime.FOREIGN_ERRORS as error:
         raise SuspectLoadError(
             f"{source!r} is not a readable ONNX model: {_line(error)}"
         ) from error
@@ -80,8 +82,8 @@ def _answering() -> Iterator[None]:
     """What is too much for a card's memory at once may fit in smaller batches."""
     try:
         yield
-    except sessions.FOREIGN_ERRORS as error:
-        kind = BatchError if sessions.is_out_of_memory(error) else QueryError
+    except runtime.FOREIGN_ERRORS as error:
+        kind = BatchError if runtime.is_out_of_memory(error) else QueryError
         raise kind(f"the suspect failed while answering: {_line(error)}") from error
 
 

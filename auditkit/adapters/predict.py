@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import LANES, Options
-from auditkit.errors import QueryError
-from auditkit.inputs import Arrangement, arrange
-from auditkit.remote.tensors import answer, points_at_once
-from auditkit.remote.web import Web
-from auditkit.types import FloatArray, InputSpec
+from auditkit.adapters.base import LANES
+from auditkit.adapters.wire.tensors import answer, points_at_once
+from auditkit.adapters.wire.web import Web
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import QueryError
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import Options
+from auditkit.suspects.arrangement import Arrangement, arrange
 
 __all__ = ["PredictAdapter"]
 

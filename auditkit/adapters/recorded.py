@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, Options, read_file
-from auditkit.container import sha256
-from auditkit.errors import QueryError, SuspectLoadError
-from auditkit.inputs import point_digest
-from auditkit.types import FloatArray, InputSpec
+from auditkit.adapters.base import AT_ONCE, read_file
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import QueryError, SuspectLoadError
+from auditkit.core.points import InputSpec, point_digest
+from auditkit.core.provenance import sha256
+from auditkit.core.requests import Options
 
 __all__ = ["RecordedAdapter"]
 

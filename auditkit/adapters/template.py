@@ -1,4 +1,4 @@
-"""Any JSON or upload API that a small TOML file describes; see `auditkit.remote.description`."""
+"""Any JSON or upload API that a small TOML file describes (`adapters.wire.description`)."""
 
 import base64
 import io
@@ -12,16 +12,18 @@ import numpy as np
 from jmespath.exceptions import JMESPathError
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import LANES, Options, read_file
-from auditkit.answers import from_best
-from auditkit.container import sha256
-from auditkit.errors import QueryError, SuspectLoadError, SuspectMismatchError
-from auditkit.inputs import Arrangement, arrange
-from auditkit.remote.addresses import shown
-from auditkit.remote.description import PICTURES, Description, parse
-from auditkit.remote.pictures import encoded
-from auditkit.remote.web import Web
-from auditkit.types import FloatArray, InputSpec
+from auditkit.adapters.base import LANES, read_file
+from auditkit.adapters.wire.addresses import shown
+from auditkit.adapters.wire.description import PICTURES, Description, parse
+from auditkit.adapters.wire.pictures import encoded
+from auditkit.adapters.wire.web import Web
+from auditkit.core.access import from_best
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import QueryError, SuspectLoadError, SuspectMismatchError
+from auditkit.core.points import InputSpec
+from auditkit.core.provenance import sha256
+from auditkit.core.requests import Options
+from auditkit.suspects.arrangement import Arrangement, arrange
 
 __all__ = ["TemplateAdapter"]
 

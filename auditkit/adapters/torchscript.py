@@ -14,11 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, Options, one_line, read_file
-from auditkit.container import sha256
-from auditkit.errors import QueryError, SuspectLoadError, SuspectMismatchError, UntrustedError
-from auditkit.inputs import arrange
-from auditkit.types import FloatArray, InputSpec
+from auditkit.adapters.base import AT_ONCE, one_line, read_file
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import (
+    QueryError,
+    SuspectLoadError,
+    SuspectMismatchError,
+    UntrustedError,
+)
+from auditkit.core.points import InputSpec
+from auditkit.core.provenance import sha256
+from auditkit.core.requests import Options
+from auditkit.suspects.arrangement import arrange
 
 __all__ = ["TorchScriptAdapter"]
 

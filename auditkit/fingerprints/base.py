@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import Tensor
 
-from auditkit.errors import FingerprintError
-from auditkit.owner.domain import Owner, sample_labels, snapped
+from auditkit.core.access import Access
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import FingerprintError
+from auditkit.core.fingerprint import Discrimination
+from auditkit.core.progress import Progress
+from auditkit.owner.classifier import Owner, sample_labels, snapped
 from auditkit.owner.samples import Samples
 from auditkit.owner.shadows import Shadows
 from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 from auditkit.owner.uniqueness import label_uniqueness
-from auditkit.types import Access, Discrimination, FloatArray
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, how much of it is done, and of how much."""
 
 FEWEST = 20
 """Points below which there is no fingerprint."""

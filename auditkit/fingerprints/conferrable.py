@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.domain import snapped
+from auditkit.owner.classifier import snapped
 from auditkit.owner.standins import StandIn
 
 __all__ = ["conferrable"]

@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
+from auditkit.core.fingerprint import Discrimination
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Request
-from auditkit.owner.climb import Climb, Gait
+from auditkit.owner.ascent import Climb, Gait
+from auditkit.owner.classifier import sample_labels, snapped
 from auditkit.owner.copies import Copy, copy_labels, tuned_copies, working_copies
-from auditkit.owner.domain import sample_labels, snapped
 from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import surviving
-from auditkit.types import Discrimination
 
 __all__ = ["deepcore"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.domain import snapped
+from auditkit.owner.classifier import snapped
 
 __all__ = ["ipguard"]
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.domain import BATCH, snapped
+from auditkit.owner.classifier import BATCH, snapped
 
 __all__ = ["metafinger"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auditkit.errors import FingerprintError
+from auditkit.core.access import Access
+from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.climb import margins
-from auditkit.owner.domain import BATCH, Owner, snapped
-from auditkit.types import Access
+from auditkit.owner.ascent import margins
+from auditkit.owner.classifier import BATCH, Owner, snapped
 
 __all__ = ["modeldiff"]
 

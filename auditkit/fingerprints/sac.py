@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.domain import snapped
+from auditkit.owner.classifier import snapped
 from auditkit.owner.transports import compressed
 
 __all__ = ["sac"]

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from auditkit.errors import FingerprintError
+from auditkit.core.arrays import FloatArray
+from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Request
-from auditkit.owner.domain import snapped
+from auditkit.owner.classifier import snapped
 from auditkit.owner.samples import RawSamples, read_samples
-from auditkit.types import FloatArray
 
 __all__ = ["triggerset"]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auditkit.owner.domain import Owner
+from auditkit.owner.classifier import Owner
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
 

@@ -17,21 +17,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditkit.owner.domain import Owner, snapped
+from auditkit.core.arrays import BoolArray, FloatArray, IntArray
+from auditkit.core.progress import Progress
+from auditkit.owner.classifier import Owner, snapped
 from auditkit.owner.samples import Samples
-from auditkit.types import BoolArray, FloatArray, IntArray
 
 SHARES = (0.5, 0.7, 0.6)
 """Of the first sample in a mixture of two; after these, halves of two are put together."""
+
+
 MOST = 20_000
 """Candidates."""
+
+
 SCOUTS, SHORTLIST = 6, 4
 """Shadow models of each kind that are asked all candidates; the others are asked a fourth."""
+
 
 EAGERNESS = 25.0
 """A model that the points so far tell by 0.1 less than another counts e^2.5 times as much."""
 
-Progress = Callable[[str, int, int], None]
+
 Way = Callable[[Tensor, Tensor], Tensor]
 
 

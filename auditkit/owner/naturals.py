@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from auditkit.owner.domain import Owner, sample_labels, snapped
+from auditkit.owner.classifier import Owner, sample_labels, snapped
 from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
 

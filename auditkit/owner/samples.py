@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.errors import SamplesError
-from auditkit.types import FloatArray, IntArray
+from auditkit.core.arrays import FloatArray, IntArray
+from auditkit.core.errors import SamplesError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FEWEST = 50

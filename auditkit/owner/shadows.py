@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from auditkit.owner.classifier import Owner
 from auditkit.owner.copies import Copy, changed, tuned_copies, working_copies
-from auditkit.owner.domain import Owner
 from auditkit.owner.standins import StandIn, train_standins
 
 ROUNDS = 3

@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from auditkit.errors import FingerprintError
-from auditkit.owner.domain import Owner, snapped
-from auditkit.types import InputSpec
+from auditkit.core.errors import FingerprintError
+from auditkit.core.points import InputSpec
+from auditkit.owner.classifier import Owner, snapped
 
 Transport = Callable[[Tensor], Tensor]
 """(n, channels, height, width) in the spec's bounds -> the same."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
+from auditkit.core.fingerprint import Discrimination
+from auditkit.owner.classifier import Owner, sample_labels
 from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
-from auditkit.owner.domain import Owner, sample_labels
 from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
-from auditkit.types import Discrimination
 
 WORKING = 0.8  # a copy counts when it keeps so much of the owner's natural labels
 HOLD = 0.90  # share of the points that every working copy must keep

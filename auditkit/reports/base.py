@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from auditkit.outcomes import Outcome
-from auditkit.types import Discrimination, ReferenceKind, Terms
+from auditkit.core.fingerprint import Discrimination, Terms
+from auditkit.core.models import ReferenceKind
+from auditkit.core.verdicts import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from auditkit.calibration.likelihood import CITATION, SCALE, scale_digest, strength
-from auditkit.outcomes import Comparison, Identification, Outcome, Refusal, Verdict
+from auditkit.core.models import ReferenceKind
+from auditkit.core.verdicts import Comparison, Identification, Outcome, Refusal, Verdict
+from auditkit.judging.calibration.likelihood import CITATION, SCALE, scale_digest, strength
 from auditkit.reports.base import Corrected, Report
-from auditkit.types import ReferenceKind
 
 __all__ = ["write_json"]
 

@@ -12,11 +12,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from auditkit.calibration.explained import sureness
-from auditkit.outcomes import Identification, Outcome, Refusal, Verdict
+from auditkit.core.escape import clean
+from auditkit.core.models import ReferenceKind
+from auditkit.core.verdicts import Decision, Identification, Outcome, Refusal, Verdict
 from auditkit.reports.base import Report
-from auditkit.text import clean
-from auditkit.types import Decision, ReferenceKind
+from auditkit.reports.wording import sureness
 
 __all__ = ["write_terminal"]
 

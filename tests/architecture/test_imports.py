@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import auditkit
-from auditkit import adapters, errors, fingerprints, identification, registry, reports
-from auditkit import bundle as bundles
+from auditkit import adapters, fingerprints, reports
+from auditkit.core import errors, plugins
+from auditkit.files import bundle as bundles
+from auditkit.judging import identification
 from tests.conftest import WEIGHTS, linear_onnx
 
 HEAVY = ["torch", "onnx", "onnxruntime", "scipy", "httpx", "grpc", "PIL"]
@@ -109,15 +111,15 @@ def test_a_new_file_is_a_new_plug_in(package, tmp_path, monkeypatch):
     """Dropping one file into a folder is all it takes."""
     (tmp_path / "brand_new.py").write_text('__all__ = ["Thing"]\nclass Thing: ...\n')
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-    assert "brand_new" in registry.names(package)
-    assert registry.load(package, "brand_new").__name__ == "Thing"
+    assert "brand_new" in plugins.names(package)
+    assert plugins.load(package, "brand_new").__name__ == "Thing"
     sys.modules.pop(f"{package.__name__}.brand_new")
 
 
 def test_every_plug_in_has_one_public_object():
     """The registry's rule holds for all that is built in."""
     for package in (adapters, fingerprints, identification, reports):
-        for name in registry.names(package):
+        for name in plugins.names(package):
             module = importlib.import_module(f"{package.__name__}.{name}")
             assert len(module.__all__) == 1
 

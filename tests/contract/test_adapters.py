@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 
 from auditkit import adapters
-from auditkit.adapters.base import Options
-from auditkit.errors import SuspectError, SuspectLoadError
-from auditkit.registry import load, names
-from auditkit.serving.server import Server
-from auditkit.types import CORE
+from auditkit.core.errors import SuspectError, SuspectLoadError
+from auditkit.core.plugins import load, names
+from auditkit.core.points import CORE
+from auditkit.core.requests import Options
+from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
 

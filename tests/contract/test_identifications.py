@@ -6,10 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from auditkit import identification
-from auditkit.outcomes import Identification
-from auditkit.registry import load, names
-from auditkit.types import Access, Answers, Decision, Evidence, SuspectRecord
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.evidence import Evidence
+from auditkit.core.models import SuspectRecord
+from auditkit.core.plugins import load, names
+from auditkit.core.verdicts import Decision, Identification
+from auditkit.judging import identification
 from tests.conftest import CLASSES, linear
 
 RECORD = SuspectRecord("suspect", None, "callable", {})

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit import fingerprints, identification
-from auditkit.errors import FingerprintError
+from auditkit import fingerprints
+from auditkit.core.errors import FingerprintError
+from auditkit.core.fingerprint import Discrimination
+from auditkit.core.plugins import load, names
+from auditkit.core.requests import InputFacts
 from auditkit.fingerprints.base import Need, Request
-from auditkit.order import InputFacts
-from auditkit.owner.domain import place
-from auditkit.owner.models import LoadedModel
+from auditkit.judging import identification
+from auditkit.owner.classifier import place
+from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
 from auditkit.owner.shadows import train_shadows
 from auditkit.owner.standins import train_standins
-from auditkit.registry import load, names
-from auditkit.types import Discrimination
 from tests.owner.conftest import CLASSES, Net, samples_file, trained
 
 __all__ = ["samples_file"]

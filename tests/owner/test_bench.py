@@ -9,8 +9,8 @@ import torch
 from typer.testing import CliRunner
 
 from auditkit.cli import app
-from auditkit.errors import BenchmarkError
-from auditkit.population import read_population
+from auditkit.core.errors import BenchmarkError
+from auditkit.files.model_folder import read_population
 from tests.owner.conftest import save_script, trained
 
 ARGUMENTS = ["--method", "random", "--method", "akh", "--queries", "10,20", "--workers", "1"]

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from auditkit import pipeline
-from auditkit.asking import Asking
-from auditkit.disguises import preprocessings, relabelled, relabelling
-from auditkit.order import Order
-from auditkit.types import Access, Answers, Decision, Family, InputSpec
-from benchmarks.zoo import export
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.points import Family, InputSpec
+from auditkit.core.requests import Asking, Order
+from auditkit.core.verdicts import Decision
+from auditkit.suspects.preprocessing import preprocessings, relabelled, relabelling
+from experiments.zoo import export
 from tests.owner.conftest import CLASSES, save_script, trained
 
 ORDER = np.random.default_rng(4).permutation(CLASSES)
@@ -49,7 +51,7 @@ def save_onnx(net: nn.Module, path: Path, shape=(1, 8, 8)) -> str:
 def bundle(net, samples_file, tmp_path_factory):
     """The owner's fingerprint."""
     model = save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
-    return pipeline.fingerprint(Order(model, samples=samples_file, points=40))
+    return api.fingerprint(Order(model, samples=samples_file, points=40))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how
     """The verdict is that of the bare model, and the report names the disguise."""
     bare = save_onnx(models[who], tmp_path / "bare.onnx")
     worn = save_onnx(Disguised(models[who], how), tmp_path / "worn.onnx")
-    plain, found = pipeline.audit(bundle, [bare, worn], Asking(access))
+    plain, found = api.audit(bundle, [bare, worn], Asking(access))
     assert found.decision is plain.decision
     assert DISGUISES[how] in " ".join(found.disguises)
     assert plain.disguises == ()
@@ -85,7 +87,7 @@ def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how
 def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
     """Preprocessing and class order are found together."""
     worn = save_onnx(Disguised(models["copy"], "255 classes"), tmp_path / "worn.onnx")
-    [found] = pipeline.audit(bundle, [worn], Asking(Access.LABEL))
+    [found] = api.audit(bundle, [worn], Asking(Access.LABEL))
     assert len(found.disguises) == 2
     assert "class order is another" in found.disguises[1]
 
@@ -93,7 +95,7 @@ def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
 def test_channels_last_need_no_guess(bundle, models, tmp_path):
     """The file's own shape tells; the verdict is right."""
     worn = save_onnx(Disguised(models["copy"], "NHWC"), tmp_path / "worn.onnx", (8, 8, 1))
-    [found] = pipeline.audit(bundle, [worn], Asking(Access.LABEL))
+    [found] = api.audit(bundle, [worn], Asking(Access.LABEL))
     assert found.decision is Decision.PIRATED
 
 
@@ -101,7 +103,7 @@ def test_another_task_is_no_disguise(bundle, tmp_path):
     """No guess makes an untrained net recognise the controls; nothing is claimed to be undone."""
     torch.manual_seed(3)
     odd = save_onnx(Disguised(type(trained(1))().eval(), ""), tmp_path / "odd.onnx")
-    [found] = pipeline.audit(bundle, [odd], Asking(Access.LABEL))
+    [found] = api.audit(bundle, [odd], Asking(Access.LABEL))
     assert found.disguises == ()
     assert found.decision is Decision.INCONCLUSIVE
 

@@ -5,11 +5,14 @@ import pytest
 import torch
 from torch.nn import Flatten, Linear, Sequential
 
-from auditkit import bundle as bundles
-from auditkit import pipeline
-from auditkit.asking import Asking
-from auditkit.order import InputFacts, Order
-from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Discrimination, ReferenceKind
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.fingerprint import Discrimination
+from auditkit.core.models import ReferenceKind
+from auditkit.core.points import CONTROL, CORE, MISTAKE
+from auditkit.core.requests import Asking, InputFacts, Order
+from auditkit.core.verdicts import Decision
+from auditkit.files import bundle as bundles
 from tests.owner.conftest import CLASSES, SHAPE, save_script, trained
 
 
@@ -22,7 +25,7 @@ def model_file(tmp_path_factory, net):
 @pytest.fixture(scope="module")
 def made(model_file, samples_file):
     """The owner's bundle."""
-    return pipeline.fingerprint(Order(model_file, samples=samples_file, points=40))
+    return api.fingerprint(Order(model_file, samples=samples_file, points=40))
 
 
 def labels_of(net, points):
@@ -79,7 +82,7 @@ def test_stand_ins_are_recorded(made):
 
 def test_the_owner_is_left_as_it_was(made, model_file, net):
     """Making copies and tuning them changes nothing in the end."""
-    again = pipeline.fingerprint(Order(model_file, points=20, facts=InputFacts(SHAPE, (0.0, 1.0))))
+    again = api.fingerprint(Order(model_file, points=20, facts=InputFacts(SHAPE, (0.0, 1.0))))
     family = again.fingerprint.families[CORE]
     expected = net(torch.from_numpy(np.array(family.points))).numpy()
     np.testing.assert_allclose(family.outputs, expected, atol=1e-4)
@@ -90,30 +93,30 @@ def test_the_same_order_gives_the_same_bytes(made, model_file, samples_file, tmp
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
     for name in ("a.fp", "b.fp"):
         order = Order(model_file, samples=samples_file, points=20)
-        bundles.write(pipeline.fingerprint(order), tmp_path / name)
+        bundles.write(api.fingerprint(order), tmp_path / name)
     assert (tmp_path / "a.fp").read_bytes() == (tmp_path / "b.fp").read_bytes()
 
 
 def test_without_samples_uniqueness_is_unmeasured(model_file):
     """The bundle says so, and even the owner's own file is inconclusive."""
     facts = InputFacts(SHAPE, (0.0, 1.0))
-    made = pipeline.fingerprint(Order(model_file, points=20, facts=facts))
+    made = api.fingerprint(Order(model_file, points=20, facts=facts))
     assert made.fingerprint.discrimination is Discrimination.UNMEASURED
-    [outcome] = pipeline.audit(made, [model_file])
+    [outcome] = api.audit(made, [model_file])
     assert outcome.decision is Decision.INCONCLUSIVE
     assert "--samples" in outcome.reason
 
 
 def test_the_owner_itself_is_pirated_through_torchscript(made, model_file):
     """The whole way: fingerprint, ask, judge."""
-    [outcome] = pipeline.audit(made, [model_file], Asking(Access.LABEL))
+    [outcome] = api.audit(made, [model_file], Asking(Access.LABEL))
     assert outcome.decision is Decision.PIRATED
 
 
 def test_an_independent_model_is_not_pirated(made, tmp_path):
     """Nor when it has the same architecture and was trained on the same kind of data."""
     suspect = save_script(trained(9), tmp_path / "other.pt")
-    [outcome] = pipeline.audit(made, [suspect], Asking(Access.LABEL))
+    [outcome] = api.audit(made, [suspect], Asking(Access.LABEL))
     assert outcome.decision is not Decision.PIRATED
 
 
@@ -143,7 +146,7 @@ def test_any_input_shape_is_fingerprinted(tmp_path, name, shape, build):
     y = module(torch.from_numpy(x)).argmax(1).numpy()
     np.savez(tmp_path / "s.npz", x=x, y=y)
     model = save_script(module, tmp_path / "m.pt")
-    made = pipeline.fingerprint(Order(model, samples=tmp_path / "s.npz", points=20))
+    made = api.fingerprint(Order(model, samples=tmp_path / "s.npz", points=20))
     points = made.fingerprint.families[CORE].points
     assert points.shape == (20, *shape), name
     if len(shape) < 3:
@@ -156,7 +159,7 @@ def test_samples_that_teach_nothing_measure_nothing(tmp_path, model_file):
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(200, *SHAPE)).astype(np.float32)
     np.savez(tmp_path / "noise.npz", x=x, y=rng.integers(0, CLASSES, 200))
-    made = pipeline.fingerprint(Order(model_file, samples=tmp_path / "noise.npz", points=20))
+    made = api.fingerprint(Order(model_file, samples=tmp_path / "noise.npz", points=20))
     assert made.fingerprint.discrimination is not Discrimination.DISCRIMINATING
 
 
@@ -165,5 +168,5 @@ def test_frozen_weights_are_said_not_hidden(tmp_path, net, samples_file):
     with torch.no_grad():
         frozen = torch.jit.freeze(torch.jit.script(net))
     torch.jit.save(frozen, str(tmp_path / "m.pt"))
-    made = pipeline.fingerprint(Order(str(tmp_path / "m.pt"), samples=samples_file, points=20))
+    made = api.fingerprint(Order(str(tmp_path / "m.pt"), samples=samples_file, points=20))
     assert made.fingerprint.discrimination is Discrimination.NOT_DISCRIMINATING

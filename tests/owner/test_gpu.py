@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit import pipeline, sessions
-from auditkit.adapters.base import Options
-from auditkit.asking import Asking
-from auditkit.diagnosis import State, examine, fit_for
-from auditkit.order import Order
-from auditkit.outcomes import Verdict
-from auditkit.types import CORE, Decision
-from benchmarks.zoo.export import save_fp16, save_onnx
+from auditkit import api
+from auditkit.adapters import runtime
+from auditkit.commands.diagnosis import State, examine, fit_for
+from auditkit.core.points import CORE
+from auditkit.core.requests import Asking, Options, Order
+from auditkit.core.verdicts import Decision, Verdict
+from experiments.zoo.export import save_fp16, save_onnx
 from tests.owner.conftest import save_script
 
 pytestmark = [
@@ -21,14 +20,14 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
 ]
 ONNX = pytest.mark.skipif(
-    sessions.why_no_cuda() is not None, reason=f"onnxruntime: {sessions.why_no_cuda()}"
+    runtime.why_no_cuda() is not None, reason=f"onnxruntime: {runtime.why_no_cuda()}"
 )
 
 
 def scores(made, suspect, device):
     """What it says to the core points, on a device."""
     asking = Asking(options=Options(device))
-    return pipeline.query(made, str(suspect), asking).answers[CORE].scores
+    return api.query(made, str(suspect), asking).answers[CORE].scores
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def made(tmp_path_factory, net, samples_file):
     """The owner's fingerprint, made on the card, and the owner as ONNX and in half precision."""
     folder = tmp_path_factory.mktemp("gpu")
     model = save_script(net, folder / "model.pt")
-    bundle = pipeline.fingerprint(Order(model, samples=samples_file, points=20, device="cuda"))
+    bundle = api.fingerprint(Order(model, samples=samples_file, points=20, device="cuda"))
     path = save_onnx(net, bundle.fingerprint.spec.shape, folder / "model.onnx")
     return bundle, Path(model), path, save_fp16(path, folder / "half.onnx")
 
@@ -63,7 +62,7 @@ def test_verdicts_do_not_depend_on_the_device(made):
     bundle, _, path, half = made
     for suspect in (path, half):
         for device in ("cuda", "cpu"):
-            [found] = pipeline.audit(bundle, [str(suspect)], Asking(options=Options(device)))
+            [found] = api.audit(bundle, [str(suspect)], Asking(options=Options(device)))
             assert isinstance(found, Verdict)
             assert found.decision is Decision.PIRATED
 
@@ -71,17 +70,17 @@ def test_verdicts_do_not_depend_on_the_device(made):
 @ONNX
 def test_nodes_really_run_on_the_card(made):
     """Most nodes of a convolutional net are placed there, and the report says so."""
-    session = sessions.opened(made[2].read_bytes(), "cuda")
-    placed = sessions.placed(session)
-    assert placed[sessions.CUDA] > placed.get(sessions.CPU, 0)
-    assert sessions.described(session)["provider"] == sessions.CUDA
+    session = runtime.opened(made[2].read_bytes(), "cuda")
+    placed = runtime.placed(session)
+    assert placed[runtime.CUDA] > placed.get(runtime.CPU, 0)
+    assert runtime.described(session)["provider"] == runtime.CUDA
 
 
 def test_points_do_not_depend_on_the_device(made, samples_file):
     """Made on the CPU, nearly all points are the same to within two of 255 levels."""
     bundle, model, _, _ = made
     order = Order(str(model), samples=samples_file, points=20, device="cpu")
-    other = pipeline.fingerprint(order)
+    other = api.fingerprint(order)
     first, second = (one.fingerprint.families[CORE].points for one in (bundle, other))
     assert first.shape == second.shape
     assert (np.abs(first - second) <= 2 / 255).mean() > 0.9

@@ -9,20 +9,22 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from auditkit import bundle as bundles
-from auditkit import pipeline
-from auditkit.asking import Asking
-from auditkit.benchmark.scoring import first, shortened
+from auditkit import api
+from auditkit.bench.scoring import first, shortened
 from auditkit.cli import app
-from auditkit.errors import CalibrationError, FingerprintError, SamplesError
-from auditkit.identification.kinship import weigh_kinship
-from auditkit.order import InputFacts, Order
+from auditkit.core.access import Access
+from auditkit.core.errors import CalibrationError, FingerprintError, SamplesError
+from auditkit.core.models import ReferenceKind
+from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE
+from auditkit.core.requests import Asking, InputFacts, Order
+from auditkit.core.verdicts import Decision
+from auditkit.files import bundle as bundles
+from auditkit.judging.identification.kinship import weigh_kinship
 from auditkit.owner import lineage
-from auditkit.owner.domain import place
+from auditkit.owner.classifier import place
 from auditkit.owner.lineage import SCOUTS, SHORTLIST, Shadow, candidates, lineage_points
-from auditkit.owner.models import LoadedModel
+from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
-from auditkit.types import CONTROL, CORE, LINEAGE, MISTAKE, Access, Decision, ReferenceKind
 from tests.owner.conftest import save_script, trained, write
 
 INDEPENDENT, STUDENT, MODIFIED = (
@@ -69,7 +71,7 @@ def model_file(tmp_path_factory, net):
 def made(model_file, samples_file, folder):
     """A bundle whose points shadow models helped to choose."""
     order = Order(model_file, samples=samples_file, points=60, shadows=folder)
-    return pipeline.fingerprint(order)
+    return api.fingerprint(order)
 
 
 def gap(net, points, nets):
@@ -188,7 +190,7 @@ def test_kinship_is_higher_for_students(made, nets, tmp_path, access):
     """By labels and by scores, of suspects that were no shadow models."""
     values = []
     for known in suspects(nets, tmp_path):
-        outcomes = pipeline.audit(made, known, Asking(access))
+        outcomes = api.audit(made, known, Asking(access))
         values.append(
             [opinion.value for one in outcomes for opinion in one.identifications
              if opinion.name == "kinship"]
@@ -200,7 +202,7 @@ def test_kinship_is_higher_for_students(made, nets, tmp_path, access):
 def test_shadow_models_decide_nothing_by_themselves(made, nets, tmp_path):
     """Without reference models a student is not accused, whatever the kinship, nor priced."""
     for known in suspects(nets, tmp_path):
-        for one in pipeline.audit(made, known):
+        for one in api.audit(made, known):
             (opinion,) = [o for o in one.identifications if o.name == "kinship"]
             assert opinion.says is None
             assert one.comparison is None
@@ -210,7 +212,7 @@ def test_shadow_models_decide_nothing_by_themselves(made, nets, tmp_path):
 def test_kinship_wants_both_kinds(made, nets, tmp_path):
     """It abstains where half of the shadow models are gone."""
     [path, *_] = suspects(nets, tmp_path)[0]
-    evidence = pipeline.query(made, path)
+    evidence = api.query(made, path)
     some = tuple(r for r in made.references if not r.kind.is_derived)
     opinion = weigh_kinship(made.fingerprint, some, evidence)
     assert (opinion.value, opinion.says) == (None, None)
@@ -219,9 +221,9 @@ def test_kinship_wants_both_kinds(made, nets, tmp_path):
 def test_a_shadow_model_never_prices(made, folder):
     """It is refused as a reference model, of either kind."""
     with pytest.raises(CalibrationError, match="is the same model as"):
-        pipeline.calibrate(made, [str(folder / "homologous0.pt")], [])
+        api.calibrate(made, [str(folder / "homologous0.pt")], [])
     with pytest.raises(CalibrationError, match="is the same model as"):
-        pipeline.calibrate(made, [], [str(folder / "pirated0.pt")])
+        api.calibrate(made, [], [str(folder / "pirated0.pt")])
 
 
 @pytest.mark.parametrize("trouble", ["missing", "few", "no model", "classes"])
@@ -267,7 +269,7 @@ def test_shadow_models_want_points_enough_for_both_halves(model_file, samples_fi
 def test_shadow_models_want_samples(model_file, folder):
     """There is nothing to choose from without."""
     with pytest.raises(SamplesError, match="add --samples"):
-        pipeline.fingerprint(Order(model_file, facts=InputFacts((1, 8, 8), (0, 1)), shadows=folder))
+        api.fingerprint(Order(model_file, facts=InputFacts((1, 8, 8), (0, 1)), shadows=folder))
 
 
 def test_first_points_are_as_many_of_each_family(made):

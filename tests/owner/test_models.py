@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from auditkit.errors import InputSpecError, OwnerLoadError, SamplesError
-from auditkit.order import InputFacts
-from auditkit.owner.domain import place
-from auditkit.owner.models import load_model
+from auditkit.core.access import Access
+from auditkit.core.errors import InputSpecError, OwnerLoadError, SamplesError
+from auditkit.core.requests import InputFacts
+from auditkit.owner.classifier import place
+from auditkit.owner.opening import load_model
 from auditkit.owner.samples import read_samples
-from auditkit.types import Access
 from tests.owner.conftest import SHAPE, Net, digits, save_script, trained
 
 CPU = torch.device("cpu")

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
+from auditkit.core.requests import InputFacts
 from auditkit.fingerprints.akh import akh
 from auditkit.fingerprints.base import Request
 from auditkit.fingerprints.random import random
 from auditkit.fingerprints.triggerset import triggerset
-from auditkit.order import InputFacts
-from auditkit.owner.domain import place
-from auditkit.owner.models import LoadedModel
+from auditkit.owner.classifier import place
+from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
 from tests.owner.conftest import CLASSES, SHAPE, Net, digits, trained
 

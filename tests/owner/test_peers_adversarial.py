@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.nn import functional
 
+from auditkit.core.requests import InputFacts
 from auditkit.fingerprints.base import Request
 from auditkit.fingerprints.conferrable import conferrable
 from auditkit.fingerprints.ipguard import ipguard
 from auditkit.fingerprints.metafinger import metafinger
-from auditkit.order import InputFacts
 from auditkit.owner import shadows
+from auditkit.owner.classifier import place
 from auditkit.owner.copies import copy_labels, tuned_copies
-from auditkit.owner.domain import place
-from auditkit.owner.models import LoadedModel
+from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
 from auditkit.owner.standins import train_standins
 from tests.owner.conftest import CLASSES, Net, digits, trained

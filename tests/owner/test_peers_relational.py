@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit.errors import FingerprintError
+from auditkit.core.errors import FingerprintError
+from auditkit.core.requests import InputFacts
 from auditkit.fingerprints.base import Request
 from auditkit.fingerprints.benign import benign
 from auditkit.fingerprints.modeldiff import modeldiff
 from auditkit.fingerprints.sac import sac
 from auditkit.fingerprints.uap import uap
-from auditkit.order import InputFacts
-from auditkit.owner.domain import place
-from auditkit.owner.models import LoadedModel
+from auditkit.owner.classifier import place
+from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import RawSamples, read_samples
 from auditkit.owner.standins import StandIn
 from tests.owner.conftest import CLASSES, trained

@@ -14,16 +14,20 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from auditkit.adapters.base import Options
 from auditkit.adapters.onnx import OnnxAdapter
-from auditkit.errors import AuditkitError, CalibrationError, FingerprintError, SamplesError
-from auditkit.order import InputFacts, Order, ReferencePlan, ShadowPlan
-from auditkit.owner import attacks, recipes, references
+from auditkit.core.errors import (
+    AuditkitError,
+    CalibrationError,
+    FingerprintError,
+    SamplesError,
+)
+from auditkit.core.requests import InputFacts, Options, Order, ReferencePlan, ShadowPlan
+from auditkit.files.model_folder import read_population
 from auditkit.owner.copies import matrix_weights
-from auditkit.owner.models import LoadedModel
-from auditkit.owner.references import make_references, make_shadows, split
-from auditkit.owner.workshop import recipe
-from auditkit.population import read_population
+from auditkit.owner.opening import LoadedModel
+from auditkit.owner.training import attacks, recipes, references
+from auditkit.owner.training.references import make_references, make_shadows, split
+from auditkit.owner.training.workshop import recipe
 from tests.owner.conftest import save_script, trained
 
 PLAN = ReferencePlan(homologous=6, pirated=8, epochs=4)

@@ -7,18 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditkit import bundle as bundles
-from auditkit import pipeline
-from auditkit.errors import BundleFormatError, FingerprintError
-from auditkit.inspection import describe
-from auditkit.order import ROBUST, InputFacts, Order
-from auditkit.owner.climb import Climb, Gait
-from auditkit.owner.domain import place, snapped
-from auditkit.owner.models import load_model
+from auditkit import api
+from auditkit.core.errors import BundleFormatError, FingerprintError
+from auditkit.core.points import CORE, InputSpec
+from auditkit.core.requests import ROBUST, InputFacts, Order
+from auditkit.files import bundle as bundles
+from auditkit.owner.ascent import Climb, Gait
+from auditkit.owner.classifier import place, snapped
+from auditkit.owner.opening import load_model
 from auditkit.owner.samples import read_samples
 from auditkit.owner.transports import robust_transports, survival, surviving, transports
-from auditkit.reporting import summary
-from auditkit.types import CORE, InputSpec
+from auditkit.reports.build import summary
+from auditkit.reports.inspect import describe
 from tests.owner.conftest import save_script
 
 pytestmark = pytest.mark.torch
@@ -48,13 +48,13 @@ def owner(placed):
 @pytest.fixture(scope="module")
 def plain(model_file, samples_file):
     """A bundle made without a word on ways."""
-    return pipeline.fingerprint(Order(model_file, samples=samples_file, points=30))
+    return api.fingerprint(Order(model_file, samples=samples_file, points=30))
 
 
 @pytest.fixture(scope="module")
 def robust(model_file, samples_file):
     """One whose points survive compression and resizing."""
-    return pipeline.fingerprint(Order(model_file, samples=samples_file, points=30, robust=ROBUST))
+    return api.fingerprint(Order(model_file, samples=samples_file, points=30, robust=ROBUST))
 
 
 @settings(max_examples=25, deadline=None)
@@ -156,4 +156,4 @@ def test_rows_and_other_methods_make_no_robust_points(model_file, samples_file):
         robust_transports(InputSpec((4,), (0.0,), (1.0,)), ("jpeg",))
     order = Order(model_file, samples=samples_file, method="random", points=20, robust=("jpeg",))
     with pytest.raises(FingerprintError, match="makes no robust points"):
-        pipeline.fingerprint(order)
+        api.fingerprint(order)

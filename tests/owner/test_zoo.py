@@ -7,12 +7,12 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from auditkit.population import read_population
-from benchmarks.zoo.attacks import ATTACKS, MERGED, Setting, own_data
-from benchmarks.zoo.data import load
-from benchmarks.zoo.nets import new
-from benchmarks.zoo.plan import Plan
-from benchmarks.zoo.workers import build
+from auditkit.files.model_folder import read_population
+from experiments.zoo.attacks import ATTACKS, MERGED, Setting, own_data
+from experiments.zoo.data import load
+from experiments.zoo.nets import new
+from experiments.zoo.plan import Plan
+from experiments.zoo.workers import build
 from tests.owner.conftest import digits
 
 WANTED = ("lenet-owner", "lenet-seed", "lenet-ftal", "lenet-int8", "lenet-merged")

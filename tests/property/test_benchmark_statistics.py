@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, mannwhitneyu
 
-from auditkit.benchmark.statistics import (
+from auditkit.bench.statistics import (
     Group,
     auc,
     detected,

@@ -9,30 +9,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from auditkit import bundle as bundles
-from auditkit import container, evidence
-from auditkit.bundle import Bundle, with_references
-from auditkit.errors import (
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.errors import (
     BundleError,
     BundleFormatError,
     BundleIntegrityError,
     CalibrationError,
     EvidenceError,
 )
-from auditkit.types import (
-    CORE,
-    Access,
-    Answers,
-    Discrimination,
-    Evidence,
-    Family,
-    Fingerprint,
-    InputSpec,
-    OwnerRecord,
-    Reference,
-    ReferenceKind,
-    SuspectRecord,
-)
+from auditkit.core.evidence import Evidence
+from auditkit.core.fingerprint import Discrimination, Fingerprint
+from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
+from auditkit.core.points import CORE, Family, InputSpec
+from auditkit.files import bundle as bundles
+from auditkit.files import container, evidence
+from auditkit.files.bundle import Bundle, with_references
 
 LAX = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(max_size=30)

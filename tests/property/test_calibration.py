@@ -9,15 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from auditkit.answers import answers_of
-from auditkit.calibration.conformal import floor, needed, p_value, support
-from auditkit.calibration.erratic import p_erratic
-from auditkit.calibration.intervals import exact, upper_bound
-from auditkit.calibration.likelihood import SCALE, ratio, scale_digest, strength
-from auditkit.calibration.multiplicity import benjamini_hochberg, holm
-from auditkit.calibration.score import FIRST, LEAST_WAY, OWNER, learn, left_out, look_schedule
-from auditkit.calibration.similarity import Replies, alike, degraded
-from auditkit.types import Access
+from auditkit.core.access import Access
+from auditkit.core.answers import answers_of
+from auditkit.judging.calibration.conformal import floor, needed, p_value, support
+from auditkit.judging.calibration.erratic import p_erratic
+from auditkit.judging.calibration.intervals import exact, upper_bound
+from auditkit.judging.calibration.likelihood import SCALE, ratio, scale_digest, strength
+from auditkit.judging.calibration.multiplicity import benjamini_hochberg, holm
+from auditkit.judging.calibration.score import (
+    FIRST,
+    LEAST_WAY,
+    OWNER,
+    learn,
+    left_out,
+    look_schedule,
+)
+from auditkit.judging.calibration.similarity import Replies, alike, degraded
 
 POOLS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 SCORES = st.lists(st.floats(-5, 5), min_size=1, max_size=40)

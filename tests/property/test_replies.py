@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from auditkit.answers import access_of, answers_of, checked, joined
-from auditkit.errors import QueryError
-from auditkit.types import Access
+from auditkit.core.access import Access, access_of, checked
+from auditkit.core.answers import answers_of, joined
+from auditkit.core.errors import QueryError
 
 KINDS = st.one_of(
     nps.integer_dtypes(),

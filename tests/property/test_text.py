@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit.text import clean
+from auditkit.core.escape import clean
 
 TEXTS = st.text(st.characters())  # lone surrogates too
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

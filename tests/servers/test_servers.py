@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditkit import pipeline, probing
-from auditkit.asking import Asking
-from auditkit.outcomes import Verdict
-from auditkit.remote.reach import Reach
-from auditkit.types import Decision
+from auditkit import api
+from auditkit.adapters.wire import probing
+from auditkit.core.requests import Asking, Reach
+from auditkit.core.verdicts import Decision, Verdict
 from tests.servers.starting import Running
 
 pytestmark = pytest.mark.servers
@@ -76,17 +75,17 @@ def test_served_models_are_judged_like_their_files(server, models, calibrated, t
     """Each way gives the file's answers, and one by one and as a whole the file's verdict."""
     kind, running = server
     whole = Asking(sequential=False)
-    by_file = pipeline.query(calibrated, str(models / f"{name}.onnx"), whole)
-    assert pipeline.judge(calibrated, by_file).decision is EXPECTED[name]
+    by_file = api.query(calibrated, str(models / f"{name}.onnx"), whole)
+    assert api.judge(calibrated, by_file).decision is EXPECTED[name]
     for way in WAYS[kind]:
         suspect = way(running, name, tmp_path)
-        said = pipeline.query(calibrated, suspect, whole)
+        said = api.query(calibrated, suspect, whole)
         for family, answers in by_file.answers.items():
             found = said.answers[family]
             np.testing.assert_array_equal(found.labels, answers.labels, str(way))
             np.testing.assert_allclose(found.scores, answers.scores, atol=1e-4, err_msg=str(way))
         for asking in (whole, replace(whole, sequential=True)):
-            [outcome] = pipeline.audit(calibrated, [suspect], asking)
+            [outcome] = api.audit(calibrated, [suspect], asking)
             assert isinstance(outcome, Verdict), (way, outcome)
             assert outcome.decision is EXPECTED[name]
 
@@ -95,7 +94,7 @@ def test_a_name_that_is_not_there_is_one_line(server, calibrated, tmp_path):
     """Another model's name ends in one line, whatever the server says."""
     kind, running = server
     for way in (way for way in WAYS[kind] if way in (rest, grpc, predict)):
-        [outcome] = pipeline.audit(calibrated, [way(running, "nobody", tmp_path)])
+        [outcome] = api.audit(calibrated, [way(running, "nobody", tmp_path)])
         assert not isinstance(outcome, Verdict)
         assert "\n" not in outcome.reason
 

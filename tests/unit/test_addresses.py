@@ -4,11 +4,11 @@ import socket
 
 import pytest
 
-from auditkit.errors import SuspectError, SuspectLoadError
-from auditkit.remote import addresses
-from auditkit.remote.addresses import resolved
-from auditkit.remote.reach import Reach
-from auditkit.remote.web import Web
+from auditkit.adapters.wire import addresses
+from auditkit.adapters.wire.addresses import resolved
+from auditkit.adapters.wire.web import Web
+from auditkit.core.errors import SuspectError, SuspectLoadError
+from auditkit.core.requests import Reach
 from tests.api import Api, told
 
 

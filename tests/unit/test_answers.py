@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from auditkit.answers import access_of, answers_of, checked, from_best, joined
-from auditkit.errors import QueryError
-from auditkit.types import Access
+from auditkit.core.access import Access, access_of, checked, from_best
+from auditkit.core.answers import answers_of, joined
+from auditkit.core.errors import QueryError
 
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
 PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditkit import pipeline
-from auditkit.asking import OPENING, REPEATED, Asking
-from auditkit.inputs import asking_order
-from auditkit.outcomes import Refusal
-from auditkit.types import CONTROL, CORE, MISTAKE, Access, Decision, Family, SuspectRecord
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.models import SuspectRecord
+from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, asking_order
+from auditkit.core.requests import Asking
+from auditkit.core.verdicts import Decision, Refusal
+from auditkit.suspects.interview import OPENING, REPEATED
 from tests.conftest import CLASSES, COPY, linear
 
 ASKED: list[np.ndarray] = []
@@ -75,8 +77,8 @@ def linear_rows(points):
 
 def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
     """All points in the bundle's order, then the first ones once more."""
-    said = pipeline.query(bundle, f"{HERE}:suspect")
-    points, order = pipeline.layout(bundle)
+    said = api.query(bundle, f"{HERE}:suspect")
+    points, order = api.layout(bundle)
     rows = np.concatenate(asked)
     first = points[order[:REPEATED]]
     again = [*range(100, 104), 124]  # after each 25 new points one that was asked before
@@ -87,7 +89,7 @@ def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
 
 def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
     """Controls first, then the order up to the deciding look; nothing twice but the repeats."""
-    said = pipeline.query(calibrated, f"{HERE}:suspect", Asking(sequential=True))
+    said = api.query(calibrated, f"{HERE}:suspect", Asking(sequential=True))
     rows = np.concatenate(asked)
     assert len(np.unique(rows, axis=0)) == said.queries
     assert len(rows) == said.queries + said.repeated
@@ -117,10 +119,10 @@ class Opening:
 def test_one_by_one_uses_no_more_than_was_shown_at_first(calibrated):
     """Scores of several access levels along one way would be several tries."""
     record = SuspectRecord("opening", None, "callable", {})
-    interview = pipeline.met(calibrated, Opening(), record, Access.LOGITS)
-    interview.ask(interview.order[:10], pipeline.silent)
+    interview = api.met(calibrated, Opening(), record, Access.LOGITS)
+    interview.ask(interview.order[:10], api.silent)
     interview.settle_access()
-    interview.ask(interview.order, pipeline.silent)
+    interview.ask(interview.order, api.silent)
     assert interview.evidence(120).access is Access.LABEL
 
 
@@ -137,7 +139,7 @@ def fickle(points):
 def test_a_suspect_that_changes_its_form_is_refused_in_one_line(bundle):
     """Scores now, labels then: no verdict, and no traceback."""
     CALLS.clear()
-    [outcome] = pipeline.audit(bundle, [f"{HERE}:fickle"])
+    [outcome] = api.audit(bundle, [f"{HERE}:fickle"])
     assert isinstance(outcome, Refusal)
     assert "now in one form, now in another" in outcome.reason
 
@@ -147,8 +149,8 @@ def test_changing_answers_clear_nobody(bundle, calibrated):
     seen = 0
     for made in (bundle, calibrated):
         for _ in range(20):
-            said = pipeline.query(made, f"{HERE}:erratic")
-            found = pipeline.judge(made, said)
+            said = api.query(made, f"{HERE}:erratic")
+            found = api.judge(made, said)
             assert found.decision is not Decision.HOMOLOGOUS
             seen += said.changed > 0
     assert seen > 35
@@ -170,9 +172,9 @@ def test_rounded_answers_are_seen_as_such(calibrated, decimals):
         def close(self):
             """Nothing is open."""
 
-    record = replace(pipeline.query(calibrated, f"{HERE}:suspect").suspect, name="rounded")
-    said = pipeline.ask(calibrated, Rounding(), record)
-    found = pipeline.judge(calibrated, said)
+    record = replace(api.query(calibrated, f"{HERE}:suspect").suspect, name="rounded")
+    said = api.ask(calibrated, Rounding(), record)
+    found = api.judge(calibrated, said)
     assert said.access is expected
     assert found.comparison.access is expected
     assert found.decision is Decision.PIRATED

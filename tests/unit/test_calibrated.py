@@ -9,25 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit import evidence as evidence_files
-from auditkit import pipeline
-from auditkit.asking import Asking
-from auditkit.bundle import Bundle, read, with_terms, write
-from auditkit.errors import CalibrationError
-from auditkit.outcomes import Comparison, Identification, Verdict
-from auditkit.reporting import report
-from auditkit.types import (
-    CORE,
-    Access,
-    Answers,
-    Decision,
-    Evidence,
-    Reference,
-    ReferenceKind,
-    SuspectRecord,
-    Terms,
-)
-from auditkit.verdict import decide
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.errors import CalibrationError
+from auditkit.core.evidence import Evidence
+from auditkit.core.fingerprint import Terms
+from auditkit.core.models import Reference, ReferenceKind, SuspectRecord
+from auditkit.core.points import CORE
+from auditkit.core.requests import Asking
+from auditkit.core.verdicts import Comparison, Decision, Identification, Verdict
+from auditkit.files import evidence as evidence_files
+from auditkit.files.bundle import Bundle, read, with_terms, write
+from auditkit.judging.decide import decide
+from auditkit.reports.build import report
 from tests.conftest import (
     CLASSES,
     COPY,
@@ -52,14 +47,14 @@ def evidence(bundle: Bundle, weights: np.ndarray, access=Access.LOGITS) -> Evide
 
 def judged(bundle: Bundle, weights: np.ndarray, access=Access.LOGITS) -> Verdict:
     """The verdict on a linear model."""
-    return pipeline.judge(bundle, evidence(bundle, weights, access))
+    return api.judge(bundle, evidence(bundle, weights, access))
 
 
 @pytest.mark.parametrize("access", Access)
 def test_references_decide_at_every_access(calibrated, access):
     """A copy is pirated at the smallest p there is, a stranger homologous, whatever is shown."""
     model = linear_suspect(calibrated, COPY, access), linear_suspect(calibrated, STRANGER, access)
-    copy, stranger = (pipeline.judge(calibrated, said) for said in model)
+    copy, stranger = (api.judge(calibrated, said) for said in model)
     assert copy.decision is Decision.PIRATED
     assert stranger.decision is Decision.HOMOLOGOUS
     assert copy.comparison.p_homologous == 1 / 100
@@ -81,7 +76,7 @@ def linear_suspect(bundle: Bundle, weights: np.ndarray, access: Access) -> Evide
         def close(self):
             """Nothing is open."""
 
-    return pipeline.ask(bundle, Adapter(), RECORD, access=access)
+    return api.ask(bundle, Adapter(), RECORD, access=access)
 
 
 def test_too_few_references_leave_the_verdict_to_the_thresholds(calibrated):
@@ -131,21 +126,21 @@ def test_one_by_one_stops_early_with_the_same_verdict(calibrated, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     for name, weights in (("copy", COPY), ("stranger", STRANGER)):
         linear_onnx(Path(f"{name}.onnx"), weights=weights)
-        said = pipeline.query(calibrated, f"{name}.onnx", Asking(sequential=True))
+        said = api.query(calibrated, f"{name}.onnx", Asking(sequential=True))
         whole = sum(len(family) for family in calibrated.fingerprint.families.values())
         assert said.queries < whole
-        found = pipeline.judge(calibrated, said)
+        found = api.judge(calibrated, said)
         assert found.decision is judged(calibrated, weights).decision
         assert found.comparison.sequential
         evidence_files.write(said, Path("kept.evidence"))
-        again = pipeline.judge(calibrated, evidence_files.read(Path("kept.evidence")))
+        again = api.judge(calibrated, evidence_files.read(Path("kept.evidence")))
         assert again.comparison == found.comparison
 
 
 def test_one_by_one_needs_references(bundle):
     """Without enough of them it is refused before anything is asked, with the numbers."""
     with pytest.raises(CalibrationError, match="99 homologous are needed for 1%, the bundle has 0"):
-        pipeline.query(bundle, "nothere.onnx", Asking(sequential=True))
+        api.query(bundle, "nothere.onnx", Asking(sequential=True))
 
 
 COMPARISONS = st.builds(
@@ -206,7 +201,7 @@ def test_a_copy_that_answers_at_random_is_never_cleared(calibrated, share, famil
             noisy = rng.random(len(labels)) < share
             labels[noisy] = rng.integers(0, CLASSES, noisy.sum())
             answers[name] = Answers(labels)
-        found = pipeline.judge(calibrated, replace(said, answers=answers))
+        found = api.judge(calibrated, replace(said, answers=answers))
         assert found.decision is not Decision.HOMOLOGOUS
 
 
@@ -215,12 +210,12 @@ def test_known_kinds_are_kept_with_their_digests(bundle, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     linear_onnx(Path("a.onnx"), weights=COPY)
     linear_onnx(Path("b.onnx"), weights=STRANGER)
-    made = pipeline.calibrate(bundle, ["b.onnx"], ["a.onnx"])
+    made = api.calibrate(bundle, ["b.onnx"], ["a.onnx"])
     kinds = {r.name: r.kind for r in made.references[1:]}
     assert kinds == {"b.onnx": ReferenceKind.HOMOLOGOUS, "a.onnx": ReferenceKind.PIRATED}
     assert all(r.digest.startswith("sha256:") for r in made.references)
     with pytest.raises(CalibrationError, match="name each model once"):
-        pipeline.calibrate(made, ["a.onnx"], [])
+        api.calibrate(made, ["a.onnx"], [])
 
 
 def shadows(bundle: Bundle) -> list[Reference]:

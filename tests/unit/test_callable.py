@@ -7,13 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from auditkit import adapters, pipeline
-from auditkit.adapters.base import Options
-from auditkit.asking import Asking
-from auditkit.courier import Patience
-from auditkit.errors import QueryError, TransientError
-from auditkit.outcomes import Verdict
-from auditkit.types import Decision
+from auditkit import adapters, api
+from auditkit.core.errors import QueryError, TransientError
+from auditkit.core.requests import Asking, Options, Patience
+from auditkit.core.verdicts import Decision, Verdict
 from tests.conftest import COPY, SHAPE
 
 POINTS = np.zeros((2, *SHAPE), np.float32)
@@ -56,7 +53,7 @@ def test_an_async_function_is_asked_at_once(bundle, vendor):
     """Several questions are under way together, in one loop, and the verdict is the file's."""
     vendor(SLOW)
     asking = Asking(options=Options("cpu"), patience=Patience(lanes=4))
-    [found] = pipeline.audit(bundle, ["python:vendor_api:ask"], asking)
+    [found] = api.audit(bundle, ["python:vendor_api:ask"], asking)
     assert isinstance(found, Verdict)
     assert found.decision is Decision.PIRATED
     module = sys.modules["vendor_api"]

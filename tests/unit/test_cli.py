@@ -10,11 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
-from auditkit import bundle as bundles
-from auditkit import evidence, pipeline
+from auditkit import api
 from auditkit.cli import app, exit_code
-from auditkit.outcomes import Refusal
-from auditkit.types import CORE, Answers
+from auditkit.core.answers import Answers
+from auditkit.core.points import CORE
+from auditkit.core.verdicts import Refusal
+from auditkit.files import bundle as bundles
+from auditkit.files import evidence
 from tests.conftest import (
     CLASSES,
     COPY,
@@ -202,7 +204,7 @@ def test_kept_answers_give_the_same_verdict(here):
 
 def test_evidence_that_lacks_answers_is_refused(here, bundle):
     """A file sealed by anybody must answer all of the bundle's points, no more, no fewer."""
-    whole = pipeline.query(bundle, "copy.onnx")
+    whole = api.query(bundle, "copy.onnx")
     short = {name: Answers(answers.labels[:5]) for name, answers in whole.answers.items()}
     for number, answers in enumerate(({}, short, {**whole.answers, "more": short[CORE]})):
         evidence.write(replace(whole, answers=answers), here / f"{number}.evidence")

@@ -8,11 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from auditkit import courier as module
-from auditkit.courier import Courier, Pace, Patience, patiently
-from auditkit.errors import BatchError, BudgetError, QueryError, TransientError
-from auditkit.journal import Journal
-from auditkit.types import InputSpec
+from auditkit.core.errors import BatchError, BudgetError, QueryError, TransientError
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import Patience
+from auditkit.files.journal import Journal
+from auditkit.suspects import client as module
+from auditkit.suspects.client import Courier, Pace, patiently
 
 SPEC = InputSpec((2,), (0.0,), (1.0,))
 POINTS = np.random.default_rng(0).random((50, 2)).astype(np.float32)

@@ -7,16 +7,16 @@ import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
 
-from auditkit import diagnosis, sessions
-from auditkit.adapters import open_suspect
-from auditkit.adapters.base import Options
+from auditkit.adapters import open_suspect, runtime
 from auditkit.adapters.onnx import _answering
 from auditkit.cli import app
-from auditkit.diagnosis import Finding, State, examine, fit_for
-from auditkit.errors import BatchError, QueryError, SuspectLoadError
+from auditkit.commands import diagnosis
+from auditkit.commands.diagnosis import Finding, State, examine, fit_for
+from auditkit.core.errors import BatchError, QueryError, SuspectLoadError
+from auditkit.core.requests import Options
 from tests.conftest import linear_onnx
 
-HAS_CARD = sessions.why_no_cuda() is None
+HAS_CARD = runtime.why_no_cuda() is None
 WITHOUT = pytest.mark.skipif(HAS_CARD, reason="CUDA works here")
 
 
@@ -32,7 +32,7 @@ def test_this_machine_is_fit_for_audits():
 @WITHOUT
 def test_what_keeps_from_cuda_is_named():
     """The first missing thing and what to do; --device cuda is not fit, and says so by its code."""
-    why = sessions.why_no_cuda()
+    why = runtime.why_no_cuda()
     assert any(word in why for word in ("driver", "can't be loaded", "built without"))
     result = CliRunner().invoke(app, ["doctor", "--device", "cuda", "-f", "json"])
     assert result.exit_code == 5
@@ -82,11 +82,11 @@ def test_what_fails_when_used_is_broken():
 
 def test_nodes_are_counted_where_they_run(tmp_path):
     """What runs is told by placement, not by the list of providers."""
-    session = sessions.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
-    placed = sessions.placed(session)
-    assert list(placed) == [sessions.CPU]
-    assert 1 <= placed[sessions.CPU] <= 3
-    assert sessions.described(session)["provider"] == sessions.CPU
+    session = runtime.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
+    placed = runtime.placed(session)
+    assert list(placed) == [runtime.CPU]
+    assert 1 <= placed[runtime.CPU] <= 3
+    assert runtime.described(session)["provider"] == runtime.CPU
 
 
 @WITHOUT
@@ -100,10 +100,10 @@ def test_cuda_that_is_asked_for_is_not_replaced(tmp_path, bundle):
 @pytest.mark.parametrize("driver", [True, False])
 def test_a_card_that_is_not_used_is_told(tmp_path, monkeypatch, driver):
     """With an NVIDIA driver, a session on the CPU says why; without one there is nothing to say."""
-    monkeypatch.setattr(sessions, "_loads", lambda _library: driver)
-    monkeypatch.setattr(sessions, "why_no_cuda", lambda: "libcudnn.so.9 can't be loaded")
-    session = sessions.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
-    told = sessions.described(session)
+    monkeypatch.setattr(runtime, "_loads", lambda _library: driver)
+    monkeypatch.setattr(runtime, "why_no_cuda", lambda: "libcudnn.so.9 can't be loaded")
+    session = runtime.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
+    told = runtime.described(session)
     assert told.get("not on CUDA") == ("libcudnn.so.9 can't be loaded" if driver else None)
 
 

@@ -8,17 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
 
-from auditkit.identification import clustering, label_similarity, output_similarity
-from auditkit.types import (
-    CORE,
-    Access,
-    Answers,
-    Decision,
-    Evidence,
-    Reference,
-    ReferenceKind,
-    SuspectRecord,
-)
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.evidence import Evidence
+from auditkit.core.models import Reference, ReferenceKind, SuspectRecord
+from auditkit.core.points import CORE
+from auditkit.core.verdicts import Decision
+from auditkit.judging.identification import clustering, label_similarity, output_similarity
 
 RECORD = SuspectRecord("s", None, "callable", {})
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditkit.errors import BudgetError, JournalError
-from auditkit.journal import Journal, described, is_journal
+from auditkit.core.errors import BudgetError, JournalError
+from auditkit.files.journal import Journal, described, is_journal
 
 HERE, THERE = "https://here/v2/models/m", "https://there/v2/models/m"
 

@@ -5,21 +5,20 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from auditkit import pipeline
+from auditkit import api
 from auditkit.adapters import open_suspect
-from auditkit.adapters.base import Options
 from auditkit.adapters.onnx import OnnxAdapter
-from auditkit.asking import Asking
-from auditkit.errors import (
+from auditkit.adapters.runtime import why_no_cuda
+from auditkit.core.errors import (
     BatchError,
     QueryError,
     SuspectError,
     SuspectLoadError,
     SuspectMismatchError,
 )
-from auditkit.outcomes import Refusal
-from auditkit.sessions import why_no_cuda
-from auditkit.types import CORE, InputSpec
+from auditkit.core.points import CORE, InputSpec
+from auditkit.core.requests import Asking, Options
+from auditkit.core.verdicts import Refusal
 from tests.conftest import CLASSES, SHAPE, linear, linear_onnx
 
 CPU = Options("cpu")
@@ -208,6 +207,6 @@ def test_more_memory_than_there_is_asks_for_smaller_batches(tmp_path, bundle, de
         adapter.answer(np.zeros((2, *SHAPE), np.float32))
     adapter.close()
     asking = Asking(options=Options(device))
-    [outcome] = pipeline.audit(bundle, [str(tmp_path / "huge.onnx")], asking)
+    [outcome] = api.audit(bundle, [str(tmp_path / "huge.onnx")], asking)
     assert isinstance(outcome, Refusal)
     assert "failed while answering" in outcome.reason

@@ -9,28 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
 
-from auditkit import bundle as bundles
-from auditkit import identification, pipeline
-from auditkit.identification.correlation import weigh_correlations
-from auditkit.identification.decision_distance import weigh_decision_distances
-from auditkit.identification.mutual_information import weigh_information
-from auditkit.identification.relations import correlation
-from auditkit.registry import load
-from auditkit.types import (
-    CORE,
-    Access,
-    Answers,
-    Decision,
-    Evidence,
-    Family,
-    Fingerprint,
-    InputSpec,
-    OwnerRecord,
-    Reference,
-    ReferenceKind,
-    SuspectRecord,
-)
-from auditkit.types import Discrimination as Known
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.evidence import Evidence
+from auditkit.core.fingerprint import Discrimination as Known
+from auditkit.core.fingerprint import Fingerprint
+from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
+from auditkit.core.plugins import load
+from auditkit.core.points import CORE, Family, InputSpec
+from auditkit.core.verdicts import Decision
+from auditkit.files import bundle as bundles
+from auditkit.judging import identification
+from auditkit.judging.identification.correlation import weigh_correlations
+from auditkit.judging.identification.decision_distance import weigh_decision_distances
+from auditkit.judging.identification.mutual_information import weigh_information
+from auditkit.judging.identification.relations import correlation
 from tests.conftest import linear
 
 RELATIONS = ["correlation", "decision_distance", "mutual_information"]
@@ -129,7 +123,7 @@ def test_no_verdict_without_reference_models(lead, bundle):
         for name, family in made.families.items()
     }
     own = Evidence(RECORD, changed.digest, Access.LOGITS, made.owner.classes, answers)
-    verdict = pipeline.judge(changed, own)
+    verdict = api.judge(changed, own)
     assert verdict.decision is Decision.INCONCLUSIVE
     assert "reference models" in verdict.reason
     opinion = next(i for i in verdict.identifications if i.name == lead)

@@ -12,18 +12,16 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from auditkit import bundle as bundles
-from auditkit import courier, pipeline
-from auditkit.adapters.base import Options
-from auditkit.asking import Asking
-from auditkit.courier import Patience
-from auditkit.inputs import point_digest
-from auditkit.journal import Journal
-from auditkit.outcomes import Refusal, Verdict
-from auditkit.remote.reach import Reach
-from auditkit.serving.manners import Manners
-from auditkit.serving.server import Server
-from auditkit.types import Access, Decision
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.points import point_digest
+from auditkit.core.requests import Asking, Options, Patience, Reach
+from auditkit.core.verdicts import Decision, Refusal, Verdict
+from auditkit.files import bundle as bundles
+from auditkit.files.journal import Journal
+from auditkit.suspects import client
+from auditkit.testserver.behaviour import Manners
+from auditkit.testserver.server import Server
 from tests.api import Api, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx
 
@@ -34,13 +32,13 @@ MODELS = {"copy": (COPY, Decision.PIRATED), "stranger": (STRANGER, Decision.HOMO
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     """Pauses between tries are short here."""
-    monkeypatch.setattr(courier, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(courier, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(client, "LONGEST_PAUSE", 0.05)
 
 
 def judged(bundle, suspect, asking=QUICK) -> Verdict:
     """The verdict, which must not be a refusal."""
-    [outcome] = pipeline.audit(bundle, [suspect], asking)
+    [outcome] = api.audit(bundle, [suspect], asking)
     assert isinstance(outcome, Verdict), outcome
     return outcome
 
@@ -50,9 +48,9 @@ def test_a_served_file_is_judged_as_the_file(tmp_path, calibrated, name):
     """Answers that came by HTTP are those of the file, and so is the verdict."""
     weights, decision = MODELS[name]
     path = linear_onnx(tmp_path / "model.onnx", weights=weights)
-    by_file = pipeline.query(calibrated, str(path))
+    by_file = api.query(calibrated, str(path))
     with Server(path) as server:
-        by_address = pipeline.query(calibrated, server.url, replace(QUICK, sequential=False))
+        by_address = api.query(calibrated, server.url, replace(QUICK, sequential=False))
         assert judged(calibrated, server.url).decision is decision
     for family, answers in by_file.answers.items():
         np.testing.assert_array_equal(answers.labels, by_address.answers[family].labels)
@@ -129,7 +127,7 @@ def test_a_budget_too_small_for_anything_is_one_line(tmp_path, calibrated):
     """Where not even the first look was reached, no verdict is given."""
     with Server(linear_onnx(tmp_path / "model.onnx", weights=COPY)) as server:
         asking = replace(QUICK, patience=Patience(budget=2))
-        [outcome] = pipeline.audit(calibrated, [server.url], asking)
+        [outcome] = api.audit(calibrated, [server.url], asking)
     assert isinstance(outcome, Refusal)
     assert "raise --budget" in outcome.reason
 
@@ -197,7 +195,7 @@ def test_hostile_replies_never_give_a_verdict(bundle, name):
 
     with Api(reply) as api:
         asking = replace(QUICK, patience=Patience(longest=0.2))
-        [outcome] = pipeline.audit(bundle, [f"{api.url}/v2/models/m"], asking)
+        [outcome] = api.audit(bundle, [f"{api.url}/v2/models/m"], asking)
     if isinstance(outcome, Verdict):
         assert outcome.decision is Decision.INCONCLUSIVE
     else:
@@ -220,7 +218,7 @@ def test_hostile_replies_never_give_a_verdict(bundle, name):
 def test_odd_pages_are_one_line_or_a_try(bundle, page):
     """A model's page that says nonsense ends in one line, or the owner's shape is tried."""
     with Api(lambda asked: told(page) if asked.method == "GET" else told({}, 404)) as api:
-        [outcome] = pipeline.audit(bundle, [f"{api.url}/v2/models/m"], QUICK)
+        [outcome] = api.audit(bundle, [f"{api.url}/v2/models/m"], QUICK)
     assert isinstance(outcome, Refusal)
     assert "\n" not in outcome.reason
 
@@ -270,8 +268,8 @@ from auditkit import bundle, pipeline
 from auditkit.asking import Asking
 made = bundle.read(sys.argv[1])
 print("ready", flush=True)
-said = pipeline.query(made, sys.argv[2], Asking(sequential=False, journal=Path(sys.argv[3])))
-print(pipeline.judge(made, said).decision, flush=True)
+said = api.query(made, sys.argv[2], Asking(sequential=False, journal=Path(sys.argv[3])))
+print(api.judge(made, said).decision, flush=True)
 """
 
 
@@ -316,7 +314,7 @@ def _run(folder, url, journal, wait) -> str | None:
 
 def _needed(bundle, url, journal, log) -> Counter:
     """What a calm audit asks, and how often."""
-    pipeline.query(bundle, url, replace(QUICK, sequential=False, journal=journal))
+    api.query(bundle, url, replace(QUICK, sequential=False, journal=journal))
     return _sent(log)
 
 
@@ -330,7 +328,7 @@ def _kept(bundle, url, path) -> Counter:
         return Counter()
     journal = Journal(path)
     spec = json.dumps(asdict(bundle.fingerprint.spec), sort_keys=True).encode()
-    points, _ = pipeline.layout(bundle)
+    points, _ = api.layout(bundle)
     digests = [point_digest(point) for point in points]
     keys = {hashlib.sha256(digest.encode() + spec).hexdigest(): digest for digest in digests}
     found = Counter({keys[key]: len(rows) for key, rows in journal._answers[url].items()})

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from auditkit import bundle as bundles
 from auditkit.cli import app
-from auditkit.serving.manners import Manners
-from auditkit.serving.server import Server
-from auditkit.types import Access
+from auditkit.core.access import Access
+from auditkit.files import bundle as bundles
+from auditkit.testserver.behaviour import Manners
+from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx
 

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditkit import registry, reports
-from auditkit.outcomes import Identification, Outcome, Refusal, Verdict
-from auditkit.reporting import corrected
+from auditkit import reports
+from auditkit.core import plugins
+from auditkit.core.access import Access
+from auditkit.core.fingerprint import Discrimination
+from auditkit.core.models import ReferenceKind, SuspectRecord
+from auditkit.core.verdicts import Decision, Identification, Outcome, Refusal, Verdict
 from auditkit.reports.base import BundleSummary, Report
-from auditkit.types import Access, Decision, Discrimination, ReferenceKind, SuspectRecord
+from auditkit.reports.build import corrected
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-RENDERERS = {name: registry.load(reports, name) for name in registry.names(reports)}
+RENDERERS = {name: plugins.load(reports, name) for name in plugins.names(reports)}
 HOSTILE = {
     "colour": "\x1b[31mred",
     "link": "\x1b]8;;http://a.example\x07here\x1b]8;;\x07",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from auditkit.outcomes import Identification, Refusal
+from auditkit.core.models import ReferenceKind
+from auditkit.core.verdicts import Decision, Identification, Refusal
 from auditkit.reports.json import write_json
-from auditkit.types import Decision, ReferenceKind
 from tests.unit.test_report_every import DIGEST, HOSTILE, REPORTS, hostile, report, verdict
 
 ROOT = Path(__file__).parents[2]

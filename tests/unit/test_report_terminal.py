@@ -7,9 +7,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from auditkit.outcomes import Comparison, Identification, Refusal
+from auditkit.core.access import Access
+from auditkit.core.fingerprint import Discrimination
+from auditkit.core.models import ReferenceKind
+from auditkit.core.verdicts import Comparison, Decision, Identification, Refusal
 from auditkit.reports.terminal import WORDS, renderables, write_terminal
-from auditkit.types import Access, Decision, Discrimination, ReferenceKind
 from tests.unit.test_report_every import DIGEST, HOSTILE, hostile, report, summary, verdict
 
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]

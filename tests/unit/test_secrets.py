@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from auditkit.errors import QueryError, SuspectLoadError
-from auditkit.remote import addresses
-from auditkit.remote.addresses import resolved
-from auditkit.remote.reach import Reach
-from auditkit.remote.secrets import Secrets
+from auditkit.adapters.wire import addresses
+from auditkit.adapters.wire.addresses import resolved
+from auditkit.adapters.wire.secrets import Secrets
+from auditkit.core.errors import QueryError, SuspectLoadError
+from auditkit.core.requests import Reach
 from tests.api import Api, Asked, Told, asked, told
 
 TOKEN = "planted-token-0123456789"  # noqa: S105 - none

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditkit.adapters.base import Options
 from auditkit.adapters.template import TemplateAdapter
-from auditkit.errors import QueryError, SuspectError, SuspectLoadError, SuspectMismatchError
-from auditkit.inputs import pixels
-from auditkit.types import InputSpec
+from auditkit.core.errors import (
+    QueryError,
+    SuspectError,
+    SuspectLoadError,
+    SuspectMismatchError,
+)
+from auditkit.core.points import InputSpec, pixels
+from auditkit.core.requests import Options
 from tests.api import Api, Asked, told
 
 SPEC = InputSpec((3, 8, 8), (0.0,), (1.0,), mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auditkit.text import clean
+from auditkit.core.escape import clean
 
 
 @pytest.mark.parametrize(

@@ -8,28 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit.bundle import Bundle
-from auditkit.identification.label_similarity import weigh_labels
-from auditkit.outcomes import Identification
-from auditkit.types import (
-    CONTROL,
-    CORE,
-    LINEAGE,
-    MISTAKE,
-    Access,
-    Answers,
-    Decision,
-    Discrimination,
-    Evidence,
-    Family,
-    Fingerprint,
-    InputSpec,
-    OwnerRecord,
-    Reference,
-    ReferenceKind,
-    SuspectRecord,
-)
-from auditkit.verdict import decide
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.evidence import Evidence
+from auditkit.core.fingerprint import Discrimination, Fingerprint
+from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
+from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, InputSpec
+from auditkit.core.verdicts import Decision, Identification
+from auditkit.files.bundle import Bundle
+from auditkit.judging.decide import decide
+from auditkit.judging.identification.label_similarity import weigh_labels
 
 CLASSES = 5
 RNG = np.random.default_rng(0)

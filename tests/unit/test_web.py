@@ -9,9 +9,9 @@ import time
 import pytest
 import trustme
 
-from auditkit.errors import BatchError, QueryError, SuspectLoadError, TransientError
-from auditkit.remote.reach import Reach
-from auditkit.remote.web import Web
+from auditkit.adapters.wire.web import Web
+from auditkit.core.errors import BatchError, QueryError, SuspectLoadError, TransientError
+from auditkit.core.requests import Reach
 from tests.api import Api, Told, asked, told
 
 

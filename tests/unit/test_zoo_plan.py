@@ -2,9 +2,9 @@
 
 import pytest
 
-from auditkit.population import HOMOLOGOUS, OWNER, PIRATED
-from benchmarks.zoo.attacks import ATTACKS
-from benchmarks.zoo.population import SCALES, recipes
+from auditkit.files.model_folder import HOMOLOGOUS, OWNER, PIRATED
+from experiments.zoo.attacks import ATTACKS
+from experiments.zoo.population import SCALES, recipes
 
 pytestmark = pytest.mark.torch
 

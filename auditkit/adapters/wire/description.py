@@ -1,0 +1,192 @@
+"""How one API is asked, as a small TOML file says it.
+
+    url = "https://api.example.org/classify"
+    batch = 1                      # points in one request
+    values = "owner"               # as the owner's model takes them; or "0..1", "0..255"
+    layout = "channels-first"      # or "channels-last"
+    size = [224, 224]              # height and width to resize to; left out: the points' own
+
+    [headers]
+    Authorization = "Bearer ${API_TOKEN}"
+
+    [request]                      # one of the three
+    json = { image = "$point.png" }
+    upload = { field = "file", kind = "png" }
+    body = "png"
+
+    [response]                     # one of the three, each a JMESPath
+    scores = "predictions"         # a row of scores for each point
+    labels = "predictions[].label" # a class for each point
+    best = "predictions"           # a list of { label, score } for each point, or label: score
+    label = "label"
+    score = "score"
+    classes = ["cat", "dog"]       # names in the owner's order, where labels are names
+
+In `json` a text `$points.KIND` stands for all points of a request, `$point.KIND` for its only one,
+KIND being `nested` or `flat` (lists of numbers), `npy`, `png` or `jpeg` (base64).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from auditkit.core.errors import SuspectLoadError
+
+KINDS = ("nested", "flat", "npy", "png", "jpeg")
+PICTURES = ("png", "jpeg")
+VALUES = ("owner", "0..1", "0..255")
+LAYOUTS = ("channels-first", "channels-last")
+REQUESTS, RESPONSES = ("json", "upload", "body"), ("scores", "labels", "best")
+TOP = {"url", "batch", "values", "layout", "size", "headers", "request", "response"}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One API."""
+
+    url: str
+    request: str
+    """`json`, `upload` or `body`."""
+    content: Any
+    """What is sent as JSON; the upload's field and kind; the body's kind."""
+    response: str
+    """`scores`, `labels` or `best`."""
+    path: str
+    """JMESPath to it."""
+    label: str = "label"
+    score: str = "score"
+    classes: tuple[str, ...] = ()
+    batch: int = 1
+    values: str = "owner"
+    layout: str = "channels-first"
+    size: tuple[int, int] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse(text: str, name: str) -> Description:
+    """A description from TOML.
+
+    Raises:
+        SuspectLoadError: It says what is not known, or leaves out what is needed.
+    """
+    try:
+        found = tomllib.loads(text)
+        _known(found, TOP, "the file")
+        request, response = _table(found, "request"), _table(found, "response")
+        _known(request, set(REQUESTS), "[request]")
+        _known(response, {*RESPONSES, "label", "score", "classes"}, "[response]")
+        asked, told = _one(request, REQUESTS, "[request]"), _one(response, RESPONSES, "[response]")
+        made = Description(
+            url=_text(found, "url"),
+            request=asked,
+            content=request[asked],
+            response=told,
+            path=_jmespath(_text(response, told)),
+            label=_jmespath(_text(response, "label", "label")),
+            score=_jmespath(_text(response, "score", "score")),
+            classes=tuple(_texts(response.get("classes", []))),
+            batch=_count(found.get("batch", 1)),
+            values=_choice(found, "values", VALUES),
+            layout=_choice(found, "layout", LAYOUTS),
+            size=_size(found.get("size")),
+            headers={key: str(value) for key, value in _table(found, "headers", {}).items()},
+        )
+        _check_content(made)
+    except (tomllib.TOMLDecodeError, ValueError) as error:
+        raise SuspectLoadError(f"{name!r}: {str(error).splitlines()[0]}") from error
+    return made
+
+
+def _known(table: Mapping[str, Any], names: set[str], where: str) -> None:
+    odd = sorted(set(table) - names)
+    if odd:
+        raise ValueError(f"{where} has {odd[0]!r}; known are {', '.join(sorted(names))}")
+
+
+def _table(found: Mapping[str, Any], name: str, default: Any = None) -> dict[str, Any]:
+    table = found.get(name, default)
+    if not isinstance(table, dict):
+        raise ValueError(f"wanted a table [{name}]")
+    return table
+
+
+def _one(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> str:
+    given = [name for name in names if name in table]
+    if len(given) != 1:
+        raise ValueError(
+            f"{where} wants one of {', '.join(names)}, got {', '.join(given) or 'none'}"
+        )
+    return given[0]
+
+
+def _text(table: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    text = table.get(name, default)
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"wanted a text as {name!r}")
+    return text
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("classes wants a list of names in the owner's order")
+    if len(set(value)) < len(value):
+        raise ValueError("classes names one twice")
+    return value
+
+
+def _jmespath(expression: str) -> str:
+    try:
+        jmespath.compile(expression)
+    except JMESPathError as error:
+        raise ValueError(f"{expression!r} is no JMESPath") from error
+    return expression
+
+
+def _choice(table: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
+    value = table.get(name, known[0])
+    if value not in known:
+        raise ValueError(f"{name} wants one of {', '.join(known)}, got {value!r}")
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"batch wants a number of points, got {value!r}")
+    return value
+
+
+def _size(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"size wants [height, width], got {value!r}")
+    return _count(value[0]), _count(value[1])
+
+
+def _check_content(made: Description) -> None:
+    if made.request == "json":
+        places = {text for text in _leaves(made.content) if text.startswith("$point")}
+        known = {f"${word}.{kind}" for word in ("point", "points") for kind in KINDS}
+        if not places or places - known:
+            got = ", ".join(sorted(places - known)) or "none"
+            raise ValueError(f"json wants a text like $point.png or $points.nested, got {got}")
+        if made.batch > 1 and any(place.startswith("$point.") for place in places):
+            raise ValueError("$point is the only point of a request; write $points or batch = 1")
+    if made.request == "body" and (made.content not in KINDS[2:] or made.batch > 1):
+        raise ValueError("body wants npy, png or jpeg, and batch = 1")
+    if made.request == "upload":
+        table = made.content if isinstance(made.content, dict) else {}
+        if set(table) != {"field", "kind"} or table["kind"] not in KINDS[2:]:
+            raise ValueError('upload wants { field = "NAME", kind = "png" }, or npy or jpeg')
+
+
+def _leaves(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value] if isinstance(value, str) else []

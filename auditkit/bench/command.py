@@ -1,0 +1,73 @@
+"""`auditkit bench`: what it takes on the command line, and the files it leaves."""
+
+import sys
+from pathlib import Path
+
+from auditkit import fingerprints
+from auditkit.bench.bundles import SHADOWED
+from auditkit.core import plugins
+from auditkit.core.errors import BenchmarkError
+from auditkit.core.progress import Progress
+from auditkit.core.requests import split_method
+from auditkit.files.container import write_whole
+
+ALL = "all"
+
+
+def bench(
+    folder: Path,
+    output: Path,
+    methods: list[str],
+    queries: str,
+    workers: int,
+    device: str,
+    command: str,
+    progress: Progress,
+) -> None:
+    """Compare methods, print the main table, and write tables and plots into `output`.
+
+    Raises:
+        BenchmarkError: The models' folder or an argument can't be used.
+        UnknownPluginError: No such method.
+    """
+    from auditkit.bench import tables
+    from auditkit.bench.plots import draw
+    from auditkit.bench.run import Design, compare
+    from auditkit.files.model_folder import read_population
+
+    design = Design(_methods(methods), _counts(queries), workers, device, command)
+    population = read_population(folder)
+    output.mkdir(parents=True, exist_ok=True)
+    made = compare(population, design, output, progress)
+    if not made.cells:
+        reasons = "; ".join(made.failures[:3])
+        raise BenchmarkError(f"no method could be compared: {reasons or 'no pirated models'}")
+    plots = list(draw(made, output))
+    for name, text in {
+        "results.json": tables.as_json(made),
+        "results.csv": tables.as_csv(made),
+        "report.md": tables.as_markdown(made, plots),
+    }.items():
+        write_whole(output / name, text.encode())
+    tables.print_terminal(made, sys.stdout)
+
+
+def _methods(wanted: list[str]) -> tuple[str, ...]:
+    """`all` stands for every method with its defaults; each is there once."""
+    known = plugins.names(fingerprints)
+    names = [name for entry in wanted or [ALL] for name in (known if entry == ALL else [entry])]
+    for name in names:
+        method, _ = split_method(name.removesuffix(SHADOWED))
+        if method not in known:
+            raise BenchmarkError(f"no method {method!r}; there are: {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        counts = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        counts = ()
+    if not counts or counts[0] < 2 or counts[-1] > 5000:
+        raise BenchmarkError(f"--queries wants numbers from 2 to 5000 between commas, got {text!r}")
+    return counts

@@ -1,0 +1,190 @@
+"""What works on this machine, each thing seen to work by using it."""
+
+import ctypes
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from auditkit.core.errors import AuditkitError
+from auditkit.core.escape import clean
+
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+NEEDED = ("numpy", "scipy", "onnx", "safetensors", "httpx", "pillow", "typer", "rich")
+
+
+class State(StrEnum):
+    """How one thing stands."""
+
+    WORKS = "works"
+    ABSENT = "absent"
+    """Not there, and not needed for everything."""
+    BROKEN = "broken"
+    """There, or needed, and does not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    state: State
+    told: str
+    advice: str = ""
+    """What to do, where it does not work."""
+
+
+def examine() -> tuple[Finding, ...]:
+    """Look at everything; takes a few seconds, changes nothing."""
+    looks = (_packages, _runtime, _cpu, _cuda, _libraries, _torch, _grpc)
+    return tuple(finding for look in looks for finding in look())
+
+
+def fit_for(findings: tuple[Finding, ...], device: str) -> bool:
+    """Whether audits can be made on the device: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    works = {finding.subject for finding in findings if finding.state is State.WORKS}
+    broken = any(finding.state is State.BROKEN for finding in findings)
+    return not broken and ("CUDA provider" in works or not device.startswith("cuda"))
+
+
+def _packages() -> Iterator[Finding]:
+    told = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield Finding("auditkit", State.WORKS, f"{_version('model-auditkit') or 'no package'}, {told}")
+    found = {name: _version(name) for name in NEEDED}
+    told = ", ".join(f"{name} {number or 'missing'}" for name, number in found.items())
+    if all(found.values()):
+        yield Finding("packages", State.WORKS, told)
+    else:
+        yield Finding("packages", State.BROKEN, told, "pip install model-auditkit")
+
+
+def _runtime() -> Iterator[Finding]:
+    found = {name: number for name in RUNTIMES if (number := _version(name))}
+    told = " and ".join(f"{name} {number}" for name, number in found.items()) or "not installed"
+    if len(found) == 1:
+        yield Finding("onnxruntime", State.WORKS, told)
+        return
+    advice = "pip install onnxruntime-gpu"
+    if found:
+        told += " write over each other's files"
+        advice = f"pip uninstall -y {' '.join(RUNTIMES)}, then {advice}"
+    yield Finding("onnxruntime", State.BROKEN, told, advice)
+
+
+def _cpu() -> Iterator[Finding]:
+    yield _seen("CPU provider", lambda: _ran("cpu"), "pip install --force-reinstall onnxruntime")
+
+
+def _cuda() -> Iterator[Finding]:
+    from auditkit.adapters import runtime
+
+    why = runtime.why_no_cuda()
+    if why is not None:
+        yield Finding("CUDA provider", State.ABSENT, why, "audits run on the CPU")
+        return
+    yield _seen("CUDA provider", lambda: _ran("cuda"), "compare the driver with `nvidia-smi`")
+
+
+def _libraries() -> Iterator[Finding]:
+    from auditkit.adapters import runtime
+
+    needed = runtime.libraries()
+    missing = [name for name, found in needed.items() if not found]
+    if not missing:
+        yield Finding("CUDA libraries", State.WORKS, ", ".join(needed) or "not used")
+        return
+    yield Finding(
+        "CUDA libraries",
+        State.ABSENT,
+        f"can't be loaded: {', '.join(missing)}",
+        "with an NVIDIA card: pip install 'onnxruntime-gpu[cuda,cudnn]'",
+    )
+
+
+def _torch() -> Iterator[Finding]:
+    if _version("torch") is None:
+        told = "not installed; fingerprinting, TorchScript and .pt2 need it"
+        yield Finding("torch", State.ABSENT, told, "pip install 'model-auditkit[owner]'")
+        return
+    yield _seen("torch", _torch_ran, "pip install --force-reinstall torch")
+
+
+def _torch_ran() -> str:
+    torch = import_module("torch")
+    devices = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    for device in devices:
+        ones = torch.ones(8, 8, device=device)
+        if not bool((ones @ ones == 8).all()):
+            raise RuntimeError(f"wrong product on {device}")
+    cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return f"{torch.__version__}, " + (", ".join(cards) if cards else "no CUDA device")
+
+
+def _grpc() -> Iterator[Finding]:
+    if _version("grpcio") is None:
+        told = "not installed; grpcs:// addresses need it"
+        yield Finding("gRPC", State.ABSENT, told, "pip install 'model-auditkit[grpc]'")
+        return
+    advice = "pip install --force-reinstall grpcio"
+    yield _seen("gRPC", lambda: f"grpcio {import_module('grpc').__version__}", advice)
+
+
+def _seen(subject: str, use: Callable[[], str], advice: str) -> Finding:
+    """What using it tells, or what goes wrong then."""
+    try:
+        return Finding(subject, State.WORKS, use())
+    except AuditkitError as error:
+        return Finding(subject, State.BROKEN, str(error), advice)
+    except Exception as error:  # anything may be broken on a broken machine
+        told = f"{type(error).__name__}: {clean(' '.join(str(error).split()), 200)}"
+        return Finding(subject, State.BROKEN, told, advice)
+
+
+def _ran(device: str) -> str:
+    """A small model's answers are right there."""
+    from auditkit.adapters import runtime
+
+    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+    session = runtime.opened(_model(weights), device)
+    points = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
+    [found] = session.run(None, {"points": points})
+    np.testing.assert_allclose(found, np.maximum(points @ weights, 0), atol=1e-2)
+    nodes = ", ".join(f"{count} of its nodes" for count in runtime.placed(session).values())
+    return f"a small model ran, {nodes} there" + (f", {_card()}" if device != "cpu" else "")
+
+
+def _model(weights: np.ndarray) -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("MatMul", ["points", "weights"], ["product"]),
+        helper.make_node("Relu", ["product"], ["scores"]),
+    ]
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
+        for name, size in zip(("points", "scores"), weights.shape, strict=True)
+    ]
+    constants = [numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph(nodes, "small", ports[:1], ports[1:], constants)
+    opset = [helper.make_opsetid("", 17)]
+    made: bytes = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return made
+
+
+def _card() -> str:
+    """The first card's name, by the driver."""
+    driver, name = ctypes.CDLL("libcuda.so.1"), ctypes.create_string_buffer(128)
+    driver.cuInit(0)
+    driver.cuDeviceGetName(name, len(name), 0)
+    return name.value.decode(errors="replace") or "unknown card"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

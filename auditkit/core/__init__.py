@@ -1,0 +1,1 @@
+"""The nouns: what is asked, what was answered, what is decided."""

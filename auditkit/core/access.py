@@ -1,0 +1,149 @@
+"""What a suspect returned -> answers: an adapter is never trusted."""
+
+import enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.core.arrays import IntArray
+from auditkit.core.errors import QueryError
+
+
+class Access(enum.StrEnum):
+    """What a suspect reveals, from least to most."""
+
+    LABEL = "label"
+    TOP_K = "top-k"
+    ROUNDED = "rounded"
+    """Probabilities of two decimals."""
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least; a suspect of some rank also reveals every lower one."""
+        return list(Access).index(self)
+
+
+LARGEST_CLASS = 2**31 - 1
+
+
+TOP_K = 3
+
+
+DECIMALS = 2
+
+
+def checked(reply: Any, count: int) -> NDArray[Any]:
+    """(count, classes) floats or (count,) integer labels.
+
+    Raises:
+        QueryError: Anything else.
+    """
+    try:
+        array = np.asarray(reply)
+    except ValueError as error:
+        raise QueryError("got rows of different lengths, wanted as many scores for each") from error
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    fits = array.ndim == 1 or (array.ndim == 2 and array.shape[1] > 1)
+    if not fits or array.dtype.kind not in "iuf" or len(array) != count:
+        raise QueryError(
+            f"wanted ({count}, classes) scores or ({count},) labels, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    if array.ndim == 2:
+        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, so unusable
+            return array.astype(np.float32)
+    return _classes(array)
+
+
+def _classes(numbers: NDArray[Any]) -> IntArray:
+    """(n,) int64; -1 where the number can't be a class: NaN, infinite, negative, far too large."""
+    exact = numbers.astype(np.float64)
+    possible = (exact >= 0) & (exact <= LARGEST_CLASS)
+    if not np.array_equal(exact[possible], np.round(exact[possible])):
+        raise QueryError(
+            "got one number a point that is no class; a score for each class is needed, "
+            "a single sigmoid score is not enough"
+        )
+    return np.where(possible, exact, -1).astype(np.int64)
+
+
+def from_best(labels: NDArray[Any], scores: NDArray[Any], classes: int) -> NDArray[Any]:
+    """The best few classes and their probabilities -> (b, classes), the rest spread evenly.
+
+    Args:
+        labels: (b, k) class numbers.
+        scores: (b, k).
+        classes: How many there are.
+
+    Returns:
+        (b, classes) float32; (b,) the best class alone where the scores are no probabilities.
+
+    Raises:
+        QueryError: A class is listed twice, or is none of the owner's.
+    """
+    labels = np.stack([_classes(column) for column in labels.T], axis=1)
+    ordered = np.sort(labels, axis=1)
+    if (labels < 0).any() or (ordered[:, 1:] == ordered[:, :-1]).any():
+        raise QueryError("the list of best classes names one twice, or one that can't be")
+    if labels.max(initial=0) >= classes:
+        raise QueryError(
+            f"label spaces differ: the suspect lists class {labels.max()}, the owner knows 0 to "
+            f"{classes - 1}"
+        )
+    rows = scores.astype(np.float64)
+    rest = 1 - rows.sum(axis=1)
+    if not ((rows >= 0).all() and (rows <= 1 + 1e-2).all() and (rest >= -2e-2).all()):
+        best: IntArray = np.take_along_axis(labels, scores.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return np.where(np.isfinite(rows).all(axis=1), best, -1)
+    left = max(classes - labels.shape[1], 1)
+    result = np.repeat(np.maximum(rest, 0)[:, None] / left, classes, axis=1)
+    np.put_along_axis(result, labels, rows, axis=1)
+    return result.astype(np.float32)
+
+
+def usable(whole: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) bool: finite rows, and labels that are classes."""
+    usable: NDArray[np.bool_] = np.isfinite(whole).all(axis=1) if whole.ndim == 2 else whole >= 0
+    return usable
+
+
+def access_of(whole: NDArray[Any]) -> Access:
+    """What these answers reveal; one-hot rows, and those of one decimal, reveal labels only."""
+    if whole.ndim == 1:
+        return Access.LABEL
+    rows = whole[usable(whole)].astype(np.float64)
+    listed = _listed(rows)
+    if listed is not None:
+        return Access.TOP_K if listed >= TOP_K else Access.LABEL
+    digits = next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
+    rounding = 0.5 * rows.shape[1] / 10**digits if digits else 0.0  # one-hot rows are exact
+    off = float(np.abs(rows.sum(axis=1) - 1).max())
+    if (rows < 0).any() or (rows > 1 + 1e-2).any() or off > 1e-2 + rounding:
+        return Access.LOGITS
+    if digits in (0, 1):
+        return Access.LABEL
+    return Access.ROUNDED if digits == DECIMALS else Access.PROBABILITIES
+
+
+def _listed(rows: NDArray[np.float64]) -> int | None:
+    """How many classes have a probability of their own, where the rest share one; else None.
+
+    0 where those are rounded, since references are not rounded so.
+    """
+    inside = (rows >= 0).all() and (rows.sum(axis=1) <= 1 + 2e-2).all()
+    same = np.isclose(rows, rows.min(axis=1, keepdims=True), rtol=1e-5, atol=1e-12)
+    listed = int((~same).sum(axis=1).max())
+    if not inside or rows.shape[1] < TOP_K + 2 or (same.sum(axis=1) < 2).any() or not listed:
+        return None
+    if _has_digits(rows, DECIMALS) and np.abs(rows.sum(axis=1) - 1).max() < 2e-2:
+        return None  # rounded, and no list: the rest is 0 because it is small
+    return 0 if _has_digits(np.where(same, 0, rows), DECIMALS + 1) else listed
+
+
+def _has_digits(rows: NDArray[np.float64], digits: int) -> bool:
+    scaled = rows * 10**digits
+    return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())

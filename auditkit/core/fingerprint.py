@@ -1,0 +1,79 @@
+"""The points of one owner, and what a verdict by them takes."""
+
+import enum
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from auditkit.core.arrays import IntArray
+from auditkit.core.models import OwnerRecord
+from auditkit.core.points import CORE, Family, InputSpec, asking_order
+
+
+class Discrimination(enum.StrEnum):
+    """Whether a fingerprint was seen to tell copies of the owner from strangers."""
+
+    DISCRIMINATING = "discriminating"
+    NOT_DISCRIMINATING = "not discriminating"
+    UNMEASURED = "unmeasured"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprint:
+    """The points of one owner, found by one method."""
+
+    method: str
+    parameters: Mapping[str, Any]  # JSON values: everything the method decided or measured
+    seed: int
+    spec: InputSpec
+    owner: OwnerRecord
+    families: Mapping[str, Family]  # CORE always; the others where samples and shadows gave them
+    discrimination: Discrimination
+    reason: str  # one line: the measurement behind `discrimination`
+    lead: str = "label_similarity"  # the identification that answers are weighed with first
+    transports: Mapping[str, float] = field(default_factory=dict)
+    """Way of travelling -> share of core points that keep the owner's label on it."""
+
+    def __post_init__(self) -> None:
+        if CORE not in self.families:
+            raise ValueError(f"a fingerprint has a family {CORE!r}, got {sorted(self.families)}")
+        if not all(0 <= share <= 1 for share in self.transports.values()):
+            raise ValueError(f"shares of points lie within 0..1: {dict(self.transports)}")
+        lower, upper = self.spec.bounds()
+        for name, family in self.families.items():
+            if family.points.shape[1:] != self.spec.shape:
+                raise ValueError(
+                    f"points of {name!r} have shape {family.points.shape[1:]}, "
+                    f"the spec says {self.spec.shape}"
+                )
+            if family.outputs.shape[1] != self.owner.classes:
+                raise ValueError(
+                    f"outputs of {name!r} have {family.outputs.shape[1]} classes, "
+                    f"the owner has {self.owner.classes}"
+                )
+            if not ((family.points >= lower) & (family.points <= upper)).all():
+                raise ValueError(f"points of {name!r} lie outside the input's bounds")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a calibrated verdict takes, fixed in the bundle before any suspect is seen."""
+
+    accuse: float = 0.01
+    """An accusation's p-value among homologous references is at most this."""
+    acquit: float = 0.05
+    """An acquittal's p-value among pirated references is at most this."""
+    clearance: float = 0.4
+    """Share, 0..1, of the way from the closest homologous reference to the owner by which an
+    accused stands clear of it."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.accuse < 1 and 0 < self.acquit < 1 and 0 <= self.clearance < 1):
+            raise ValueError(f"levels and the clearance lie within 0..1: {self}")
+
+
+@functools.lru_cache(maxsize=8)
+def order_of(fingerprint: Fingerprint) -> IntArray:
+    """`asking_order` of a fingerprint's families."""
+    return asking_order(fingerprint.families)

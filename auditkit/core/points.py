@@ -1,0 +1,146 @@
+"""Points of an input domain, and the order in which they are asked."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.core.arrays import FloatArray, IntArray, frozen
+
+CORE = "core"
+
+
+CONTROL = "control"
+
+
+MISTAKE = "mistake"
+
+
+LINEAGE = "lineage"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The owner's input domain: points live in it, whoever is asked."""
+
+    shape: tuple[int, ...]
+    """Of one input, without the batch axis: (channels, height, width), (features,), …"""
+    lower: tuple[float, ...]
+    """Least value: one for all, or one for each element of the input (table rows)."""
+    upper: tuple[float, ...]
+    """Greatest value, likewise."""
+    mean: tuple[float, ...] = ()
+    """Subtracted for each channel before the model sees a point; empty: nothing is."""
+    std: tuple[float, ...] = ()
+    """Divides for each channel after `mean`; empty: nothing does."""
+
+    def __post_init__(self) -> None:
+        size = math.prod(self.shape)
+        if not self.shape or min(self.shape) < 1:
+            raise ValueError(f"an input has axes of size 1 or more, got {self.shape}")
+        if len(self.lower) != len(self.upper) or len(self.lower) not in (1, size):
+            raise ValueError(
+                f"a bound is 1 or {size} numbers, got {len(self.lower)} and {len(self.upper)}"
+            )
+        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
+            raise ValueError("bounds must be finite")
+        if not (np.array(self.lower, np.float32) < np.array(self.upper, np.float32)).all():
+            raise ValueError("the lower bound must lie below the upper bound everywhere")
+        if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.shape[0]):
+            raise ValueError(
+                f"mean and std are one number each or one for each of the {self.shape[0]} "
+                f"channels, got {len(self.mean)} and {len(self.std)}"
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all()):
+            raise ValueError("mean and std must be finite")
+        if any(value <= 0 for value in self.std):
+            raise ValueError("every std must be above 0")
+
+    @property
+    def is_image(self) -> bool:
+        """Channels, height, width in 0..1 or 0..255: points are kept on the 8-bit grid."""
+        return len(self.shape) == 3 and self.lower == (0.0,) and self.upper in ((1.0,), (255.0,))
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper, float32, each of a shape that broadcasts against (n, *shape)."""
+        shape = self.shape if len(self.lower) > 1 else (1,) * len(self.shape)
+        return (
+            np.array(self.lower, np.float32).reshape(shape),
+            np.array(self.upper, np.float32).reshape(shape),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """Points found the same way with the same purpose, and what the owner says of them."""
+
+    points: FloatArray  # (n, *shape), within the spec's bounds
+    outputs: FloatArray  # (n, classes): the owner's logits, or log-probabilities
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", frozen(self.points, np.float32))
+        object.__setattr__(self, "outputs", frozen(self.outputs, np.float32))
+        if self.outputs.ndim != 2 or self.points.ndim < 2 or len(self.points) != len(self.outputs):
+            raise ValueError(
+                f"points (n, …) and outputs (n, classes) must agree, "
+                f"got {self.points.shape} and {self.outputs.shape}"
+            )
+        if len(self.points) < 1 or self.outputs.shape[1] < 2:
+            raise ValueError(f"at least 1 point and 2 classes, got {self.outputs.shape}")
+        if not (np.isfinite(self.points).all() and np.isfinite(self.outputs).all()):
+            raise ValueError("points and outputs must be finite")
+
+    @property
+    def labels(self) -> IntArray:
+        """(n,) int64: the owner's classes."""
+        labels: IntArray = self.outputs.argmax(axis=1)
+        return labels
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def normalised(points: FloatArray, spec: InputSpec) -> FloatArray:
+    """(n, *shape) in the spec's bounds -> what the owner's model itself takes, float32."""
+    if not spec.mean:
+        return points
+    axes = (1, -1) + (1,) * (points.ndim - 2)
+    mean = np.array(spec.mean, np.float32).reshape(axes)
+    std = np.array(spec.std, np.float32).reshape(axes)
+    result: FloatArray = (points - mean) / std
+    return result
+
+
+def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
+    """(n, *shape) in the spec's bounds -> 0..255, not normalised."""
+    lower, upper = spec.bounds()
+    result: NDArray[np.uint8] = np.rint((points - lower) / (upper - lower) * 255).astype(np.uint8)
+    return result
+
+
+def point_digest(point: FloatArray) -> str:
+    """Hexadecimal SHA-256 of one point's little-endian float32 bytes."""
+    return hashlib.sha256(np.ascontiguousarray(point, dtype="<f4").tobytes()).hexdigest()
+
+
+def asking_order(families: Mapping[str, Family]) -> IntArray:
+    """(n,) the order in which points are asked, of all families' points in a row.
+
+    Core points first, since they tell most, then the others but controls; these are spread evenly
+    between. Within a family it goes by the points' digests: as good as random, the same for
+    everybody, and nothing that an accuser could choose.
+    """
+    rest = [name for name in families if name not in (CORE, CONTROL)]
+    lines = ([CORE, *rest], [CONTROL] if CONTROL in families else [])
+    times: dict[str, NDArray[np.float64]] = {}
+    for line in lines:
+        start, total = 0.5, sum(len(families[name]) for name in line)
+        for name in line:
+            digests = [point_digest(point) for point in families[name].points]
+            times[name] = (start + np.argsort(np.argsort(digests))) / total
+            start += len(digests)
+    order: IntArray = np.argsort(np.concatenate([times[n] for n in families]), kind="stable")
+    return order

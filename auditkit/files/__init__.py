@@ -1,0 +1,1 @@
+"""What lies on disk: bundles, evidence, journals, folders of models."""

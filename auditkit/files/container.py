@@ -1,0 +1,220 @@
+"""One safetensors file with one metadata entry: a canonical JSON manifest (docs/bundle-format.md).
+
+Hashes show accidents and careless edits, not forgery: who can rewrite the file can rewrite them.
+"""
+
+import json
+import math
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from auditkit.core.errors import BundleError, BundleFormatError, BundleIntegrityError
+from auditkit.core.provenance import canonical, sha256
+
+KEY = "auditkit"
+
+
+LARGEST_FILE = 1 << 30
+
+
+LARGEST_HEADER = 1 << 24
+
+
+DTYPES = {"F32": 4, "I64": 8}
+
+
+UNSEALED = ("created", "versions", "seal")
+"""What a digest leaves out, so that the same fingerprint made twice has the same digest."""
+
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """A file's manifest and tensors, both checked, and the digest of what they say."""
+
+    manifest: Mapping[str, Any]
+    tensors: Tensors
+    digest: str
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """Of all that a manifest says, tensors' hashes included; time and tool versions excluded."""
+    return sha256(canonical({k: v for k, v in manifest.items() if k not in UNSEALED}))
+
+
+def described(manifest: Mapping[str, Any], tensors: Tensors) -> dict[str, Any]:
+    """The manifest with each tensor's hash."""
+    hashes = {
+        name: sha256(np.ascontiguousarray(array).tobytes()) for name, array in tensors.items()
+    }
+    return {**manifest, "tensors": hashes}
+
+
+def write(path: Path, manifest: Mapping[str, Any], tensors: Tensors) -> None:
+    """Write the file whole or not at all.
+
+    Raises:
+        BundleError: The place can't be written.
+    """
+    data = _serialised(_sealed(described(manifest, tensors)), tensors)
+    write_whole(path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace `path` by these bytes in one step.
+
+    Raises:
+        BundleError: The place can't be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(name).chmod(0o666 & ~mask)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BundleError(f"{str(path)!r} can't be written: {error.strerror or error}") from error
+
+
+def _sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    body = {key: value for key, value in manifest.items() if key != "seal"}
+    return {**body, "seal": sha256(canonical(body))}
+
+
+def _serialised(manifest: Mapping[str, Any], tensors: Tensors) -> bytes:
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
+    data: bytes = save_tensors(arrays, metadata={KEY: canonical(manifest).decode()})
+    return data
+
+
+def read(path: Path, kind: str, version: int) -> Contents:
+    """Read a file of `auditkit.<kind>/<version>`, checked byte for byte.
+
+    Raises:
+        BundleFormatError: Not such a file, or another version.
+        BundleIntegrityError: It was changed after it was written.
+    """
+    data = _bytes(path)
+    manifest = _manifest(path, data)
+    _check_format(path, manifest, kind, version)
+    try:
+        tensors = load_tensors(data)
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise BundleIntegrityError(f"{str(path)!r} was damaged: {_first_line(error)}") from error
+    if _sealed(described(manifest, tensors)) != manifest or _serialised(manifest, tensors) != data:
+        raise BundleIntegrityError(
+            f"{str(path)!r} was changed after it was written; get it again from its maker"
+        )
+    return Contents(manifest, tensors, digest(manifest))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise BundleFormatError(f"{str(path)!r} is a folder, wanted a file")
+        if size > LARGEST_FILE:
+            raise BundleFormatError(
+                f"{str(path)!r} has {size} bytes, more than the {LARGEST_FILE} that are read"
+            )
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BundleFormatError(f"no such file: {str(path)!r}") from error
+    except (OSError, ValueError) as error:
+        raise BundleFormatError(f"{str(path)!r} can't be read: {_first_line(error)}") from error
+
+
+def _manifest(path: Path, data: bytes) -> dict[str, Any]:
+    """The manifest, after the header around it was found to fit the file."""
+    stranger = BundleFormatError(
+        f"{str(path)!r} is no auditkit file; make one with: auditkit fingerprint MODEL"
+    )
+    if len(data) < 8:
+        raise stranger
+    (length,) = struct.unpack("<Q", data[:8])
+    if not 2 <= length <= min(LARGEST_HEADER, len(data) - 8):
+        raise stranger
+    try:
+        header = json.loads(data[8 : 8 + length])
+        manifest = json.loads(header.pop("__metadata__")[KEY])
+        sizes = [_tensor_size(entry) for entry in header.values()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise stranger from error
+    if not isinstance(manifest, dict):
+        raise stranger
+    if sum(sizes) != len(data) - 8 - length:
+        raise BundleIntegrityError(
+            f"{str(path)!r} is damaged or cut short: its tensors need {sum(sizes)} bytes, "
+            f"{len(data) - 8 - length} are there"
+        )
+    return manifest
+
+
+def _tensor_size(entry: Mapping[str, Any]) -> int:
+    return DTYPES[entry["dtype"]] * math.prod(int(size) for size in entry["shape"])
+
+
+def _check_format(path: Path, manifest: Mapping[str, Any], kind: str, version: int) -> None:
+    wanted, got = f"auditkit.{kind}/{version}", str(manifest.get("format"))[:64]
+    if got == wanted:
+        return
+    if got.startswith(f"auditkit.{kind}/"):
+        raise BundleFormatError(
+            f"{str(path)!r} has format {got!r}, this version reads {wanted!r}; update auditkit"
+        )
+    raise BundleFormatError(f"{str(path)!r} has format {got!r}, wanted {wanted!r}")
+
+
+def take(record: Mapping[str, Any], key: str, kind: type[Value]) -> Value:
+    """A manifest's value of this type.
+
+    Raises:
+        BundleFormatError: It is missing or of another type.
+    """
+    value = record.get(key) if isinstance(record, Mapping) else None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise BundleFormatError(
+            f"the manifest's {key!r} must be {kind.__name__}, got {type(value).__name__}"
+        )
+    return value
+
+
+def tensor(tensors: Tensors, name: str) -> NDArray[Any]:
+    """The tensor of this name.
+
+    Raises:
+        BundleFormatError: It is missing.
+    """
+    if name not in tensors:
+        raise BundleFormatError(f"the file has no tensor {name!r}")
+    return tensors[name]

@@ -1,0 +1,204 @@
+"""What was asked and answered, kept as it happens: SQLite, each entry bound to the one before.
+
+A killed audit goes on from here, and who holds the last entry's digest can tell whether anything
+was changed, left out or put in before it. Secrets never get here: points are kept by digest,
+answers as numbers.
+"""
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.core.errors import BudgetError, JournalError
+
+FORMAT = "auditkit.journal/1"
+START = hashlib.sha256(FORMAT.encode()).hexdigest()
+ASKED, ANSWERED, FAILED = "asked", "answered", "failed"
+TABLE = """CREATE TABLE IF NOT EXISTS entries (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, endpoint TEXT NOT NULL, at TEXT NOT NULL,
+    content TEXT NOT NULL, digest TEXT NOT NULL)"""
+INSERT = "INSERT INTO entries (kind, endpoint, at, content, digest) VALUES (?, ?, ?, ?, ?)"
+
+
+class Entry(NamedTuple):
+    """One event; `content` is JSON."""
+
+    kind: str
+    endpoint: str
+    at: str
+    content: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One answer: a row of scores, or a label."""
+
+    row: NDArray[Any]
+    at: str
+
+
+class Journal:
+    """An open journal; entries are in the file before the next step is taken."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open or begin a journal; None: in memory alone.
+
+        Raises:
+            JournalError: Not a journal, changed, in use by another audit, or not writable.
+        """
+        self._name = str(path) if path is not None else ":memory:"
+        self._lock = threading.Lock()
+        self.begun = _now()
+        """ISO 8601; what was answered before is an earlier audit's."""
+        self._spent: dict[str, int] = defaultdict(int)
+        self._answers: dict[str, dict[str, list[Recorded]]] = defaultdict(dict)
+        self.head = START
+        try:
+            self._file = _opened(self._name)
+            for entry in _verified(self._file, self._name):
+                self._note(entry)
+        except sqlite3.Error as error:
+            raise JournalError(_trouble(self._name, error)) from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise JournalError(
+                f"{self._name!r} holds what no audit wrote; name another with --journal"
+            ) from error
+
+    def spent(self, endpoint: str) -> int:
+        """How many points were ever sent there, answered or not."""
+        return self._spent[endpoint]
+
+    def answers(self, endpoint: str, point: str) -> Sequence[Recorded]:
+        """What it answered to this point, one for each time it was asked."""
+        return self._answers[endpoint].get(point, ())
+
+    def asked(self, endpoint: str, points: Sequence[str], budget: int | None) -> None:
+        """Note that these points are about to be sent.
+
+        Raises:
+            BudgetError: That would be more than the budget; nothing is noted then.
+        """
+        with self._lock:
+            if budget is not None and self._spent[endpoint] + len(points) > budget:
+                raise BudgetError(f"the budget of {budget} queries is spent")
+            self._write(ASKED, endpoint, {"points": list(points)})
+
+    def answered(self, endpoint: str, points: Sequence[str], rows: NDArray[Any]) -> None:
+        """Keep the answers: (b, classes) scores or (b,) labels."""
+        with self._lock:
+            self._write(ANSWERED, endpoint, {"points": list(points), "rows": rows.tolist()})
+
+    def failed(self, endpoint: str, points: Sequence[str], why: str) -> None:
+        """Note that these points were sent and not answered."""
+        with self._lock:
+            self._write(FAILED, endpoint, {"points": list(points), "why": why})
+
+    def close(self) -> None:
+        """Let go of the file; a second call does nothing."""
+        self._file.close()
+
+    def _write(self, kind: str, endpoint: str, content: dict[str, Any]) -> None:
+        at, text = _now(), json.dumps(content, separators=(",", ":"))
+        entry = Entry(kind, endpoint, at, text, _chained(self.head, kind, endpoint, at, text))
+        try:
+            with self._file:
+                self._file.execute(INSERT, entry)
+        except sqlite3.Error as error:
+            raise JournalError(_trouble(self._name, error)) from error
+        self._note(entry)
+
+    def _note(self, entry: Entry) -> None:
+        self.head = entry.digest
+        content = json.loads(entry.content)
+        if entry.kind == ASKED:
+            self._spent[entry.endpoint] += len(content["points"])
+        if entry.kind == ANSWERED:
+            rows = np.array(content["rows"])
+            rows = rows.astype(np.float32 if rows.ndim == 2 else np.int64)
+            for point, row in zip(content["points"], rows, strict=True):
+                kept = self._answers[entry.endpoint].setdefault(point, [])
+                kept.append(Recorded(row, entry.at))
+
+
+def described(path: Path) -> list[str]:
+    """What a journal holds: its last digest, and a line for each endpoint.
+
+    Raises:
+        JournalError: Not a journal, or changed after it was written.
+    """
+    journal = Journal(path)
+    journal.close()
+    lines = [f"journal {journal.head}, every entry bound to the one before"]
+    for endpoint, spent in journal._spent.items():
+        answers = journal._answers[endpoint]
+        times = sum(len(kept) for kept in answers.values())
+        lines.append(
+            f"{endpoint}: {spent} points sent, {times} answers to {len(answers)} different ones"
+        )
+    return lines
+
+
+def is_journal(path: Path) -> bool:
+    """Whether the file begins as SQLite's do."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
+def _opened(name: str) -> sqlite3.Connection:
+    file = sqlite3.connect(name, timeout=1, check_same_thread=False)
+    file.execute("PRAGMA trusted_schema = OFF")
+    tables = [table for (table,) in file.execute("SELECT name FROM sqlite_master")]
+    if tables not in ([], ["entries"]):
+        raise JournalError(f"{name!r} is a database of something else; name another with --journal")
+    file.execute("PRAGMA locking_mode = EXCLUSIVE")
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = NORMAL")  # outlives a killed process; not a power cut
+    with file:
+        file.execute(TABLE)
+    return file
+
+
+def _verified(file: sqlite3.Connection, name: str) -> Iterator[Entry]:
+    head, next_number = START, 1
+    rows = file.execute(
+        "SELECT number, kind, endpoint, at, content, digest FROM entries ORDER BY number"
+    )
+    for number, *columns in rows:
+        entry = Entry(*columns)
+        head = _chained(head, *map(str, columns[:4]))
+        if entry.digest != head or number != next_number:
+            raise JournalError(
+                f"{name!r} was changed: entry {number} does not follow from the one before; "
+                "keep it as it is, and begin another with --journal"
+            )
+        next_number += 1
+        yield entry
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _chained(before: str, kind: str, endpoint: str, at: str, content: str) -> str:
+    text = json.dumps([before, kind, endpoint, at, content], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _trouble(name: str, error: sqlite3.Error) -> str:
+    if "locked" in str(error):
+        return f"{name!r} is in use by another audit; wait for it, or name another with --journal"
+    return f"{name!r} can't be used as a journal: {error}"

@@ -1,0 +1,154 @@
+"""A folder of models of known kind, listed in `manifest.json` (docs/benchmarking.md)."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditkit.core.errors import BenchmarkError
+
+FORMAT = "auditkit.models/1"
+OWNER, PIRATED, HOMOLOGOUS = "owner", "pirated", "homologous"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of known kind."""
+
+    name: str
+    kind: str
+    """`owner`, `pirated` or `homologous`."""
+    file: str
+    """What an auditor is handed: a suspect as `auditkit check` takes it."""
+    how: str
+    """How it was made: one row of the table."""
+    owner: str | None = None
+    """Of a pirated model: whose copy it is."""
+    model: str | None = None
+    """Of an owner: what `auditkit fingerprint` opens."""
+    task: str = ""
+    """Another label space than the owners'; empty: theirs."""
+    broken: bool = False
+    """A copy that lost so much accuracy that nobody would use it; counted apart."""
+    triggers: str | None = None
+    """Of an owner with a watermark: its inputs and expected labels."""
+    shadows: str | None = None
+    """Of an owner: a folder of models, none of them among these, that help to choose points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Everything that methods are compared on."""
+
+    folder: Path
+    title: str
+    samples: Path
+    models: tuple[Model, ...]
+
+    def of(self, kind: str) -> list[Model]:
+        """The models of one kind."""
+        return [model for model in self.models if model.kind == kind]
+
+    def suspects(self, owner: Model) -> list[Model]:
+        """Its copies, all homologous models, and the other owners, who are innocent of it too."""
+        return [
+            model
+            for model in self.models
+            if model.name != owner.name and (model.kind != PIRATED or model.owner == owner.name)
+        ]
+
+
+def read_population(folder: Path) -> Population:
+    """Read the manifest and look whether its files are there.
+
+    Raises:
+        BenchmarkError: The manifest is missing, malformed or contradicts itself.
+    """
+    path = folder / "manifest.json"
+    try:
+        contents = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise BenchmarkError(
+            f"no manifest.json in {str(folder)!r}; list your models there (docs/benchmarking.md)"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BenchmarkError(f"{str(path)!r} is no readable JSON: {error}") from error
+    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
+        found = contents.get("format") if isinstance(contents, dict) else type(contents).__name__
+        raise BenchmarkError(f"{str(path)!r} has format {found!r}, this version reads {FORMAT!r}")
+    models = tuple(_model(entry, folder) for entry in _listed(contents, path))
+    population = Population(
+        folder,
+        str(contents.get("title", folder.name)),
+        _existing(folder, contents.get("samples"), "samples"),
+        models,
+    )
+    _check(population)
+    return population
+
+
+def _listed(contents: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
+    entries = contents.get("models")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BenchmarkError(f"{str(path)!r} wants 'models', a list of objects")
+    return entries
+
+
+def _model(entry: Mapping[str, Any], folder: Path) -> Model:
+    known = {key: entry[key] for key in Model.__dataclass_fields__ if entry.get(key) is not None}
+    name = str(entry.get("name"))
+    missing = {"name", "kind", "file"} - known.keys()
+    if missing:
+        raise BenchmarkError(f"model {name!r} lacks {', '.join(sorted(missing))}")
+    for key, value in known.items():
+        if not isinstance(value, bool if key == "broken" else str):
+            raise BenchmarkError(f"{key!r} of model {name!r} can't be {value!r}")
+    if known["kind"] not in (OWNER, PIRATED, HOMOLOGOUS):
+        raise BenchmarkError(
+            f"kind of model {name!r} is owner, pirated or homologous, got {known['kind']!r}"
+        )
+    known.setdefault("how", known["kind"])
+    for key in {"file", "model", "triggers", "shadows"} & known.keys():
+        known[key] = str(_existing(folder, known[key], f"{key} of model {name!r}"))
+    return Model(**known)
+
+
+def _existing(folder: Path, name: Any, what: str) -> Path:
+    if not isinstance(name, str) or not (folder / name).exists():
+        raise BenchmarkError(f"{what}: no such file in {str(folder)!r}: {name!r}")
+    return folder / name
+
+
+def _check(population: Population) -> None:
+    names = [model.name for model in population.models]
+    for name in names:
+        if names.count(name) > 1:
+            raise BenchmarkError(f"two models are called {name!r}")
+    owners = {model.name: model for model in population.of(OWNER)}
+    if not owners:
+        raise BenchmarkError("no model of kind 'owner': nothing to fingerprint")
+    for owner in owners.values():
+        if owner.model is None:
+            raise BenchmarkError(f"owner {owner.name!r} lacks 'model', which is fingerprinted")
+    for model in population.of(PIRATED):
+        if model.owner not in owners:
+            raise BenchmarkError(
+                f"pirated model {model.name!r} must name its owner, got {model.owner!r}"
+            )
+
+
+def reference_files(
+    folder: Path | None, homologous: Iterable[str], pirated: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Independent and derived models: those named, and those of a folder's manifest that work.
+
+    Raises:
+        BenchmarkError: The folder has no readable manifest.
+    """
+    models = [*homologous], [*pirated]
+    if folder is not None:
+        for model in read_population(folder).models:
+            if not model.broken and model.kind != OWNER:
+                models[model.kind == PIRATED].append(model.file)
+    return models

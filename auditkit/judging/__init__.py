@@ -1,0 +1,1 @@
+"""Answers are weighed and become a verdict."""

@@ -1,0 +1,87 @@
+"""ModelDiff (Li et al., ISSTA 2021): whether the same changes move both models.
+
+Core points come in pairs, 2i an input and 2i + 1 its changed twin; an odd last point is left out. A
+model's decision distance vector holds the cosine distance of its two outputs for each pair; the
+value is the cosine of suspect's and owner's vectors. Outputs are compared only within one model, so
+the label space doesn't matter. Outputs are probabilities, the same whatever is revealed, where the
+paper's code takes what a model returns; they also told more copies from strangers than logits did.
+Where only labels are revealed, a distance is 1 where the two
+labels differ, else 0. It abstains: the paper has no threshold without models of known kind.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.core.access import Access
+from auditkit.core.arrays import BoolArray, FloatArray, IntArray
+from auditkit.core.evidence import Evidence
+from auditkit.core.fingerprint import Fingerprint
+from auditkit.core.models import Reference
+from auditkit.core.points import CORE
+from auditkit.core.verdicts import Identification
+from auditkit.judging.identification.base import clipped
+
+__all__ = ["weigh_decision_distances"]
+
+NAME = "decision_distance"
+
+
+def weigh_decision_distances(
+    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
+) -> Identification | None:
+    """The cosine of the two decision distance vectors, 0..1."""
+    if fingerprint.lead != NAME:
+        return None
+    family, answers = fingerprint.families[CORE], evidence.answers[CORE]
+    pairs = _whole_pairs(answers.answered)
+    if not pairs.any():
+        return Identification(NAME, None, "the suspect answered both points of no pair")
+    if answers.scores is None or evidence.access.rank < Access.PROBABILITIES.rank:
+        owner, suspect = _label_distances(family.labels), _label_distances(answers.labels)
+    else:
+        owner = _score_distances(family.outputs, pairs)
+        suspect = _score_distances(answers.scores, pairs)
+    value = _cosine(owner[pairs], suspect[pairs])
+    if value is None:
+        return Identification(NAME, None, "the owner answers alike on both points of every pair")
+    return Identification(
+        NAME,
+        None,
+        f"pairs of points move its answers {value:.3f} like the owner's; needs reference models "
+        "to tell what that means",
+        value,
+    )
+
+
+def _whole_pairs(answered: BoolArray) -> BoolArray:
+    """(points,) -> (pairs,): both points were answered."""
+    count = len(answered) // 2
+    whole: BoolArray = answered[: 2 * count : 2] & answered[1 : 2 * count : 2]
+    return whole
+
+
+def _label_distances(labels: IntArray) -> NDArray[np.float64]:
+    count = len(labels) // 2
+    differ: BoolArray = labels[: 2 * count : 2] != labels[1 : 2 * count : 2]
+    return differ.astype(np.float64)
+
+
+def _score_distances(scores: FloatArray, pairs: BoolArray) -> NDArray[np.float64]:
+    """(points, classes) -> (pairs,): cosine distances, 0..1; 0 where a pair was not answered."""
+    distances = np.zeros(len(pairs))
+    first, second = (
+        np.exp(clipped(scores[start : 2 * len(pairs) : 2][pairs])).astype(np.float64)
+        for start in (0, 1)
+    )
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    cosines = (first * second).sum(axis=1) / np.maximum(norms, 1e-12)
+    distances[pairs] = np.maximum(1 - cosines, 0)
+    return distances
+
+
+def _cosine(owner: NDArray[np.float64], suspect: NDArray[np.float64]) -> float | None:
+    """None where the owner's vector is 0; 0 where only the suspect's is."""
+    length = float(np.linalg.norm(owner))
+    if length < 1e-9:
+        return None
+    return float(owner @ suspect / max(length * float(np.linalg.norm(suspect)), 1e-12))

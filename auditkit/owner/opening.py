@@ -1,0 +1,212 @@
+"""Opening the owner's model: an exported program, a TorchScript archive, or a factory."""
+
+import hashlib
+import importlib
+import inspect
+import io
+import json
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from auditkit.core.errors import OwnerLoadError
+
+WAYS_OUT = (
+    "save it with torch.export.save (.pt2), with torch.jit.save (.pt), "
+    "or give package.module:factory with --weights"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A module that maps a batch to rows of scores, and what its file says of the input."""
+
+    name: str
+    digest: str  # "sha256:…" of the file, or of factory and weights
+    module: nn.Module
+    declared: dict[str, Any] = field(default_factory=dict)
+    """Of `shape`, `lower`, `upper`, `mean`, `std`, what the file tells."""
+    batch: int | None = None
+    """The one batch size that the model takes, None where any will do."""
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """(n, *shape) -> (n, classes); asks in the model's own batch size."""
+        if self.batch is None:
+            return self.module(inputs)  # type: ignore[no-any-return]
+        missing = -len(inputs) % self.batch
+        padded = torch.cat([inputs, inputs[:1].expand(missing, *inputs.shape[1:])])
+        return torch.cat([self.module(part) for part in padded.split(self.batch)])[: len(inputs)]
+
+
+def load_model(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
+    """Open a `.pt2` or TorchScript file, or call `package.module:factory` and load its weights.
+
+    Args:
+        source: A path, or a factory's dotted name.
+        weights: Safetensors or a weights-only state dict; for factories only.
+        device: Where the model is to run.
+
+    Raises:
+        OwnerLoadError: It can't be opened, or is a pickled module.
+    """
+    path = Path(source)
+    if ":" in source and not path.exists():
+        return _load_factory(source, weights, device)
+    if weights is not None:
+        raise OwnerLoadError(f"--weights goes with package.module:factory, got {source!r}")
+    if not path.is_file():
+        raise OwnerLoadError(f"no such model file: {source!r}")
+    data = path.read_bytes()
+    loader = _loader(path, data)
+    with _one_line(source):
+        module, declared, batch = loader(data, device)
+    _freeze(module)
+    return LoadedModel(path.name, _digest(data), module.to(device), declared, batch)
+
+
+def _digest(*parts: bytes) -> str:
+    return "sha256:" + hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _loader(path: Path, data: bytes) -> Any:
+    if not data:
+        raise OwnerLoadError(f"{str(path)!r} is empty")
+    if path.suffix == ".onnx":
+        raise OwnerLoadError(f"{str(path)!r} is an ONNX file, which has no gradients; {WAYS_OUT}")
+    members = _members(data)
+    if any(name.endswith("constants.pkl") for name in members) and not _is_exported(members):
+        return _load_torchscript
+    if _is_exported(members):
+        return _load_exported
+    if data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in members):
+        raise OwnerLoadError(
+            f"{str(path)!r} is a pickle, which could run any code when opened; {WAYS_OUT}"
+        )
+    raise OwnerLoadError(f"{str(path)!r} is no .pt2 and no TorchScript archive; {WAYS_OUT}")
+
+
+def _members(data: bytes) -> list[str]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.namelist()
+    except zipfile.BadZipFile:
+        return []
+
+
+def _is_exported(members: list[str]) -> bool:
+    return any("serialized_exported_program" in name or "models/" in name for name in members)
+
+
+@contextmanager
+def _one_line(source: str) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except OwnerLoadError:
+        raise
+    except (Exception, SystemExit) as error:
+        line = (str(error).strip().splitlines() or [""])[0][:200]
+        raise OwnerLoadError(
+            f"{source!r} can't be opened: {type(error).__name__}: {line}; {WAYS_OUT}"
+        ) from error
+
+
+def _load_torchscript(
+    data: bytes, device: torch.device
+) -> tuple[nn.Module, dict[str, Any], int | None]:
+    extra = {"auditkit.json": ""}
+    module = torch.jit.load(io.BytesIO(data), map_location=device, _extra_files=extra)
+    text = extra["auditkit.json"]
+    declared = json.loads(text) if text else {}
+    if not isinstance(declared, dict):
+        raise OwnerLoadError("auditkit.json in the archive must be an object of input facts")
+    return module.eval(), declared, None
+
+
+def _load_exported(
+    data: bytes, device: torch.device
+) -> tuple[nn.Module, dict[str, Any], int | None]:
+    program = torch.export.load(io.BytesIO(data))
+    inputs = [
+        node.meta["val"]
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
+    ]
+    if len(inputs) != 1 or not inputs[0].is_floating_point():
+        kinds = ", ".join(str(value.dtype) for value in inputs)
+        raise OwnerLoadError(
+            f"the model takes {len(inputs)} inputs ({kinds}), wanted one float tensor"
+        )
+    batch, *shape = inputs[0].shape
+    fixed = int(batch) if isinstance(batch, int) else None
+    module = program.module().to(device)
+    return module, {"shape": [int(size) for size in shape]}, fixed
+
+
+def _load_factory(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
+    factory = _import_factory(source)
+    with _one_line(source):
+        module = factory()
+    if not isinstance(module, nn.Module):
+        raise OwnerLoadError(
+            f"{source!r} returned {type(module).__name__}, wanted a torch.nn.Module"
+        )
+    data = b"" if weights is None else _load_weights(module, weights)
+    if weights is None:
+        raise OwnerLoadError(f"{source!r} needs --weights FILE (safetensors or a state dict)")
+    _freeze(module.eval())
+    return LoadedModel(source, _digest(source.encode(), b"\0", data), module.to(device))
+
+
+def _import_factory(source: str) -> Any:
+    module_name, _, name = source.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = importlib.import_module(module_name)
+        factory = getattr(found, name)
+    except (Exception, SystemExit) as error:
+        raise OwnerLoadError(
+            f"no such model file, and no factory {source!r} to import: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    if not callable(factory) or not inspect.signature(factory).parameters.keys() <= _optional(
+        factory
+    ):
+        raise OwnerLoadError(f"{source!r} must be a function that needs no arguments")
+    return factory
+
+
+def _optional(factory: Any) -> set[str]:
+    parameters = inspect.signature(factory).parameters.values()
+    return {p.name for p in parameters if p.default is not p.empty or p.kind in (2, 4)}
+
+
+def _load_weights(module: nn.Module, weights: Path) -> bytes:
+    if not weights.is_file():
+        raise OwnerLoadError(f"no such weights file: {str(weights)!r}")
+    data = weights.read_bytes()
+    with _one_line(str(weights)):
+        if weights.suffix == ".safetensors":
+            from safetensors.torch import load
+
+            state = load(data)
+        else:
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        module.load_state_dict(state)
+    return data
+
+
+def _freeze(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)  # noqa: FBT003

@@ -1,0 +1,64 @@
+"""Outcomes -> a report, on a stream or in a file."""
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from auditkit.core.provenance import now, versions
+from auditkit.core.verdicts import Outcome, Verdict
+from auditkit.files.bundle import Bundle
+from auditkit.files.container import write_whole
+from auditkit.judging.calibration.multiplicity import benjamini_hochberg, holm
+from auditkit.reports.base import BundleSummary, Corrected, Renderer, Report
+
+
+def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:
+    """Everything a reader must know, gathered."""
+    found = tuple(outcomes)
+    return Report(summary(bundle), found, versions("numpy"), now(), corrected(found))
+
+
+def corrected(outcomes: Sequence[Outcome]) -> tuple[Corrected | None, ...]:
+    """Each outcome's p-value corrected for the others'; nothing where fewer than two have one."""
+    p_values = {
+        place: outcome.comparison.p_homologous
+        for place, outcome in enumerate(outcomes)
+        if isinstance(outcome, Verdict) and outcome.comparison is not None
+    }
+    if len(p_values) < 2:
+        return (None,) * len(outcomes)
+    known = list(p_values.values())
+    pairs = zip(p_values, holm(known), benjamini_hochberg(known), strict=True)
+    by_place = {place: Corrected(*adjusted) for place, *adjusted in pairs}
+    return tuple(by_place.get(place) for place in range(len(outcomes)))
+
+
+def summary(bundle: Bundle) -> BundleSummary:
+    """What a bundle is, in a few plain values."""
+    made = bundle.fingerprint
+    return BundleSummary(
+        digest=bundle.digest,
+        method=made.method,
+        owner=made.owner.name,
+        owner_digest=made.owner.digest,
+        classes=made.owner.classes,
+        points={name: len(family) for name, family in made.families.items()},
+        discrimination=made.discrimination,
+        reason=made.reason,
+        references=Counter(reference.kind for reference in bundle.references),
+        created=bundle.created,
+        terms=bundle.terms,
+        transports=made.transports,
+    )
+
+
+def write(render: Renderer, made: Report, path: Path) -> None:
+    """Render into a file, whole or not at all.
+
+    Raises:
+        BundleError: The place can't be written.
+    """
+    text = io.StringIO()
+    render(made, text)
+    write_whole(path, text.getvalue().encode())

@@ -1,0 +1,66 @@
+"""What is in a bundle, an evidence file or a journal, as plain text."""
+
+import json
+from pathlib import Path
+
+from auditkit.core.errors import BundleFormatError
+from auditkit.core.escape import clean
+from auditkit.core.evidence import Evidence
+from auditkit.files import bundle, evidence, journal
+from auditkit.files.bundle import Bundle
+from auditkit.reports.build import summary
+
+
+def describe(path: Path) -> str:
+    """One fact a line, nothing in it that a terminal would obey.
+
+    Raises:
+        BundleError, EvidenceError, JournalError: The file is none of these, or damaged.
+    """
+    if journal.is_journal(path):
+        return "\n".join(clean(line, 400) for line in journal.described(path))
+    try:
+        lines = _bundle_lines(bundle.read(path))
+    except BundleFormatError as error:
+        if "auditkit.evidence/" not in str(error):
+            raise
+        lines = _evidence_lines(evidence.read(path))
+    return "\n".join(clean(line, 400) for line in lines)
+
+
+def _bundle_lines(found: Bundle) -> list[str]:
+    made, facts = found.fingerprint, summary(found)
+    points = ", ".join(f"{count} {name}" for name, count in facts.points.items())
+    measured = {key: value for key, value in made.parameters.items() if key != "settings"}
+    return [
+        f"bundle          {facts.digest}",
+        f"made            {facts.created} with {json.dumps(dict(found.versions))}",
+        f"owner           {facts.owner}, {facts.classes} classes, returns {made.owner.output}",
+        f"owner digest    {facts.owner_digest}",
+        f"input           shape {made.spec.shape}, from {min(made.spec.lower):g} "
+        f"to {max(made.spec.upper):g}",
+        f"method          {facts.method}, weighed by {made.lead}, seed {made.seed}",
+        f"points          {points}",
+        f"discrimination  {facts.discrimination}: {facts.reason}",
+        *(f"on the way      {name} keeps {share:.0%}" for name, share in made.transports.items()),
+        *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),
+        f"terms           accuse at {found.terms.accuse:g}, acquit at {found.terms.acquit:g}, "
+        f"clear of innocents by {found.terms.clearance:g} of the way to the owner",
+        *(f"reference       {r.kind}: {r.name} {r.digest}" for r in found.references),
+    ]
+
+
+def _evidence_lines(found: Evidence) -> list[str]:
+    return [
+        f"evidence of     {found.suspect.name} through {found.suspect.adapter}",
+        f"suspect digest  {found.suspect.digest}",
+        f"bundle          {found.bundle_digest}",
+        f"access          {found.access}, {found.classes} classes, {found.queries} points asked",
+        f"asked twice     {found.repeated} points, {found.changed} got another label",
+        *(
+            f"answers         {int(answers.answered.sum())} of {len(answers.labels)} {name} points"
+            for name, answers in found.answers.items()
+        ),
+        *(f"disguise        {disguise}" for disguise in found.disguises),
+        *(f"note            {note}" for note in found.notes),
+    ]

@@ -1,0 +1,142 @@
+"""Suspects that look unlike the owner only because of how they are asked or read.
+
+Another preprocessing and another class order are both found on natural controls, which every model
+of the task gets right, and undone before anything is compared.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditkit.core.answers import Answers
+from auditkit.core.arrays import FloatArray, IntArray
+from auditkit.core.points import Family, InputSpec
+
+RECOGNISED = 0.8
+"""Share of controls from which a model is known to be of the owner's task."""
+KNOWN = 0.95
+"""Share from which a suspect is taken as it is, without a try at another preprocessing."""
+BETTER, REORDERED = 0.06, 0.3
+"""Shares of controls by which another preprocessing, or class order, must beat the suspect's own;
+a class order is matched to the controls, so it must gain more."""
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+USUAL: dict[int, dict[str, Statistics]] = {
+    1: {
+        "MNIST's mean and deviation": ((0.1307,), (0.3081,)),
+        "Fashion-MNIST's mean and deviation": ((0.2860,), (0.3530,)),
+    },
+    3: {
+        "ImageNet's means and deviations": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        "CIFAR-10's means and deviations": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+        "CIFAR-100's means and deviations": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    },
+}
+"""For pixels in 0..1, by the number of channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """One way in which a suspect may want its inputs."""
+
+    name: str
+    spec: InputSpec
+    """With the mean and deviation that turn points into such inputs."""
+    reversed_channels: bool = False
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Points of the spec's domain with channels in the suspect's order."""
+        return points[:, ::-1].copy() if self.reversed_channels else points
+
+
+def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
+    """The usual ways of images other than the owner's own; none for other inputs."""
+    if not spec.is_image:
+        return
+    top, known = spec.upper[0], {(spec.mean, spec.std)}
+    for name, mean, std in _scales(spec.shape[0]):
+        scaled = tuple(top * value for value in mean), tuple(top * value for value in std)
+        if scaled not in known:
+            known.add(scaled)
+            yield Preprocessing(name, replace(spec, mean=scaled[0], std=scaled[1]))
+    if spec.mean:
+        yield Preprocessing("as the owner's points, not normalised", replace(spec, mean=(), std=()))
+    if spec.shape[0] == 3:
+        turned = replace(spec, mean=spec.mean[::-1], std=spec.std[::-1])
+        yield Preprocessing("channels in the order blue, green, red", turned, True)  # noqa: FBT003
+
+
+def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float, ...]]]:
+    """Names, means and deviations for pixels in 0..1."""
+    yield "pixels from 0 to 255", (0.0,), (1 / 255,)
+    yield "pixels from 0 to 1", (0.0,), (1.0,)
+    yield "pixels from -1 to 1", (0.5,), (0.5,)
+    for name, (mean, std) in USUAL.get(channels, {}).items():
+        yield name, mean, std
+
+
+def recognised(controls: Family, answers: Answers, asked: IntArray) -> float:
+    """Share of the asked controls that are right in the best class order worth a try, 0..1."""
+    found = relabelling(controls, answers)
+    known = answers if found is None else relabelled(answers, found)
+    return float((known.labels == controls.labels)[asked].mean())
+
+
+def relabelling(controls: Family, answers: Answers) -> IntArray | None:
+    """(classes,) the owner's class of each of the suspect's, where another order fits far better.
+
+    Matched by scipy's assignment on how often (or how surely) controls of one class get another.
+    None where the suspect's own order serves, where no order makes it recognise the controls, or
+    where some class has no control.
+    """
+    classes, own = controls.outputs.shape[1], _share(controls, answers)
+    if own > 1 - REORDERED:
+        return None
+    from scipy.optimize import linear_sum_assignment
+
+    given = answers.labels
+    if given.max(initial=-1) >= classes or len(set(controls.labels)) < classes:
+        return None
+    if answers.scores is not None and answers.scores.shape[1] != classes:
+        return None
+    weights = _certainty(answers, classes)
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, controls.labels, weights)
+    owners, suspects = linear_sum_assignment(counts, maximize=True)
+    found = np.empty(classes, np.int64)
+    found[suspects] = owners
+    matched = _share(controls, relabelled(answers, found))
+    if matched < max(RECOGNISED, own + REORDERED):
+        return None
+    return found
+
+
+def _certainty(answers: Answers, classes: int) -> NDArray[np.float64]:
+    """(n, classes): probabilities, or 1 at the label."""
+    if answers.scores is not None:
+        return np.nan_to_num(np.exp(answers.scores.astype(np.float64)))
+    rows: NDArray[np.float64] = (answers.labels[:, None] == np.arange(classes)).astype(float)
+    return rows
+
+
+def relabelled(answers: Answers, owners: IntArray) -> Answers:
+    """The same answers in the owner's class order."""
+    labels = np.where(answers.answered, owners[answers.labels], -1)
+    if answers.scores is None:
+        return Answers(labels)
+    scores = np.empty_like(answers.scores)
+    scores[:, owners] = answers.scores
+    return Answers(labels, scores)
+
+
+def _share(controls: Family, answers: Answers) -> float:
+    return float((answers.labels == controls.labels).mean())
+
+
+def told(owners: IntArray) -> str:
+    """One line of another class order."""
+    moved = [f"{suspect} is {owner}" for suspect, owner in enumerate(owners) if suspect != owner]
+    return f"class order is another (the suspect's is the owner's): {', '.join(moved[:12])}" + (
+        f" and {len(moved) - 12} more" if len(moved) > 12 else ""
+    )
