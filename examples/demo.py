@@ -130,8 +130,13 @@ def _auditkit(*arguments: str) -> None:
 
 
 def _verdicts(truths: dict[str, str]) -> bool:
-    """Print the table; whether every modified copy is called pirated and no innocent is."""
+    """Print the table; whether no innocent is called pirated, and every modified copy is.
+
+    The latter where the bundle may accuse: where siblings were tried and don't share the points.
+    """
     report = json.loads((FOLDER / "report.json").read_text())
+    siblings, found = report["bundle"]["siblings"]["shares"], report["bundle"]["discrimination"]
+    accusing = bool(siblings) and found == "discriminating"
     table = Table("suspect", "in truth", "verdict (labels only)", "label similarity")
     right = True
     for entry in report["suspects"]:
@@ -141,8 +146,11 @@ def _verdicts(truths: dict[str, str]) -> bool:
         )
         table.add_row(entry["suspect"], truth, entry["verdict"], f"{similarity:.0%}")
         pirated = entry["verdict"] == "pirated"
-        right &= pirated if truth == "modified copy" else not pirated or truth != "innocent"
+        right &= pirated or not accusing if truth == "modified copy" else True
+        right &= not pirated or truth != "innocent"
     console.print(table)
+    if not accusing:
+        console.print(f"This bundle may accuse nobody: {report['bundle']['reason']}", markup=False)
     return right
 
 

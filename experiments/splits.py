@@ -112,7 +112,9 @@ def made(zoo: Path, owner: Record, method: str, points: int, *, shadowed: bool =
         model, samples = str(zoo / str(owner.model)), zoo / "samples.npz"
         path.parent.mkdir(exist_ok=True)
         shadows = zoo / str(owner.shadows) if shadowed else None
-        order = Order(model, samples=samples, method=method, points=points, shadows=shadows)
+        order = Order(
+            model, samples=samples, method=method, points=points, shadows=shadows, siblings=0
+        )  # calibrated verdicts don't depend on siblings
         bundles.write(api.fingerprint(order), path)
     return bundles.read(path)
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
-from auditkit.core.fingerprint import Discrimination, Fingerprint
+from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import CONTROL, CORE, Family, InputSpec
 from auditkit.files.bundle import Bundle
@@ -61,6 +61,7 @@ def bundle() -> Bundle:
         families,
         Discrimination.DISCRIMINATING,
         "measured",
+        siblings=Siblings((0.2, 0.3), ""),
     )
     return Bundle(made, (stand_in(*families.values()),), {"auditkit": "0"}, "2026-01-01T00:00:00Z")
 

@@ -123,6 +123,7 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
             method=chosen.removesuffix(SHADOWED),
             points=points,
             shadows=_shadows(method, owner),
+            siblings=0,  # they decide verdicts alone, and methods are compared by their scores
         )
         bundles.write(api.fingerprint(order), folder / f"{key}.fp")
     except AuditkitError as error:

@@ -45,6 +45,12 @@ def fingerprint(
     robust: Annotated[
         str, typer.Option(help="What core points survive on their way: jpeg, resize or both.")
     ] = "",
+    siblings: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Nets of its architecture that are trained anew; with 0 nobody is accused."
+        ),
+    ] = 4,
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -61,7 +67,9 @@ def fingerprint(
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = _facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
-        order = Order(model, weights, samples, method, points, seed, device, facts, shadows, ways)
+        order = Order(
+            *(model, weights, samples, method, points, seed, device, facts, shadows, ways, siblings)
+        )
         made = api.fingerprint(order, progress)
         bundle.write(made, path)
     if not quiet:

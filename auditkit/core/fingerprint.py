@@ -19,6 +19,32 @@ class Discrimination(enum.StrEnum):
     UNMEASURED = "unmeasured"
 
 
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """What nets of the owner's architecture, trained anew with the fingerprint, showed."""
+
+    shares: tuple[float, ...] = ()
+    """Of core points that got the owner's label: one for each net; empty: none were tried."""
+    reason: str = "the bundle was made before auditkit trained any"
+    """Why none were tried, or what else a reader must know of them, if anything."""
+
+    def __post_init__(self) -> None:
+        if not all(0 <= share <= 1 for share in self.shares):
+            raise ValueError(f"shares of points lie within 0..1: {self.shares}")
+
+    @property
+    def tried(self) -> bool:
+        """Whether there were any that had learnt the task."""
+        return bool(self.shares)
+
+    def told(self) -> str:
+        """What they showed, or why none were tried, in one line."""
+        if not self.tried:
+            return f"none were tried ({self.reason})"
+        remark = f"; {self.reason}" if self.reason else ""
+        return f"{len(self.shares)}, which share at most {max(self.shares):.0%}{remark}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
     """The points of one owner, found by one method."""
@@ -34,6 +60,8 @@ class Fingerprint:
     lead: str = "label_similarity"  # the identification that answers are weighed with first
     transports: Mapping[str, float] = field(default_factory=dict)
     """Way of travelling -> share of core points that keep the owner's label on it."""
+    siblings: Siblings = field(default_factory=Siblings)
+    """Innocents of the owner's own recipe; where none were tried, thresholds accuse nobody."""
 
     def __post_init__(self) -> None:
         if CORE not in self.families:

@@ -14,6 +14,8 @@ class ReferenceKind(enum.StrEnum):
 
     STAND_IN = "stand-in"
     """Small net trained by auditkit from the owner's samples; vetoes, never prices a verdict."""
+    SIBLING = "sibling"
+    """Net of the owner's architecture trained anew by auditkit from its answers; likewise."""
     HOMOLOGOUS = "homologous"
     """Known to be independent of the owner."""
     PIRATED = "pirated"
@@ -36,6 +38,11 @@ class ReferenceKind(enum.StrEnum):
         """Whether such models helped to choose the points, or teach what they are worth."""
         kind = ReferenceKind
         return self in (kind.INDEPENDENT_SHADOW, kind.STUDENT_SHADOW, kind.MODIFIED_SHADOW)
+
+    @property
+    def is_vetoing(self) -> bool:
+        """Whether such models were trained along with the fingerprint, and can only refuse it."""
+        return self in (ReferenceKind.STAND_IN, ReferenceKind.SIBLING)
 
 
 @dataclass(frozen=True, slots=True)

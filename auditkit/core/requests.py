@@ -106,6 +106,8 @@ class Order:
     """Folder of models of known kind that help to choose points."""
     robust: tuple[str, ...] = ()
     """Of `ROBUST`: what core points are to survive on their way."""
+    siblings: int = 4
+    """Nets of the owner's architecture that are trained anew from the samples; 0: none."""
 
     def __post_init__(self) -> None:
         if self.shadows is not None and self.points < FEWEST_SHADOWED:
@@ -113,6 +115,8 @@ class Order:
                 f"--points wants {FEWEST_SHADOWED} or more with --shadows, half of them core "
                 f"points, got {self.points}"
             )
+        if self.siblings < 0:
+            raise FingerprintError(f"--siblings wants 0 or more, got {self.siblings}")
         odd = [name for name in self.robust if name not in ROBUST]
         if odd or len(set(self.robust)) < len(self.robust):
             got = ",".join(self.robust)

@@ -9,7 +9,7 @@ from typing import Any
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.errors import BundleFormatError, CalibrationError
-from auditkit.core.fingerprint import Discrimination, Fingerprint, Terms
+from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings, Terms
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import Family, InputSpec
 from auditkit.files import container
@@ -119,12 +119,17 @@ def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
         "discrimination": str(made.discrimination),
         "reason": made.reason,
         **({"transports": dict(made.transports)} if made.transports else {}),
+        **({"siblings": _packed_siblings(made.siblings)} if made.siblings != Siblings() else {}),
         "terms": asdict(bundle.terms),
         "references": references,
         "versions": dict(bundle.versions),
         "created": bundle.created,
     }
     return manifest, tensors
+
+
+def _packed_siblings(known: Siblings) -> dict[str, Any]:
+    return {"shares": list(known.shares), "reason": known.reason}
 
 
 def _packed_reference(number: int, reference: Reference, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -192,6 +197,7 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
             str(name): take({"share": share}, "share", float)
             for name, share in take({"transports": {}} | dict(manifest), "transports", dict).items()
         },
+        siblings=_siblings(manifest),
     )
     references = tuple(
         _unpacked_reference(number, record, tensors, made)
@@ -202,12 +208,20 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
     return Bundle(made, references, versions, take(manifest, "created", str), _terms(terms))
 
 
+def _siblings(manifest: Mapping[str, Any]) -> Siblings:
+    """Those of a bundle without the key were not tried."""
+    if "siblings" not in manifest:
+        return Siblings()
+    known = take(manifest, "siblings", dict)
+    return Siblings(_numbers(known, "shares"), take(known, "reason", str))
+
+
 def _terms(terms: Mapping[str, Any]) -> Terms:
     return Terms(*(take(terms, name, float) for name in ("accuse", "acquit", "clearance")))
 
 
-def _numbers(spec: Mapping[str, Any], name: str) -> tuple[float, ...]:
-    return tuple(take({name: value}, name, float) for value in take(spec, name, list))
+def _numbers(record: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    return tuple(take({name: value}, name, float) for value in take(record, name, list))
 
 
 def _unpacked_reference(

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -10,7 +12,7 @@ from auditkit import fingerprints
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.errors import SamplesError
-from auditkit.core.fingerprint import Fingerprint
+from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import load
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family
@@ -24,6 +26,8 @@ from auditkit.owner.opening import load_model
 from auditkit.owner.samples import Samples, read_samples
 from auditkit.owner.shadows import Shadows, train_shadows
 from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train_standins
+from auditkit.owner.training.recipes import OWN_NET
+from auditkit.owner.training.siblings import EPOCHS, VETO, Sibling, train_siblings
 from auditkit.owner.transports import robust_transports, survival
 from auditkit.suspects.known_models import ShadowFolder, open_shadows
 
@@ -62,6 +66,8 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
     }
     robust = {"robust": list(order.robust)} if order.robust else {}
     parameters = {**found.parameters, **robust, **_sample_facts(owner, samples)}
+    siblings, said = _siblings(owner, samples, families, order, progress)
+    found = weighed_by_siblings(found, siblings)
     fingerprint = Fingerprint(
         name,
         parameters,
@@ -73,8 +79,9 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
         found.reason,
         method.lead,
         survival(owner, owner.tensor(families[CORE].points)),
+        siblings,
     )
-    references = [_reference(stranger, owner, families, order.seed) for stranger in strangers]
+    references = [_standin(stranger, owner, families, order.seed) for stranger in strangers] + said
     if folder is not None:
         references += folder.references(families)
     return fingerprint, references
@@ -125,6 +132,41 @@ def _lineage(
     return {LINEAGE: lineage_points(owner, samples, shadows, count, order.seed, progress)}
 
 
+def _siblings(
+    owner: Owner,
+    samples: Samples | None,
+    families: Mapping[str, Family],
+    order: Order,
+    progress: Progress,
+) -> tuple[Siblings, list[Reference]]:
+    """What nets of the owner's architecture share of the points that were found without them."""
+    raised, reason = train_siblings(owner, samples, order.siblings, order.seed, progress)
+    said = [_sibling(sibling, owner, families) for sibling in raised]
+    labels = families[CORE].labels
+    shares = (float((known.answers[CORE].labels == labels).mean()) for known in said)
+    return Siblings(tuple(round(share, 4) for share in shares), reason), said
+
+
+def weighed_by_siblings(found: Findings, siblings: Siblings) -> Findings:
+    """They refuse points that innocents of the owner's recipe may share, and recommend none."""
+    if found.discrimination is Discrimination.NOT_DISCRIMINATING or not siblings.tried:
+        return found
+    closest, note = max(siblings.shares), siblings.reason and f"; {siblings.reason}"
+    if closest > VETO:
+        return replace(
+            found,
+            discrimination=Discrimination.NOT_DISCRIMINATING,
+            reason=f"a net of the owner's own architecture, trained anew from its answers, shares "
+            f"{closest:.0%} of the points (at most {VETO:.0%} may be): innocents of the owner's "
+            f"recipe would be accused{note}",
+        )
+    return replace(
+        found,
+        reason=f"{found.reason}; of {len(siblings.shares)} nets of its own architecture, trained "
+        f"anew from its answers, none shares more than {closest:.0%} ({VETO:.0%} may be){note}",
+    )
+
+
 def _points(
     owner: Owner, samples: Samples | None, strangers: tuple[StandIn, ...], found: Findings
 ) -> dict[str, Tensor]:
@@ -147,20 +189,45 @@ def _sample_facts(owner: Owner, samples: Samples | None) -> dict[str, Any]:
     }
 
 
-def _reference(
-    stranger: StandIn, owner: Owner, families: dict[str, Family], seed: int
+def _standin(
+    stranger: StandIn, owner: Owner, families: Mapping[str, Family], seed: int
 ) -> Reference:
-    answers = {}
-    for name, family in families.items():
-        scores = stranger.answers(owner.inputs(owner.tensor(family.points))).log_softmax(1)
-        answers[name] = Answers(scores.argmax(1).cpu().numpy(), scores.cpu().numpy())
     recipe = {**RECIPE, "net": stranger.name, "seed": seed, "accuracy": round(stranger.accuracy, 4)}
+
+    def scores(points: Tensor) -> Tensor:
+        return stranger.answers(owner.inputs(points))
+
+    return _reference(stranger.name, ReferenceKind.STAND_IN, scores, owner, families, recipe)
+
+
+def _sibling(sibling: Sibling, owner: Owner, families: Mapping[str, Family]) -> Reference:
+    recipe = {
+        "net": OWN_NET,
+        "learnt": "the owner's probabilities for samples and mixtures",
+        "epochs": EPOCHS,
+        "peak learning rate": sibling.rate,
+        "seed": sibling.seed,
+        "accuracy": round(sibling.accuracy, 4),
+    }
+    name, scores = f"sibling {sibling.seed}", sibling.net.answers
+    return _reference(name, ReferenceKind.SIBLING, scores, owner, families, recipe)
+
+
+def _reference(
+    name: str,
+    kind: ReferenceKind,
+    scores: Callable[[Tensor], Tensor],
+    owner: Owner,
+    families: Mapping[str, Family],
+    recipe: Mapping[str, Any],
+) -> Reference:
+    """A model that auditkit trained, named by its recipe and what it says."""
+    answers = {}
+    for family, known in families.items():
+        said = scores(owner.tensor(known.points)).log_softmax(1)
+        answers[family] = Answers(said.argmax(1).cpu().numpy(), said.cpu().numpy())
     digest = hashlib.sha256(
         json.dumps(recipe, sort_keys=True).encode()
-        + b"".join(
-            answer.scores.tobytes() for answer in answers.values() if answer.scores is not None
-        )
+        + b"".join(given.scores.tobytes() for given in answers.values() if given.scores is not None)
     ).hexdigest()
-    return Reference(
-        stranger.name, ReferenceKind.STAND_IN, f"sha256:{digest}", Access.LOGITS, answers, recipe
-    )
+    return Reference(name, kind, f"sha256:{digest}", Access.LOGITS, answers, recipe)

@@ -47,10 +47,12 @@ def decide(
     doubt = _doubt(bundle.fingerprint, evidence)
     if doubt is None and not calibrated:
         doubt = _undiscriminating(bundle.fingerprint) or _partial(bundle.fingerprint, evidence)
+    if doubt is None:
+        decision, reason = _said(bundle, evidence, identifications, comparison)
+        if decision is Decision.PIRATED and not calibrated:
+            doubt = _untried(bundle.fingerprint, reason)
     if doubt is not None:
         decision, reason = Decision.INCONCLUSIVE, doubt
-    else:
-        decision, reason = _said(bundle, evidence, identifications, comparison)
     if doubt is not None or calibrated:
         why = "not weighed, for the reason above" if doubt else "reference models decide instead"
         identifications = tuple(_silenced(opinion, why) for opinion in identifications)
@@ -190,6 +192,18 @@ def _undiscriminating(fingerprint: Fingerprint) -> str | None:
     unmeasured = fingerprint.discrimination is Discrimination.UNMEASURED
     state = "of unmeasured uniqueness" if unmeasured else "not discriminating"
     return f"the fingerprint is {state}: {fingerprint.reason}"
+
+
+def _untried(fingerprint: Fingerprint, reason: str) -> str | None:
+    """Why thresholds alone accuse nobody: innocents of the owner's recipe may share all points."""
+    if fingerprint.siblings.tried:
+        return None
+    return (
+        f"{reason}; but no nets of the owner's own architecture were trained to see whether "
+        f"innocents of its recipe share these points ({fingerprint.siblings.reason}); add "
+        "reference models (auditkit references, auditkit calibrate), or make the fingerprint anew "
+        "from a factory with --samples"
+    )
 
 
 def _partial(fingerprint: Fingerprint, evidence: Evidence) -> str | None:

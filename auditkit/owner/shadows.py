@@ -56,7 +56,7 @@ def train_shadows(
     """
     classes = owner.record.classes
     total = 2 * ROUNDS * len(strangers)
-    asked = torch.cat([points, *(_means(points, seed + number) for number in range(MIXES))])
+    asked = torch.cat([points, *(means(points, seed + number) for number in range(MIXES))])
 
     def trained(chosen: Tensor, targets: Tensor, first: int, done: int) -> Iterator[StandIn]:
         inputs = owner.inputs(chosen)
@@ -71,7 +71,7 @@ def train_shadows(
     return Shadows(_modified(owner, points, labels, seed), extracted, independent)
 
 
-def _means(points: Tensor, seed: int) -> Tensor:
+def means(points: Tensor, seed: int) -> Tensor:
     """Each sample half mixed with another: there the owner's answers are its own."""
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))
     return (points + points[order.to(points.device)]) / 2

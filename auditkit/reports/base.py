@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from auditkit.core.fingerprint import Discrimination, Terms
+from auditkit.core.fingerprint import Discrimination, Siblings, Terms
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Outcome
 
@@ -25,6 +25,7 @@ class BundleSummary:
     created: str
     terms: Terms = field(default_factory=Terms)
     transports: Mapping[str, float] = field(default_factory=dict)
+    siblings: Siblings = field(default_factory=Siblings)
 
     def travelled(self) -> str:
         """What the points lose on their way, in a line; empty where that was not measured."""

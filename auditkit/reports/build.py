@@ -50,6 +50,7 @@ def summary(bundle: Bundle) -> BundleSummary:
         created=bundle.created,
         terms=bundle.terms,
         transports=made.transports,
+        siblings=made.siblings,
     )
 
 

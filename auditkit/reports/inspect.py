@@ -42,6 +42,7 @@ def _bundle_lines(found: Bundle) -> list[str]:
         f"method          {facts.method}, weighed by {made.lead}, seed {made.seed}",
         f"points          {points}",
         f"discrimination  {facts.discrimination}: {facts.reason}",
+        f"siblings        {made.siblings.told()}",
         *(f"on the way      {name} keeps {share:.0%}" for name, share in made.transports.items()),
         *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),
         f"terms           accuse at {found.terms.accuse:g}, acquit at {found.terms.acquit:g}, "

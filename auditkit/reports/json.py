@@ -115,4 +115,5 @@ def _rounded(value: float | None) -> float | None:
 
 def _counts(references: Mapping[ReferenceKind, int]) -> dict[str, int]:
     counts = {kind: references.get(kind, 0) for kind in ReferenceKind}
-    return {str(kind): count for kind, count in counts.items() if count or not kind.is_shadow}
+    always = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED, ReferenceKind.STAND_IN)
+    return {str(kind): count for kind, count in counts.items() if count or kind in always}

@@ -216,7 +216,7 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
     known = {kind: bundle.references.get(kind, 0) for kind in ReferenceKind}
     yield _line(
         f"The fingerprint is {bundle.discrimination}: {bundle.reason}. Its stand-ins: "
-        f"{known[ReferenceKind.STAND_IN]}.",
+        f"{known[ReferenceKind.STAND_IN]}. Its siblings: {bundle.siblings.told()}.",
         limit=600,
     )
     shadows = sum(count for kind, count in known.items() if kind.is_shadow)

@@ -25,7 +25,7 @@ def model_file(tmp_path_factory, net):
 @pytest.fixture(scope="module")
 def made(model_file, samples_file):
     """The owner's bundle."""
-    return api.fingerprint(Order(model_file, samples=samples_file, points=40))
+    return api.fingerprint(Order(model_file, samples=samples_file, points=40, siblings=1))
 
 
 def labels_of(net, points):
@@ -74,8 +74,8 @@ def test_natural_families_say_what_they_are(made, samples_file):
 def test_stand_ins_are_recorded(made):
     """Recipe and answers of every stand-in are in the bundle, its samples are not."""
     kinds = [reference.kind for reference in made.references]
-    assert kinds == [ReferenceKind.STAND_IN] * 5
-    for reference in made.references:
+    assert kinds == [ReferenceKind.STAND_IN] * 5 + [ReferenceKind.SIBLING]
+    for reference in made.references[:5]:
         assert {"net", "seed", "steps", "accuracy"} <= reference.recipe.keys()
         assert len(reference.answers[CORE].labels) == 40
 
@@ -92,7 +92,7 @@ def test_the_same_order_gives_the_same_bytes(made, model_file, samples_file, tmp
     """Twice the same command, twice the same file, time apart."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
     for name in ("a.fp", "b.fp"):
-        order = Order(model_file, samples=samples_file, points=20)
+        order = Order(model_file, samples=samples_file, points=20, siblings=1)
         bundles.write(api.fingerprint(order), tmp_path / name)
     assert (tmp_path / "a.fp").read_bytes() == (tmp_path / "b.fp").read_bytes()
 
@@ -146,7 +146,7 @@ def test_any_input_shape_is_fingerprinted(tmp_path, name, shape, build):
     y = module(torch.from_numpy(x)).argmax(1).numpy()
     np.savez(tmp_path / "s.npz", x=x, y=y)
     model = save_script(module, tmp_path / "m.pt")
-    made = api.fingerprint(Order(model, samples=tmp_path / "s.npz", points=20))
+    made = api.fingerprint(Order(model, samples=tmp_path / "s.npz", points=20, siblings=0))
     points = made.fingerprint.families[CORE].points
     assert points.shape == (20, *shape), name
     if len(shape) < 3:
@@ -159,7 +159,7 @@ def test_samples_that_teach_nothing_measure_nothing(tmp_path, model_file):
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(200, *SHAPE)).astype(np.float32)
     np.savez(tmp_path / "noise.npz", x=x, y=rng.integers(0, CLASSES, 200))
-    made = api.fingerprint(Order(model_file, samples=tmp_path / "noise.npz", points=20))
+    made = api.fingerprint(Order(model_file, samples=tmp_path / "noise.npz", points=20, siblings=0))
     assert made.fingerprint.discrimination is not Discrimination.DISCRIMINATING
 
 
@@ -170,3 +170,4 @@ def test_frozen_weights_are_said_not_hidden(tmp_path, net, samples_file):
     torch.jit.save(frozen, str(tmp_path / "m.pt"))
     made = api.fingerprint(Order(str(tmp_path / "m.pt"), samples=samples_file, points=20))
     assert made.fingerprint.discrimination is Discrimination.NOT_DISCRIMINATING
+    assert "no weights to train" in made.fingerprint.siblings.reason

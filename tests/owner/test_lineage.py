@@ -70,7 +70,7 @@ def model_file(tmp_path_factory, net):
 @pytest.fixture(scope="module")
 def made(model_file, samples_file, folder):
     """A bundle whose points shadow models helped to choose."""
-    order = Order(model_file, samples=samples_file, points=60, shadows=folder)
+    order = Order(model_file, samples=samples_file, points=60, shadows=folder, siblings=0)
     return api.fingerprint(order)
 
 

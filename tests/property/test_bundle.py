@@ -19,7 +19,7 @@ from auditkit.core.errors import (
     EvidenceError,
 )
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Discrimination, Fingerprint
+from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
 from auditkit.core.points import CORE, Family, InputSpec
 from auditkit.files import bundle as bundles
@@ -72,6 +72,29 @@ def test_what_is_written_is_read(tmp_path, made):
     np.testing.assert_array_equal(
         read.fingerprint.families[CORE].points, made.fingerprint.families[CORE].points
     )
+
+
+def test_a_bundle_without_siblings_was_made_before_any_were_trained(tmp_path, bundle):
+    """Its digest is the same as then, and it reads as one whose siblings were not tried."""
+    old = dataclasses.replace(
+        bundle, fingerprint=dataclasses.replace(bundle.fingerprint, siblings=Siblings())
+    )
+    bundles.write(old, tmp_path / "old.fp")
+    assert "siblings" not in container.read(tmp_path / "old.fp", "bundle", 1).manifest
+    read = bundles.read(tmp_path / "old.fp")
+    assert not read.fingerprint.siblings.tried
+    assert "before auditkit trained any" in read.fingerprint.siblings.reason
+    assert read.digest == old.digest != bundle.digest
+
+
+def test_what_siblings_showed_is_kept(tmp_path, bundle):
+    """Shares and the reason come back as they were, and shares beyond 0..1 are refused."""
+    for known in (Siblings((0.25, 1.0), "a remark"), Siblings((), "made with --siblings 0")):
+        made = dataclasses.replace(bundle.fingerprint, siblings=known)
+        bundles.write(dataclasses.replace(bundle, fingerprint=made), tmp_path / "a.fp")
+        assert bundles.read(tmp_path / "a.fp").fingerprint.siblings == known
+    with pytest.raises(ValueError, match=r"within 0\.\.1"):
+        Siblings((1.2,), "")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.errors import CalibrationError
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Terms
+from auditkit.core.fingerprint import Siblings, Terms
 from auditkit.core.models import Reference, ReferenceKind, SuspectRecord
 from auditkit.core.points import CORE
 from auditkit.core.requests import Asking
@@ -246,3 +246,16 @@ def test_shadow_models_teach_wherever_they_stand_and_are_not_counted(calibrated,
         assert first.comparison == last.comparison
         assert (last.comparison.homologous, last.comparison.pirated) == (99, 20)
         assert last.comparison != judged(calibrated, weights, access).comparison
+
+
+def test_siblings_count_for_no_calibrated_verdict(calibrated):
+    """Verdict and p-values are the same with and without them, tried or not."""
+    answers = said_by(dict(calibrated.fingerprint.families), copy_weights(300))
+    sibling = Reference("sibling 0", ReferenceKind.SIBLING, "sha256:55", Access.LOGITS, answers)
+    untried = replace(calibrated, fingerprint=replace(calibrated.fingerprint, siblings=Siblings()))
+    more = replace(calibrated, references=(sibling, *calibrated.references))
+    for weights in (COPY, STRANGER):
+        alone = judged(calibrated, weights, Access.LABEL)
+        for other in (untried, more):
+            found = judged(other, weights, Access.LABEL)
+            assert (found.decision, found.comparison) == (alone.decision, alone.comparison)

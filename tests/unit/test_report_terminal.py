@@ -176,6 +176,7 @@ def test_how_sure_says_what_stands_behind():
     assert "No error rate is stated: that takes 99 independent reference models" in told
     assert "the bundle has 0 and 0." in told
     assert "The fingerprint is unmeasured: there were no samples. Its stand-ins: 1." in told
+    assert "Its siblings: none were tried (the bundle was made before" in told
     known = {ReferenceKind.HOMOLOGOUS: 4, ReferenceKind.PIRATED: 3}
     assert "the bundle has 4 and 3." in words(verdict(references=known))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Discrimination, Fingerprint
+from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, InputSpec
 from auditkit.core.verdicts import Decision, Identification
@@ -40,6 +40,7 @@ def fingerprint(discrimination=Discrimination.DISCRIMINATING) -> Fingerprint:
         {CORE: family(100), CONTROL: family(20)},
         discrimination,
         "as measured",
+        siblings=Siblings((0.2, 0.3), ""),
     )
 
 
@@ -109,6 +110,30 @@ def test_a_fingerprint_that_tells_nothing_apart_accuses_nobody(discrimination, s
     found = verdict(evidence(share, made=made), made=made)
     assert found.decision is Decision.INCONCLUSIVE
     assert "as measured" in found.reason
+
+
+def test_without_siblings_thresholds_accuse_nobody():
+    """The reason says why none were tried and what cures it; nobody's opinion accuses either."""
+    made = replace(MADE, siblings=Siblings((), "the fingerprint was made with --siblings 0"))
+    found = verdict(evidence(1.0), made=made)
+    assert found.decision is Decision.INCONCLUSIVE
+    for part in ("100% of core points", "--siblings 0", "auditkit references", "--samples"):
+        assert part in found.reason
+    assert [opinion.says for opinion in found.identifications] == [None]
+
+
+def test_siblings_acquit_nobody():
+    """Who stays far from the owner is judged the same, whether siblings were tried or not."""
+    made = replace(MADE, siblings=Siblings())
+    assert verdict(evidence(0.1), made=made) == verdict(evidence(0.1))
+
+
+def test_siblings_raise_the_bar_like_other_strangers():
+    """A suspect no further from a sibling than from a copy is not accused."""
+    near = evidence(0.8).answers
+    sibling = Reference("sibling 0", ReferenceKind.SIBLING, "sha256:3", Access.LOGITS, near)
+    assert verdict(evidence(0.88), references=(sibling,)).decision is Decision.INCONCLUSIVE
+    assert verdict(evidence(0.95), references=(sibling,)).decision is Decision.PIRATED
 
 
 def test_other_label_spaces_are_inconclusive():

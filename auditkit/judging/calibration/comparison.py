@@ -58,7 +58,7 @@ def comparable(fingerprint: Fingerprint, references: Sequence[Reference]) -> tup
     known = (
         reference
         for reference in references
-        if reference.kind is not ReferenceKind.STAND_IN
+        if not reference.kind.is_vetoing
         and families <= set(reference.answers)
         and all(
             answers.scores is None or answers.scores.shape[1] == fingerprint.owner.classes

@@ -56,5 +56,5 @@ def clipped(scores: FloatArray) -> FloatArray:
 
 
 def strangers(references: Iterable[Reference]) -> list[Reference]:
-    """Stand-ins, homologous references and independent shadows: models known to be innocent."""
+    """Stand-ins, siblings, homologous references, independent shadows: known to be innocent."""
     return [reference for reference in references if not reference.kind.is_derived]
