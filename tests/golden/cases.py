@@ -25,16 +25,19 @@ JSON = ["-f", "json"]
 EVIDENCE = [f"evidence/{file.name}" for file in sorted((FILES / "evidence").glob("*"))]
 CASES: dict[str, list[str]] = {
     "check-plain.json": ["check", "plain.fp", *ALL, *JSON],
+    "check-tried.json": ["check", "tried.fp", *ALL, *JSON],
+    "check-tried-label.json": ["check", "tried.fp", *ALL, *JSON, "--access", "label"],
+    "check-tried-top-k.json": ["check", "tried.fp", *ALL, *JSON, "--access", "top-k"],
     "check-plain-label.json": ["check", "plain.fp", *ALL, *JSON, "--access", "label"],
-    "check-plain-top-k.json": ["check", "plain.fp", *ALL, *JSON, "--access", "top-k"],
     "check-resize.json": ["check", "plain.fp", "large.onnx", *JSON, "--resize"],
     "check-calibrated.json": ["check", "calibrated.fp", *ALL, *JSON],
     "check-sequential.json": ["check", "calibrated.fp", *ALL, *JSON, "--sequential"],
     "check-rounded.json": ["check", "calibrated.fp", *ALL, *JSON, "--access", "rounded"],
     "check-lineage.json": ["check", "lineage.fp", *ALL, *JSON],
     "check-benign.json": ["check", "benign.fp", *ALL, *JSON],
-    "check-journal.json": ["check", "plain.fp", "python:golden_api:silent", *JSON, "--journal"]
-    + ["audit.journal"],
+    "check-journal.json": [
+        *("check", "plain.fp", "python:golden_api:silent", "--journal", "audit.journal", *JSON)
+    ],
     "judge.json": ["judge", "plain.fp", *EVIDENCE, *JSON],
     "plan.txt": ["plan", "calibrated.fp", "--suspects", "3"],
     "inspect-plain.txt": ["inspect", "plain.fp"],
