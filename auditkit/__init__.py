@@ -3,8 +3,8 @@
     import auditkit
 
     bundle = auditkit.read("model.fp")
-    [outcome] = auditkit.audit(bundle, ["suspect.onnx"])
-    print(outcome.decision, outcome.reason)
+    for examination in auditkit.audit(bundle, ["suspect.onnx", "other.onnx"]):
+        print(examination.suspect, examination.outcome)
 
 Names are loaded on first use, so that importing the package costs nothing.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from auditkit.api import (
         audit,
         calibrate,
+        examine,
         fingerprint,
         judge,
         queries,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         ReferencePlan,
         ShadowPlan,
     )
-    from auditkit.core.verdicts import Decision, Refusal, Verdict
+    from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
     from auditkit.files.bundle import Bundle, read, write
     from auditkit.files.model_folder import reference_files
 
@@ -44,6 +45,7 @@ _HOMES = {
     "api": (
         "audit",
         "calibrate",
+        "examine",
         "fingerprint",
         "judge",
         "queries",
@@ -64,7 +66,7 @@ _HOMES = {
         "ReferencePlan",
         "ShadowPlan",
     ),
-    "core.verdicts": ("Decision", "Refusal", "Verdict"),
+    "core.verdicts": ("Decision", "Examination", "Reason", "Refusal", "Verdict"),
     "files.bundle": ("Bundle", "read", "write"),
     "files.model_folder": ("reference_files",),
 }

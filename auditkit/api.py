@@ -1,43 +1,37 @@
-"""The whole flow on one page: fingerprint, calibrate, query, audit, judge."""
+"""The whole flow on one page: fingerprint, references, calibrate, audit, judge."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditkit import fingerprints
-from auditkit.adapters.wire.addresses import shown
-from auditkit.core.errors import MissingRuntimeError, PluginError, SuspectError
-from auditkit.core.evidence import Evidence
+from auditkit.core.errors import MissingRuntimeError
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import load, names
 from auditkit.core.progress import Progress, silent
-from auditkit.core.provenance import now, versions
 from auditkit.core.requests import Asking, Options, Order, ReferencePlan, ShadowPlan
-from auditkit.core.verdicts import Outcome, Refusal
+from auditkit.core.verdicts import Examination
 from auditkit.files.bundle import Bundle, with_references
 from auditkit.files.queries import write_queries
-from auditkit.judging.judge import judge
-from auditkit.suspects.examiner import ask, met, one_by_one, query
-from auditkit.suspects.interview import layout
+from auditkit.judging.judge import check_identifications, judge
+from auditkit.suspects.examiner import examine, query
+from auditkit.suspects.sequential import check_references
+
+if TYPE_CHECKING:
+    from auditkit.fingerprints.base import Method
 
 __all__ = [
-    "Progress",
-    "ask",
     "audit",
     "calibrate",
+    "examine",
     "fingerprint",
     "judge",
-    "layout",
-    "met",
     "methods",
-    "one_by_one",
     "queries",
     "query",
     "references",
     "shadows",
-    "silent",
-    "versions",
 ]
 
 
@@ -48,44 +42,21 @@ def fingerprint(order: Order, progress: Progress = silent) -> Bundle:
         OwnerError, SamplesError, FingerprintError: See `make_fingerprint`.
         MissingRuntimeError: torch is not installed.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning triples the time on busy cores
+    _calm_threads()
     try:
         from auditkit.fingerprints.making import make_fingerprint
     except ModuleNotFoundError as error:
-        raise MissingRuntimeError(
-            f"fingerprinting needs {error.name!r}, which is not installed: "
-            "pip install 'model-auditkit[owner]'"
-        ) from error
-    made, references = make_fingerprint(order, progress)
-    return Bundle(made, tuple(references), versions("numpy", "torch"), now())
+        raise _needs_torch("fingerprinting", error) from error
+    return make_fingerprint(order, progress)
 
 
-def methods() -> dict[str, Any]:
+def methods() -> "dict[str, Method]":
     """Every way to find points, by name (needs torch).
 
     Raises:
         MissingRuntimeError: torch is not installed.
     """
     return {name: load(fingerprints, name) for name in names(fingerprints)}
-
-
-def audit(
-    bundle: Bundle,
-    suspects: Iterable[str],
-    asking: Asking = Asking(),
-    progress: Progress = silent,
-    keep: Callable[[Evidence], None] = lambda _evidence: None,
-) -> list[Outcome]:
-    """Query and judge each suspect; one that can't be audited becomes a refusal, not an end."""
-    outcomes: list[Outcome] = []
-    for suspect in suspects:
-        try:
-            evidence = query(bundle, suspect, asking, progress)
-            keep(evidence)
-            outcomes.append(judge(bundle, evidence))
-        except (SuspectError, PluginError) as error:
-            outcomes.append(Refusal(shown(suspect), str(error)))
-    return outcomes
 
 
 def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progress = silent) -> str:
@@ -96,7 +67,12 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
         CalibrationError: The folder holds another owner's.
         MissingRuntimeError: torch is not installed.
     """
-    return f"{folder}: {_workshop().make_references(order, folder, plan, progress).told()}"
+    _calm_threads()
+    try:
+        from auditkit.owner.training.references import make_references
+    except ModuleNotFoundError as error:
+        raise _needs_torch("training models", error) from error
+    return f"{folder}: {make_references(order, folder, plan, progress).told()}"
 
 
 def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = silent) -> str:
@@ -107,19 +83,12 @@ def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = s
         CalibrationError: The folder holds another owner's.
         MissingRuntimeError: torch is not installed.
     """
-    return f"{folder}: {_workshop().make_shadows(order, folder, plan, progress).told()}"
-
-
-def _workshop() -> Any:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _calm_threads()
     try:
-        from auditkit.owner.training import references as workshop
+        from auditkit.owner.training.references import make_shadows
     except ModuleNotFoundError as error:
-        raise MissingRuntimeError(
-            f"training models needs {error.name!r}, which is not installed: "
-            "pip install 'model-auditkit[owner]'"
-        ) from error
-    return workshop
+        raise _needs_torch("training models", error) from error
+    return f"{folder}: {make_shadows(order, folder, plan, progress).told()}"
 
 
 def calibrate(
@@ -137,28 +106,52 @@ def calibrate(
         SuspectError: One of them can't be asked; nothing is kept then.
     """
     named = [
-        (model, kind)
-        for kind, models in (
-            (ReferenceKind.HOMOLOGOUS, homologous),
-            (ReferenceKind.PIRATED, pirated),
-        )
-        for model in models
+        *((model, ReferenceKind.HOMOLOGOUS) for model in homologous),
+        *((model, ReferenceKind.PIRATED) for model in pirated),
     ]
     found = []
     for number, (model, kind) in enumerate(named):
         progress("asking reference models", number, len(named))
-        found.append(_reference(query(bundle, model, Asking(options=options)), kind))
+        said = query(bundle, model, Asking(options=options))
+        digest = said.suspect.digest or "unknown"
+        found.append(Reference(Path(said.suspect.name).name, kind, digest, said.answers))
     return with_references(bundle, found)
 
 
-def _reference(evidence: Evidence, kind: ReferenceKind) -> Reference:
-    name = Path(evidence.suspect.name).name
-    digest = evidence.suspect.digest or "unknown"
-    return Reference(name, kind, digest, evidence.access, evidence.answers)
+def audit(
+    bundle: Bundle,
+    suspects: Iterable[str] | str,
+    asking: Asking = Asking(),
+    progress: Progress = silent,
+) -> Iterator[Examination]:
+    """Examine suspects one after the other; each comes out as soon as it is done.
+
+    A suspect that can't be examined becomes a refusal with a code, and the next one's turn comes.
+
+    Raises:
+        CalibrationError: A sequential audit has no reference models to decide by.
+        PluginError: One of the bundle's identifications is missing. Both are raised at once,
+            before anybody is asked.
+    """
+    check_references(bundle, asking)
+    check_identifications(bundle)
+    listed = [suspects] if isinstance(suspects, str) else suspects
+    return (examine(bundle, suspect, asking, progress) for suspect in listed)
 
 
 def queries(bundle: Bundle, path: Path) -> int:
     """Write what to ask a suspect that can't be reached; returns the number of points."""
-    points, order = layout(bundle)
-    write_queries(path, points[order], bundle.fingerprint.spec)
-    return len(points)
+    made = bundle.fingerprint
+    write_queries(path, made.sheet.points, made.spec)
+    return len(made.sheet)
+
+
+def _calm_threads() -> None:
+    """Threads that spin while they wait triple the time on busy cores."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _needs_torch(what: str, error: ModuleNotFoundError) -> MissingRuntimeError:
+    return MissingRuntimeError(
+        f"{what} needs {error.name!r}, which is not installed: pip install 'model-auditkit[owner]'"
+    )

@@ -31,8 +31,8 @@ from auditkit.files.model_folder import (
     OWNER,
     PIRATED,
     Model,
-    Population,
-    read_population,
+    ModelFolder,
+    read_model_folder,
 )
 from auditkit.owner.ascent import Climb, Gait, margins
 from auditkit.owner.classifier import Owner, place, snapped
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=150)
     parser.add_argument("-o", "--output", type=Path, default=Path("premises.png"))
     options = parser.parse_args()
-    population = read_population(options.folder)
+    population = read_model_folder(options.folder)
     owners = population.of(OWNER)
     mpl.use("Agg")
     figure, axes = plt.subplots(
@@ -87,7 +87,7 @@ def _opened(model: Model, file: Path, count: int) -> tuple[Owner, Tensor]:
     return owner, owner.tensor(samples.x[:count])
 
 
-def _suspects(population: Population, owner: Model) -> tuple[list[str], list[str]]:
+def _suspects(population: ModelFolder, owner: Model) -> tuple[list[str], list[str]]:
     known = [m for m in population.suspects(owner) if not (m.task or m.broken)]
     modified = [m for m in known if m.kind == PIRATED and m.how not in COLUMN_OF]
     innocent = [m for m in known if m.kind == HOMOLOGOUS]

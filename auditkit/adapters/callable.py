@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, LANES, one_line
-from auditkit.core.arrays import FloatArray
-from auditkit.core.errors import QueryError, SuspectLoadError, TransientError
-from auditkit.core.points import InputSpec, normalised
+from auditkit.adapters.base import CONCURRENT, Kind, Port
+from auditkit.core.arrays import FloatArray, Rows
+from auditkit.core.errors import QueryError, SuspectLoadError
+from auditkit.core.escape import first_line
 from auditkit.core.requests import Options
 
-__all__ = ["CallableAdapter"]
+__all__ = ["python"]
 
 LOOK = 0.5
 """Seconds between looks at whether an event loop still runs."""
@@ -33,28 +32,17 @@ class CallableAdapter:
     questions at once, all in one event loop.
     """
 
-    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:  # noqa: ARG002 - every adapter is made alike
+    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - all are made alike
         self._function = _imported(source)
-        self._spec = spec
         self._loop = _Loop() if inspect.iscoroutinefunction(self._function) else None
-        self.digest: str | None = None
-        self.identity = f"python:{source}"
+        self.port = Port(f"python:{source}", concurrency=1 if self._loop is None else CONCURRENT)
         self.runtime = {"function": source}
-        self.batch, self.lanes = AT_ONCE, 1 if self._loop is None else LANES
 
-    def answer(self, points: FloatArray) -> NDArray[Any]:
+    def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
-        inputs = normalised(points.copy(), self._spec)
-        try:
-            if self._loop is not None:
-                return np.asarray(self._loop.run(self._function(inputs)))
-            return np.asarray(self._function(inputs))
-        except QueryError:
-            raise
-        except (ConnectionError, TimeoutError) as error:
-            raise TransientError(_raised(error)) from error
-        except (Exception, SystemExit) as error:  # whoever exits must not choose our exit code
-            raise QueryError(_raised(error)) from error
+        if self._loop is not None:
+            return np.asarray(self._loop.run(self._function(batch)))
+        return np.asarray(self._function(batch))
 
     def close(self) -> None:
         """See `Adapter.close`."""
@@ -91,11 +79,7 @@ async def _kept_in(question: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await question
     except (SystemExit, KeyboardInterrupt) as error:
-        raise QueryError(_raised(error)) from error
-
-
-def _raised(error: BaseException) -> str:
-    return f"the suspect raised {type(error).__name__}: {one_line(error)}"
+        raise QueryError(f"the suspect raised {type(error).__name__}") from error
 
 
 def _imported(source: str) -> Callable[[FloatArray], Any]:
@@ -107,10 +91,13 @@ def _imported(source: str) -> Callable[[FloatArray], Any]:
         function = getattr(importlib.import_module(module_name), name)
     except (Exception, SystemExit) as error:
         raise SuspectLoadError(
-            f"{source!r} can't be imported: {type(error).__name__}: {one_line(error)}"
+            f"{source!r} can't be imported: {type(error).__name__}: {first_line(error)}"
         ) from error
     finally:
         sys.path.pop(0)
     if not callable(function):
         raise SuspectLoadError(f"{source!r} is {type(function).__name__}, wanted a function")
     return function  # type: ignore[no-any-return]
+
+
+python = Kind(CallableAdapter, alias="python")

@@ -4,37 +4,27 @@
 `grpcs://host:port/NAME[/V]` by gRPC, which needs grpcio.
 """
 
-import importlib
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from auditkit.adapters.base import LANES
+from auditkit.adapters.base import CONCURRENT, Kind, Port
 from auditkit.adapters.wire.addresses import parsed
-from auditkit.adapters.wire.tensors import DTYPES, Port, Served, Wire, answer, points_at_once
-from auditkit.core.arrays import FloatArray
-from auditkit.core.errors import MissingRuntimeError, SuspectMismatchError
-from auditkit.core.points import InputSpec
-from auditkit.core.requests import Options
-from auditkit.suspects.arrangement import Arrangement, arrange
+from auditkit.adapters.wire.tensors import DTYPES, LARGEST_REQUEST, MOST, Served, Tensor, Wire
+from auditkit.adapters.wire.tensors import answer as answer_among
+from auditkit.core.arrays import Rows
+from auditkit.core.errors import SuspectMismatchError
+from auditkit.core.requests import Options, Reach
 
-__all__ = ["OipAdapter"]
+__all__ = ["oip"]
 
 
 class OipAdapter:
     """Asks with what the server says of its model: names, number type, layout, batch axis."""
 
-    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
+    def __init__(self, source: str, options: Options) -> None:
         parsed(source)
-        self._wire = _wire(source, options)
+        self._wire = _wire(source, options.reach)
         self._classes = options.classes
-        self.digest: str | None = None
-        self.identity = source
         try:
             served = self._wire.described()
-            self._port = _input(served, spec)
-            self._arrangement = _arrangement(self._port, spec, options)
+            self._tensor = _input(served)
         except Exception:
             self._wire.close()
             raise
@@ -43,55 +33,56 @@ class OipAdapter:
             "platform": self._wire.hide(served.platform)[:60],
             "versions": self._wire.hide(served.version)[:60],
         }
-        size = self._port.shape[0] if self._port.shape else -1
-        self.batch = size if size > 0 else points_at_once(spec.shape)
-        self.lanes = LANES
-        self._fixed = size if size > 0 else 1
+        sizes = self._tensor.shape
+        self.port = Port(
+            source,
+            shape=tuple(size if size > 0 else None for size in sizes[1:]) or None,
+            dtype=DTYPES[self._tensor.datatype],
+            batch=sizes[0] if sizes and sizes[0] > 0 else None,
+            at_once=MOST,
+            largest_request=LARGEST_REQUEST,
+            concurrency=CONCURRENT,
+        )
 
-    def answer(self, points: FloatArray) -> NDArray[Any]:
-        """See `Adapter.answer`; a fixed batch is filled up with its first point."""
-        batch = self._arrangement(points)
-        missing = -len(batch) % self._fixed
-        whole = np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
-        outputs = self._wire.infer(self._port, whole)
-        return answer(outputs, len(whole), self._classes)[: len(batch)]
+    def answer(self, batch: Rows) -> Rows:
+        """See `Adapter.answer`."""
+        return answer_among(self._wire.infer(self._tensor, batch), len(batch), self._classes)
 
     def close(self) -> None:
         """See `Adapter.close`."""
         self._wire.close()
 
 
-def _wire(source: str, options: Options) -> Wire:
-    name = "oip_grpc" if source.startswith("grpc") else "oip_rest"
-    try:
-        module = importlib.import_module(f"auditkit.adapters.wire.{name}")
-    except ModuleNotFoundError as error:
-        raise MissingRuntimeError(
-            f"{source.partition(':')[0]}: addresses need {error.name!r}, which is not installed: "
-            "pip install 'model-auditkit[grpc]'"
-        ) from error
-    made: Wire = (module.GrpcWire if name == "oip_grpc" else module.RestWire)(source, options.reach)
-    return made
+def _wire(source: str, reach: Reach) -> Wire:
+    """The encoding that the address asks for; the HTTP and gRPC clients take long to load."""
+    if source.startswith("grpc"):
+        from auditkit.adapters.wire.oip_grpc import GrpcWire
+
+        return GrpcWire(source, reach)
+    from auditkit.adapters.wire.oip_rest import RestWire
+
+    return RestWire(source, reach)
 
 
-def _input(served: Served, spec: InputSpec) -> Port:
+def _input(served: Served) -> Tensor:
     if not served.inputs:  # some servers leave it to the model's code to say
-        return Port("input", "FP32", (-1, *spec.shape))
+        return Tensor("input", "FP32", ())
     if len(served.inputs) > 1:
-        listed = ", ".join(repr(port.name[:40]) for port in served.inputs[:5])
+        listed = ", ".join(repr(tensor.name[:40]) for tensor in served.inputs[:5])
         raise SuspectMismatchError(
             f"the suspect takes {len(served.inputs)} inputs ({listed}), auditkit asks with one "
             "tensor; describe the API in a file.toml"
         )
-    [port] = served.inputs
-    if port.datatype not in DTYPES:
+    [tensor] = served.inputs
+    if tensor.datatype not in DTYPES:
         raise SuspectMismatchError(
-            f"the suspect takes {port.datatype[:20]!r} inputs, points are float numbers"
+            f"the suspect takes {tensor.datatype[:20]!r} inputs, points are float numbers"
         )
-    return port
+    return tensor
 
 
-def _arrangement(port: Port, spec: InputSpec, options: Options) -> Arrangement:
-    sizes = tuple(size if size > 0 else None for size in port.shape[1:])
-    wanted = sizes if len(port.shape) > 1 else spec.shape
-    return arrange(spec, wanted, DTYPES[port.datatype], resize=options.resize)
+oip = Kind(
+    OipAdapter,
+    addresses=(r"grpcs?://[^/]+/.+", r"https?://.+/v2/models/[^/?]+"),
+    remote=True,
+)

@@ -3,21 +3,32 @@
 import csv
 import io
 import zipfile
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, read_file
-from auditkit.core.arrays import FloatArray
+from auditkit.adapters.base import Kind, Port, Values, read_file
+from auditkit.core.arrays import Rows
 from auditkit.core.errors import QueryError, SuspectLoadError
-from auditkit.core.points import InputSpec, point_digest
+from auditkit.core.points import point_digest
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
 
-__all__ = ["RecordedAdapter"]
+__all__ = ["recorded"]
 
 NAMES = ("scores", "logits", "probabilities", "labels")
+MOST_ROWS, MOST_BYTES = 1_000_000, 1 << 30
+"""More answers than any bundle has points, and more numbers than they need."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Recording:
+    """What a file holds."""
+
+    rows: Rows
+    """(n, classes) scores or (n,) labels."""
+    queries: Rows | None = None
+    """(n,) the points' digests, where the file repeats them."""
 
 
 class RecordedAdapter:
@@ -28,30 +39,31 @@ class RecordedAdapter:
     and either one column `label` or one column of scores for each class.
     """
 
-    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:  # noqa: ARG002 - every adapter is made alike
+    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - all are made alike
         data = read_file(source)
-        self.digest: str | None = sha256(data)
-        self.identity = self.digest
-        self.batch, self.lanes = AT_ONCE, 1
+        digest = sha256(data)
+        self.port = Port(digest, digest, values=Values.POINTS)
         self.runtime = {"recorded": source}
         reader = _from_csv if source.lower().endswith(".csv") else _from_npz
-        self._rows, self._queries = reader(source, data)
+        self._recording = reader(source, data)
         self._served: dict[str, int] = {}
 
-    def answer(self, points: FloatArray) -> NDArray[Any]:
+    def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`; new points must come in the order of the queries."""
-        places = [self._place(point_digest(point)) for point in points]
-        return self._rows[places]
+        places = [self._place(point_digest(point)) for point in batch]
+        served: Rows = self._recording.rows[places]
+        return served
 
     def _place(self, point: str) -> int:
         """A point that was asked before gets the same row."""
+        rows, queries = self._recording.rows, self._recording.queries
         place = self._served.setdefault(point, len(self._served))
-        if place >= len(self._rows):
+        if place >= len(rows):
             raise QueryError(
-                f"{len(self._rows)} answers are recorded, more points are asked; "
+                f"{len(rows)} answers are recorded, more points are asked; "
                 "record all that `auditkit queries` wrote"
             )
-        if self._queries is not None and self._queries[place] != point:
+        if queries is not None and queries[place] != point:
             raise QueryError(
                 f"recorded row {place} answers another point than the bundle's; "
                 "record the answers in the order of `auditkit queries`"
@@ -62,8 +74,9 @@ class RecordedAdapter:
         """See `Adapter.close`."""
 
 
-def _from_npz(source: str, data: bytes) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _from_npz(source: str, data: bytes) -> _Recording:
     try:
+        _check_sizes(source, data)
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             found = [name for name in NAMES if name in archive]
             if not found:
@@ -78,26 +91,55 @@ def _from_npz(source: str, data: bytes) -> tuple[NDArray[Any], NDArray[Any] | No
         raise SuspectLoadError(f"{source!r} has one number as {found[0]!r}, wanted one row a point")
     if queries is not None and queries.shape != (len(rows),):
         raise SuspectLoadError(f"{source!r} has {queries.shape} queries for {len(rows)} answers")
-    return rows, queries
+    return _Recording(rows, queries)
 
 
-def _from_csv(source: str, data: bytes) -> tuple[NDArray[Any], None]:
+def _check_sizes(source: str, data: bytes) -> None:
+    """What an array's header claims is what numpy sets aside before it reads a byte of it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read(file)
+            claimed = dtype.itemsize * int(np.prod([float(size) for size in shape]))
+            if claimed > min(MOST_BYTES, member.file_size):
+                raise SuspectLoadError(
+                    f"{source!r} claims {claimed:.2g} bytes as {member.filename!r}, more than it "
+                    "holds or than answers need; record the answers anew"
+                )
+
+
+def _from_csv(source: str, data: bytes) -> _Recording:
+    lines = data.count(b"\n")
+    if lines > MOST_ROWS:
+        raise SuspectLoadError(
+            f"{source!r} has {lines} lines, wanted an answer for each of the points that "
+            "`auditkit queries` wrote"
+        )
     try:
-        header, *lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        lines = [line for line in lines if line]
+        header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        rows = [row for row in rows if row]
         kept = [i for i, name in enumerate(header) if name.strip().lower() != "index"]
-        table = np.array([[float(line[i]) for i in kept] for line in lines], np.float64)
+        table = np.array([[float(row[i]) for i in kept] for row in rows], np.float64)
     except (UnicodeDecodeError, ValueError, IndexError, csv.Error) as error:
         raise SuspectLoadError(
             f"{source!r} must be a CSV of a header and numbers: a column 'label', "
             "or one column of scores for each class"
         ) from error
     if len(kept) > 1:
-        return table.astype(np.float32), None
+        return _Recording(table.astype(np.float32))
     if [header[i].strip().lower() for i in kept] not in (["label"], ["labels"]):
         raise SuspectLoadError(
             f"{source!r} has columns {header!r}, wanted 'label', or one of scores for each class"
         )
     if not table.size:
         raise SuspectLoadError(f"{source!r} has a header and no answers; record them all")
-    return table[:, 0], None
+    return _Recording(table[:, 0])
+
+
+recorded = Kind(RecordedAdapter, suffixes=(".npz", ".csv"))

@@ -13,23 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from auditkit.core.errors import SuspectLoadError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-FOREIGN_ERRORS: tuple[type[Exception], ...] = (
-    *(
-        error
-        for error in vars(states).values()
-        if isinstance(error, type) and issubclass(error, Exception)
-    ),
-    RuntimeError,
-    ValueError,
-    TypeError,
-    OSError,
-)
-"""What onnxruntime raises."""
 OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "cudnn_status_alloc_failed",
                  "cublas_status_alloc_failed")  # fmt: skip
 DRIVER = "libcuda.so.1"
@@ -54,7 +41,7 @@ def opened(data: bytes, device: str) -> Any:
 
     Raises:
         SuspectLoadError: CUDA is asked for, and nothing of the model would run on it.
-        Exception: One of FOREIGN_ERRORS, where the model can't be read.
+        Exception: The model can't be read; onnxruntime raises many kinds.
     """
     ort.set_default_logger_severity(4)
     options = ort.SessionOptions()

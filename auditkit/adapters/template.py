@@ -1,31 +1,24 @@
-"""Any JSON or upload API that a small TOML file describes (`adapters.wire.description`)."""
+"""Json JSON or upload API that a small TOML file describes (`adapters.wire.description`)."""
 
 import base64
 import io
 import json
 from dataclasses import replace
-from typing import Any
 
-import httpx
 import jmespath
 import numpy as np
 from jmespath.exceptions import JMESPathError
-from numpy.typing import NDArray
 
-from auditkit.adapters.base import LANES, read_file
+from auditkit.adapters.base import CONCURRENT, Kind, Port, Values, read_file
 from auditkit.adapters.wire.addresses import shown
 from auditkit.adapters.wire.description import PICTURES, Description, parse
-from auditkit.adapters.wire.pictures import encoded
-from auditkit.adapters.wire.web import Web
 from auditkit.core.access import from_best
-from auditkit.core.arrays import FloatArray
-from auditkit.core.errors import QueryError, SuspectLoadError, SuspectMismatchError
-from auditkit.core.points import InputSpec
+from auditkit.core.arrays import Json, Rows
+from auditkit.core.errors import QueryError, SuspectLoadError
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
-from auditkit.suspects.arrangement import Arrangement, arrange
 
-__all__ = ["TemplateAdapter"]
+__all__ = ["template"]
 
 TYPES = {"npy": "application/octet-stream", "png": "image/png", "jpeg": "image/jpeg"}
 
@@ -33,7 +26,9 @@ TYPES = {"npy": "application/octet-stream", "png": "image/png", "jpeg": "image/j
 class TemplateAdapter:
     """Fills points into the request that was described, and finds the answers in the reply."""
 
-    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
+    def __init__(self, source: str, options: Options) -> None:
+        from auditkit.adapters.wire.web import Web  # its HTTP client takes long to load
+
         data = read_file(source)
         try:
             self._api = parse(data.decode("utf-8"), source)
@@ -41,46 +36,44 @@ class TemplateAdapter:
             raise SuspectLoadError(f"{source!r} is no text; wanted TOML") from error
         self._classes = len(self._api.classes) or options.classes
         self._numbers = {name: number for number, name in enumerate(self._api.classes)}
-        self._arrangement = _arrangement(self._api, spec, options)
         headers = {**options.reach.headers, **self._api.headers}
         self._web = Web(self._api.url, replace(options.reach, headers=headers))
-        self.digest: str | None = None
-        self.identity = f"{self._api.url} as {sha256(data)}"
+        digest = sha256(data)
+        self.port = _port(self._api, f"{self._api.url} as {digest}")
         self.runtime = {
             "protocol": "described",
             "address": shown(self._api.url),
-            "description": sha256(data),
+            "description": digest,
         }
-        self.batch, self.lanes = self._api.batch, LANES
 
-    def answer(self, points: FloatArray) -> NDArray[Any]:
+    def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
-        body, kind = _request(self._api, self._arrangement(points))
+        body, kind = _request(self._api, batch)
         reply = self._web.post(self._api.url, body, {"content-type": kind}).json()
         found = _found(self._api.path, reply)
         readers = {"scores": self._scores, "labels": self._labels, "best": self._best}
-        return readers[self._api.response](found, len(points))
+        return readers[self._api.response](found, len(batch))
 
-    def _scores(self, found: Any, count: int) -> NDArray[Any]:
+    def _scores(self, found: Json, count: int) -> Rows:
         try:
             rows = np.asarray(found, np.float64)
         except (ValueError, TypeError) as error:
             raise QueryError(f"{self._api.path!r} leads to no rows of numbers") from error
         return rows[None] if rows.ndim == 1 and count == 1 else rows
 
-    def _labels(self, found: Any, count: int) -> NDArray[Any]:
+    def _labels(self, found: Json, count: int) -> Rows:
         labels = found if isinstance(found, list) else [found]
         if len(labels) != count:
             raise QueryError(f"{self._api.path!r} leads to {len(labels)} labels, wanted {count}")
         return np.array([self._number(label) for label in labels], np.float64)
 
-    def _best(self, found: Any, count: int) -> NDArray[Any]:
+    def _best(self, found: Json, count: int) -> Rows:
         lists = [found] if count == 1 and _is_one_list(found) else found
         if not isinstance(lists, list) or len(lists) != count:
             raise QueryError(f"{self._api.path!r} leads to no list of classes for each point")
         return np.concatenate([self._row(entries) for entries in lists])
 
-    def _row(self, entries: Any) -> NDArray[Any]:
+    def _row(self, entries: Json) -> Rows:
         """One list of best classes -> (1, classes) scores, or (1,) a label."""
         if isinstance(entries, dict):
             pairs = list(entries.items())
@@ -98,7 +91,7 @@ class TemplateAdapter:
             raise QueryError("the reply lists no class, or it is not known how many there are")
         return from_best(labels, scores, self._classes)
 
-    def _number(self, label: Any) -> float:
+    def _number(self, label: Json) -> float:
         """A class's number; -1 where the name is none of those described."""
         if isinstance(label, str) and not label.isdecimal():
             if not self._numbers:
@@ -117,14 +110,14 @@ class TemplateAdapter:
         self._web.close()
 
 
-def _is_one_list(found: Any) -> bool:
+def _is_one_list(found: Json) -> bool:
     """Whether the list for the only point came without a list around it."""
     return isinstance(found, dict) or (
         isinstance(found, list) and bool(found) and not isinstance(found[0], list)
     )
 
 
-def _found(path: str, value: Any) -> Any:
+def _found(path: str, value: Json) -> Json:
     try:
         found = jmespath.search(path, value)
     except (JMESPathError, RecursionError) as error:
@@ -134,24 +127,25 @@ def _found(path: str, value: Any) -> Any:
     return found
 
 
-def _arrangement(api: Description, spec: InputSpec, options: Options) -> Arrangement:
+def _port(api: Description, identity: str) -> Port:
     pictures = api.request != "json" or any(f".{kind}" in repr(api.content) for kind in PICTURES)
-    as_bytes = api.values == "0..255" or pictures
-    if as_bytes and not spec.is_image:
-        raise SuspectMismatchError("the points are no images; they can't be sent as pictures")
-    if api.values == "0..1":
-        span = spec.upper[0] - spec.lower[0]
-        spec = replace(spec, mean=(spec.lower[0],), std=(span,))
-    shape = spec.shape
-    if api.size is not None:
-        shape = (shape[0], *api.size)
-    if api.layout == "channels-last" and not pictures:
-        shape = (*shape[1:], shape[0])
-    dtype = np.dtype(np.uint8 if as_bytes else np.float32)
-    return arrange(spec, shape, dtype, resize=options.resize or api.size is not None)
+    as_pixels = api.values == "0..255" or pictures
+    values = Values.PIXELS if as_pixels else Values(api.values)
+    last = api.layout == "channels-last" and not pictures
+    size = api.size or (None, None)
+    return Port(
+        identity,
+        shape=None if api.size is None else (*size, None) if last else (None, *size),
+        dtype=np.dtype(np.uint8 if as_pixels else np.float32),
+        values=values,
+        channels_last=last,
+        fits_any_size=api.size is not None,
+        at_once=api.batch,
+        concurrency=CONCURRENT,
+    )
 
 
-def _request(api: Description, batch: NDArray[Any]) -> tuple[bytes, str]:
+def _request(api: Description, batch: Rows) -> tuple[bytes, str]:
     """Body and content type."""
     if api.request == "json":
         return json.dumps(_filled(api.content, batch)).encode(), "application/json"
@@ -159,11 +153,13 @@ def _request(api: Description, batch: NDArray[Any]) -> tuple[bytes, str]:
         return _bytes(batch[0], api.content), TYPES[api.content]
     name, kind = api.content["field"], api.content["kind"]
     files = [(name, (f"{n}.{kind}", _bytes(row, kind), TYPES[kind])) for n, row in enumerate(batch)]
+    import httpx  # takes long to load, and only uploads need it
+
     made = httpx.Request("POST", "https://unused", files=files)
     return made.read(), made.headers["content-type"]
 
 
-def _filled(value: Any, batch: NDArray[Any]) -> Any:
+def _filled(value: Json, batch: Rows) -> Json:
     if isinstance(value, dict):
         return {key: _filled(item, batch) for key, item in value.items()}
     if isinstance(value, list):
@@ -174,22 +170,27 @@ def _filled(value: Any, batch: NDArray[Any]) -> Any:
     return _shown(batch[0], kind) if word == "$point" else _together(batch, kind)
 
 
-def _together(batch: NDArray[Any], kind: str) -> Any:
+def _together(batch: Rows, kind: str) -> Json:
     if kind == "npy":
         return base64.b64encode(_bytes(batch, kind)).decode()
     return [_shown(row, kind) for row in batch]
 
 
-def _shown(row: NDArray[Any], kind: str) -> Any:
+def _shown(row: Rows, kind: str) -> Json:
     if kind in ("nested", "flat"):
         numbers = row if row.dtype.kind == "u" else row.astype(np.float64)
         return (numbers if kind == "nested" else numbers.ravel()).tolist()
     return base64.b64encode(_bytes(row, kind)).decode()
 
 
-def _bytes(array: NDArray[Any], kind: str) -> bytes:
+def _bytes(array: Rows, kind: str) -> bytes:
     if kind in PICTURES:
+        from auditkit.adapters.wire.pictures import encoded  # pillow takes long to load
+
         return encoded(array, kind)
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
+
+
+template = Kind(TemplateAdapter, suffixes=(".toml",), remote=True)

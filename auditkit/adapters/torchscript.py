@@ -8,91 +8,103 @@ at the file beforehand finds them all, so nothing is opened unless the user vouc
 import io
 import warnings
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from auditkit.adapters.base import AT_ONCE, one_line, read_file
-from auditkit.core.arrays import FloatArray
+from auditkit.adapters.base import Kind, Port, read_file
+from auditkit.core.arrays import Rows
 from auditkit.core.errors import (
     QueryError,
+    SuspectError,
     SuspectLoadError,
     SuspectMismatchError,
     UntrustedError,
 )
-from auditkit.core.points import InputSpec
+from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
-from auditkit.suspects.arrangement import arrange
 
-__all__ = ["TorchScriptAdapter"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["torchscript"]
 
 
 class TorchScriptAdapter:
     """A module over the very bytes that were hashed."""
 
-    def __init__(self, source: str, spec: InputSpec, options: Options) -> None:
+    def __init__(self, source: str, options: Options) -> None:
         data = read_file(source)
+        exported = _is_exported(source, data)
         if not options.trust_torch:
             raise UntrustedError(
                 f"{source!r} was not opened: a TorchScript or .pt2 file can run commands of its "
                 "author; add --trust-torch if its author may run code here, or ask for ONNX"
             )
-        self.digest: str | None = sha256(data)
-        self.identity = self.digest
-        self.batch, self.lanes = AT_ONCE, 1
+        import torch  # takes seconds to load, and is not installed everywhere
+
         self._device = _device(options.device)
-        self._module, self._batch = _loaded(source, data, self._device)
-        self._arrangement = arrange(spec, spec.shape, np.dtype(np.float32), resize=options.resize)
+        self._module, digest, batch = None, sha256(data), None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if exported:
+                    program = torch.export.load(io.BytesIO(data))
+                    batch = _fixed_batch(program)
+                    self._module = program.module().to(self._device)
+                else:
+                    loaded = torch.jit.load(io.BytesIO(data), map_location=self._device)
+                    self._module = loaded.eval()
+        except SuspectError:
+            raise
+        except Exception as error:  # torch raises many kinds
+            raise SuspectLoadError(f"{source!r} can't be opened: {first_line(error)}") from error
+        self.port = Port(digest, digest, dtype=np.dtype(np.float32), batch=batch)
         self.runtime = {"torch": str(torch.__version__), "device": str(self._device)}
 
-    def answer(self, points: FloatArray) -> NDArray[Any]:
+    def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
-        inputs = torch.from_numpy(self._arrangement(points)).to(self._device)
+        import torch
+
         try:
             with torch.inference_mode():
-                return self._answer(inputs).cpu().numpy()
-        except Exception as error:
+                found = self._module(torch.from_numpy(batch).to(self._device))  # type: ignore[misc]
+                rows: Rows = _scores(found).cpu().numpy()
+        except QueryError:
+            raise
+        except Exception as error:  # torch raises many kinds, and says the cause last
             raise QueryError(f"the suspect failed while answering: {_last_line(error)}") from error
-
-    def _answer(self, inputs: torch.Tensor) -> torch.Tensor:
-        if self._batch is None:
-            return _scores(self._module(inputs))
-        missing = -len(inputs) % self._batch
-        padded = torch.cat([inputs, inputs[:1].expand(missing, *inputs.shape[1:])])
-        parts = [_scores(self._module(part)) for part in padded.split(self._batch)]
-        return torch.cat(parts)[: len(inputs)]
+        return rows
 
     def close(self) -> None:
         """See `Adapter.close`."""
         self._module = None
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str) -> "torch.device":
+    import torch
+
     usable = torch.cuda.is_available()
     if name.startswith("cuda") and not usable:
         raise SuspectLoadError(f"--device {name}: torch sees no CUDA device; use --device cpu")
     return torch.device(("cuda" if usable else "cpu") if name == "auto" else name)
 
 
-def _loaded(source: str, data: bytes, device: torch.device) -> tuple[Any, int | None]:
+def _is_exported(source: str, data: bytes) -> bool:
+    """Whether it is a `.pt2` archive, told by the names in it; else it is TorchScript.
+
+    Raises:
+        SuspectLoadError: It is neither.
+    """
     members = _members(data)
-    script = any(name.endswith("constants.pkl") for name in members)
-    exported = any("models/" in name or "serialized_exported" in name for name in members)
-    if not script and not exported:
-        pickled = data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in members)
-        kind = "a pickled checkpoint" if pickled else "no TorchScript and no .pt2 archive"
-        raise SuspectLoadError(f"{source!r} is {kind}; export it to ONNX or TorchScript")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _exported(data, device) if exported else (_script(data, device), None)
-    except SuspectLoadError as error:
-        raise SuspectLoadError(f"{source!r} {error}") from error
-    except Exception as error:
-        raise SuspectLoadError(f"{source!r} can't be opened: {one_line(error)}") from error
+    if any("models/" in name or "serialized_exported" in name for name in members):
+        return True
+    if any(name.endswith("constants.pkl") for name in members):
+        return False
+    pickled = data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in members)
+    kind = "a pickled checkpoint" if pickled else "no TorchScript and no .pt2 archive"
+    raise SuspectLoadError(f"{source!r} is {kind}; export it to ONNX or TorchScript")
 
 
 def _members(data: bytes) -> list[str]:
@@ -103,12 +115,7 @@ def _members(data: bytes) -> list[str]:
         return []
 
 
-def _script(data: bytes, device: torch.device) -> Any:
-    return torch.jit.load(io.BytesIO(data), map_location=device).eval()
-
-
-def _exported(data: bytes, device: torch.device) -> tuple[Any, int | None]:
-    program = torch.export.load(io.BytesIO(data))
+def _fixed_batch(program: Any) -> int | None:
     names = program.graph_signature.user_inputs
     values = [node.meta["val"] for node in program.graph.nodes if node.name in names]
     if len(values) != 1:
@@ -116,11 +123,13 @@ def _exported(data: bytes, device: torch.device) -> tuple[Any, int | None]:
             f"the suspect takes {len(values)} inputs, auditkit asks with one tensor"
         )
     size = values[0].shape[0]
-    return program.module().to(device), int(size) if isinstance(size, int) else None
+    return int(size) if isinstance(size, int) else None
 
 
-def _scores(outputs: Any) -> torch.Tensor:
+def _scores(outputs: Any) -> "torch.Tensor":
     """The first tensor of rows among what the model returned."""
+    import torch
+
     if isinstance(outputs, torch.Tensor):
         return outputs.float() if outputs.is_floating_point() else outputs
     parts = list(outputs.values() if isinstance(outputs, dict) else outputs)
@@ -133,3 +142,6 @@ def _scores(outputs: Any) -> torch.Tensor:
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__
+
+
+torchscript = Kind(TorchScriptAdapter, suffixes=(".pt", ".pt2"))

@@ -1,28 +1,27 @@
 """The answers of every suspect to every bundle, kept so that a run goes on later."""
 
+import contextlib
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from auditkit import api
-from auditkit.adapters import open_suspect, split
+from auditkit.adapters import identified, open_suspect
 from auditkit.bench.bundles import Fingerprinted, file_digest, file_key
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
+from auditkit.core.arrays import Rows
 from auditkit.core.errors import AuditkitError
 from auditkit.core.evidence import Evidence
 from auditkit.core.models import SuspectRecord
-from auditkit.core.points import InputSpec
 from auditkit.core.progress import Progress
 from auditkit.core.requests import Options
-from auditkit.files.bundle import Bundle
-from auditkit.files.model_folder import OWNER, Model, Population
+from auditkit.files.model_folder import OWNER, Model, ModelFolder
+from auditkit.suspects.examiner import ask_opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Asked:
 
 
 def ask_all(
-    population: Population,
+    population: ModelFolder,
     made: list[Fingerprinted],
     folder: Path,
     options: Options,
@@ -60,50 +59,42 @@ def ask_all(
 
 
 def _bundles_for(
-    model: Model, population: Population, made: list[Fingerprinted]
+    model: Model, population: ModelFolder, made: list[Fingerprinted]
 ) -> list[Fingerprinted]:
     owners = {owner.name for owner in population.of(OWNER) if model in population.suspects(owner)}
     return [one for one in made if one.bundle is not None and one.owner in owners]
 
 
 def _ask(model: Model, made: list[Fingerprinted], options: Options) -> dict[str, Asked]:
-    """Opened once for all bundles of one input domain."""
-    by_spec: dict[InputSpec, list[tuple[str, Bundle]]] = {}
-    for one in made:
-        if one.bundle is not None:
-            by_spec.setdefault(one.bundle.fingerprint.spec, []).append((one.key, one.bundle))
-    asked = {}
-    kind, source = split(model.file)
-    for spec, pairs in by_spec.items():
-        adapter = open_suspect(model.file, spec, options)
-        record = SuspectRecord(source, adapter.digest, kind, dict(adapter.runtime))
-        try:
-            for key, bundle in pairs:
+    """What one suspect says; it is opened once for all bundles."""
+    asked, found = {}, identified(model.file)
+    adapter = open_suspect(found, options)
+    record = SuspectRecord(found.source, adapter.port.digest, found.adapter, dict(adapter.runtime))
+    with contextlib.closing(adapter):
+        for one in made:
+            if one.bundle is not None:
                 started = time.perf_counter()
-                evidence = api.ask(bundle, adapter, record)
-                asked[key] = Asked(evidence, time.perf_counter() - started)
-        finally:
-            adapter.close()
+                evidence = ask_opened(one.bundle, adapter, record)
+                asked[one.key] = Asked(evidence, time.perf_counter() - started)
     return asked
 
 
 def _write(path: Path, digest: str, known: dict[str, Asked]) -> None:
-    arrays: dict[str, Any] = {"suspect": np.array(digest)}
+    arrays: dict[str, Rows] = {"suspect": np.array(digest)}
     for key, asked in known.items():
-        for family, answers in asked.evidence.answers.items():
-            arrays[f"{key}|{family}|labels"] = answers.labels
-            if answers.scores is not None:
-                arrays[f"{key}|{family}|scores"] = answers.scores
+        answers = asked.evidence.answers
+        arrays[f"{key}|labels"] = answers.labels
+        if answers.scores is not None:
+            arrays[f"{key}|scores"] = answers.scores
         facts = {
             "bundle": asked.evidence.bundle_digest,
-            "access": asked.evidence.access,
+            "access": answers.access,
             "classes": asked.evidence.classes,
             "seconds": round(asked.seconds, 4),
-            "families": list(asked.evidence.answers),
         }
         arrays[f"{key}|facts"] = np.array(json.dumps(facts))
     draft = path.with_suffix(".part.npz")
-    np.savez(draft, **arrays)
+    np.savez(draft, **arrays)  # type: ignore[arg-type]
     draft.replace(path)
 
 
@@ -126,18 +117,10 @@ def _read(path: Path, digest: str, made: list[Fingerprinted]) -> dict[str, Asked
         return {}
 
 
-def _asked(archive: Any, key: str) -> Asked:
+def _asked(archive: Mapping[str, Rows], key: str) -> Asked:
     facts = json.loads(str(archive[f"{key}|facts"]))
-    evidence = Evidence(
-        SuspectRecord(key, None, "kept", {}),
-        facts["bundle"],
-        Access(facts["access"]),
-        facts["classes"],
-        {
-            family: Answers(
-                archive[f"{key}|{family}|labels"], archive.get(f"{key}|{family}|scores")
-            )
-            for family in facts["families"]
-        },
+    answers = Answers(
+        archive[f"{key}|labels"], archive.get(f"{key}|scores"), Access(facts["access"])
     )
-    return Asked(evidence, facts["seconds"])
+    record = SuspectRecord(key, None, "kept", {})
+    return Asked(Evidence(record, facts["bundle"], answers, facts["classes"]), facts["seconds"])

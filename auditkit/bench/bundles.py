@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from auditkit import api
+from auditkit.bench.shorter import shortened
 from auditkit.core.errors import AuditkitError, BenchmarkError
 from auditkit.core.points import CORE, LINEAGE
 from auditkit.core.progress import Progress
@@ -19,7 +20,7 @@ from auditkit.core.requests import Order
 from auditkit.files import bundle as bundles
 from auditkit.files.bundle import Bundle
 from auditkit.files.container import write_whole
-from auditkit.files.model_folder import OWNER, Model, Population
+from auditkit.files.model_folder import OWNER, Model, ModelFolder
 
 TRIGGERSET = "triggerset"
 SHADOWED = "+shadows"
@@ -49,7 +50,7 @@ def file_key(owner: str, method: str) -> str:
 
 
 def fingerprint_all(
-    population: Population,
+    population: ModelFolder,
     methods: Iterable[str],
     folder: Path,
     points: int,
@@ -159,7 +160,7 @@ def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
 
 
 def _compared(bundle: Bundle) -> Bundle:
-    made = bundle.fingerprint
-    families = {name: made.families[name] for name in (CORE, LINEAGE) if name in made.families}
+    sizes = bundle.fingerprint.sheet.counts()
+    counts = {name: size for name, size in sizes.items() if name in (CORE, LINEAGE)}
     shadows = tuple(r for r in bundle.references if r.kind.is_shadow)
-    return replace(bundle, fingerprint=replace(made, families=families), references=shadows)
+    return shortened(replace(bundle, references=shadows), bundle.fingerprint.sheet.cut(counts))

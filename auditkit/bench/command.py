@@ -33,10 +33,10 @@ def bench(
     from auditkit.bench import tables
     from auditkit.bench.plots import draw
     from auditkit.bench.run import Design, compare
-    from auditkit.files.model_folder import read_population
+    from auditkit.files.model_folder import read_model_folder
 
     design = Design(_methods(methods), _counts(queries), workers, device, command)
-    population = read_population(folder)
+    population = read_model_folder(folder)
     output.mkdir(parents=True, exist_ok=True)
     made = compare(population, design, output, progress)
     if not made.cells:

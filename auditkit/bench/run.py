@@ -14,7 +14,7 @@ from auditkit.bench.scoring import Scored, scored, setups
 from auditkit.core.progress import Progress, silent
 from auditkit.core.provenance import now, versions
 from auditkit.core.requests import Options
-from auditkit.files.model_folder import PIRATED, Model, Population
+from auditkit.files.model_folder import PIRATED, Model, ModelFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def compare(
-    population: Population, design: Design, folder: Path, progress: Progress = silent
+    population: ModelFolder, design: Design, folder: Path, progress: Progress = silent
 ) -> Comparison:
     """Make and ask what is missing, then weigh everything.
 
@@ -112,7 +112,7 @@ def _weighed(
             yield from scored(one, setup, answers[one.key])
 
 
-def _counts(population: Population) -> dict[str, int]:
+def _counts(population: ModelFolder) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     for model in population.models:
         kind = f"{model.kind}, broken" if model.broken else model.kind
@@ -140,5 +140,4 @@ def _costs(
 
 
 def _points(one: Fingerprinted) -> int:
-    families = {} if one.bundle is None else one.bundle.fingerprint.families
-    return sum(len(family) for family in families.values())
+    return 0 if one.bundle is None else len(one.bundle.fingerprint.sheet)

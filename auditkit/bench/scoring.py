@@ -6,18 +6,13 @@ from dataclasses import dataclass, replace
 
 from auditkit.bench.asking import Asked
 from auditkit.bench.bundles import Fingerprinted
+from auditkit.bench.shorter import shortened
 from auditkit.core.access import Access
-from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
 from auditkit.core.plugins import load
-from auditkit.core.points import LINEAGE, Family
-from auditkit.files.bundle import Bundle
+from auditkit.core.points import LINEAGE, Cut
 from auditkit.files.model_folder import Model
 from auditkit.judging import identification
-
-Rows = Mapping[str, int]
-"""Of each family the first so many points."""
 
 LABELS_AGREE, OUTPUTS_AGREE, KINSHIP = "label_similarity", "output_similarity", "kinship"
 
@@ -48,7 +43,7 @@ def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
     """  # noqa: D205
     if made.bundle is None:
         return
-    shadowed = LINEAGE in made.bundle.fingerprint.families
+    shadowed = LINEAGE in made.bundle.fingerprint.sheet.names
     lead = KINSHIP if shadowed else made.bundle.fingerprint.lead
     for asked in queries:
         yield Setup(made.method, lead, Access.LABEL, asked)
@@ -66,53 +61,23 @@ def scored(
     """
     if made.bundle is None:
         return
-    rows = first(made.bundle.fingerprint, setup.queries)
-    short = shortened(made.bundle, rows)
+    sheet = made.bundle.fingerprint.sheet
+    short = sheet.cut(first(sheet.counts(), setup.queries))
+    bundle = shortened(made.bundle, short)
     weigh = load(identification, setup.score)
     for suspect, asked in answers:
-        shown = revealed(asked.evidence, setup.access, rows)
-        opinion = weigh(short.fingerprint, short.references, shown)
+        opinion = weigh(bundle, revealed(asked.evidence, setup.access, short))
         if opinion is not None and opinion.value is not None:
             yield Scored(setup, made.owner, suspect, float(opinion.value))
 
 
-def first(fingerprint: Fingerprint, count: int) -> Rows:
+def first(sizes: Mapping[str, int], count: int) -> dict[str, int]:
     """How many points of each family are the first so many of all: as large a share of each."""
-    sizes = {name: len(family) for name, family in fingerprint.families.items()}
     times = [((row + 0.5) / size, name) for name, size in sizes.items() for row in range(size)]
     kept = Counter(name for _, name in sorted(times, key=lambda time: time[0])[:count])
     return {name: kept[name] for name in sizes if kept[name]}
 
 
-def shortened(bundle: Bundle, rows: Rows) -> Bundle:
-    """The same bundle with its first points alone."""
-    families = {
-        name: Family(family.points[: rows[name]], family.outputs[: rows[name]])
-        for name, family in bundle.fingerprint.families.items()
-        if name in rows
-    }
-    references = tuple(
-        replace(reference, answers=_first(reference.answers, rows))
-        for reference in bundle.references
-    )
-    made = replace(bundle.fingerprint, families=families)
-    return replace(bundle, fingerprint=made, references=references)
-
-
-def revealed(evidence: Evidence, access: Access, rows: Rows) -> Evidence:
-    """What the suspect would have said to the first points with no more access than that."""
-    answers = _first(evidence.answers, rows)
-    if access is Access.LABEL:
-        answers = {name: Answers(part.labels) for name, part in answers.items()}
-    used = min(evidence.access, access, key=lambda level: level.rank)
-    return replace(evidence, access=used, answers=answers)
-
-
-def _first(answers: Mapping[str, Answers], rows: Rows) -> dict[str, Answers]:
-    return {
-        name: Answers(
-            answers[name].labels[:count],
-            None if (scores := answers[name].scores) is None else scores[:count],
-        )
-        for name, count in rows.items()
-    }
+def revealed(evidence: Evidence, access: Access, short: Cut) -> Evidence:
+    """What the suspect would have said to some of the points with no more access than that."""
+    return replace(evidence, answers=evidence.answers.at(short.rows).capped(access))

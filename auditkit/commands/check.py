@@ -1,7 +1,6 @@
 """The auditor's commands: parse, call, print; they decide nothing."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +30,7 @@ from auditkit.commands.options import (
     TrustTorch,
 )
 from auditkit.core.access import Access
+from auditkit.core.errors import AuditkitError, EvidenceError
 from auditkit.core.escape import clean
 from auditkit.core.verdicts import Outcome
 
@@ -87,17 +87,24 @@ def check(
     from auditkit.files import bundle
 
     with errors():
-        _known_format(output_format)
+        check_format(output_format)
         opened = bundle.read(bundle_path)
+        keeper = None if evidence is None else EvidenceFolder(evidence, opened)
         reach = remote.reach(header, timeout, proxy, ca)
         reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote.journal_of(suspects, journal, quiet=quiet)
         how = Patience(budget, rate, concurrency, patience)
         options = Options(device, resize, trust_torch=trust_torch, reach=reach)
         asking = Asking(access, options, sequential, how, kept)
+        outcomes: list[Outcome] = []
         with progress_bar(quiet=quiet) as progress:
-            outcomes = api.audit(opened, suspects, asking, progress, _keeper(evidence))
-        _report(opened, outcomes, output_format, output)
+            for examination in api.audit(opened, suspects, asking, progress):
+                outcomes.append(examination.outcome)
+                if keeper is not None and examination.evidence is not None:
+                    keeper.keep(examination.evidence)
+        show(opened, outcomes, output_format, output)
+        if keeper is not None:
+            keeper.check()
     raise typer.Exit(exit_code(outcomes))
 
 
@@ -115,12 +122,12 @@ def judge(
     from auditkit.files import evidence as evidence_files
 
     with errors():
-        _known_format(output_format)
+        check_format(output_format)
         opened = bundle.read(bundle_path)
         outcomes: list[Outcome] = [
-            api.judge(opened, evidence_files.read(path)) for path in evidence
+            api.judge(opened, evidence_files.read(path, opened)) for path in evidence
         ]
-        _report(opened, outcomes, output_format, output)
+        show(opened, outcomes, output_format, output)
     raise typer.Exit(exit_code(outcomes))
 
 
@@ -163,7 +170,8 @@ def inspect(
         typer.echo(inspect.describe(file))
 
 
-def _known_format(name: str) -> None:
+def check_format(name: str) -> None:
+    """Make sure that there is a report of this format, before anybody is asked."""
     from auditkit import reports
     from auditkit.core import plugins
 
@@ -172,28 +180,58 @@ def _known_format(name: str) -> None:
         raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
 
 
-def _keeper(folder: Path | None) -> "Callable[[Evidence], None]":
-    if folder is None:
-        return lambda _evidence: None
-    from auditkit.files import evidence as evidence_files
+class EvidenceFolder:
+    """Where evidence is kept; what can't be written never ends the audit of the others."""
 
-    def keep(found: "Evidence") -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        evidence_files.write(found, folder / evidence_files.file_name(found))
+    def __init__(self, folder: Path, bundle: "Bundle") -> None:
+        """Make the folder before anybody is asked.
 
-    return keep
+        Raises:
+            EvidenceError: It can't be one.
+        """
+        self._folder, self._bundle = folder, bundle
+        self._trouble: AuditkitError | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise EvidenceError(
+                f"--evidence wants a folder, {str(folder)!r} is a file; name another"
+            ) from error
+        except OSError as error:
+            raise EvidenceError(f"{str(folder)!r} can't be made: {error.strerror}") from error
+
+    def keep(self, evidence: "Evidence") -> None:
+        """Write one suspect's answers."""
+        from auditkit.files import evidence as files
+
+        try:
+            files.write(evidence, self._bundle, self._folder / files.file_name(evidence))
+        except AuditkitError as error:
+            self._trouble = self._trouble or error
+
+    def check(self) -> None:
+        """Make sure, after the report, that all was kept.
+
+        Raises:
+            AuditkitError: The first thing that could not be written.
+        """
+        if self._trouble is not None:
+            raise self._trouble
 
 
-def _report(
-    bundle: "Bundle", outcomes: list[Outcome], output_format: str, output: Path | None
+def show(
+    bundle: "Bundle", outcomes: "list[Outcome]", output_format: str, output: Path | None
 ) -> None:
+    """The report on the screen, or whole in a file."""
     from auditkit import reports
     from auditkit.core import plugins
-    from auditkit.reports import build
+    from auditkit.files.container import write_whole
+    from auditkit.reports.base import Screen
+    from auditkit.reports.build import report
 
     render = plugins.load(reports, output_format)
-    report = build.report(bundle, outcomes)
-    if output is None:
-        render(report, sys.stdout)
+    if output is not None:
+        write_whole(output, render(report(bundle, outcomes), Screen()))
         return
-    build.write(render, report, output)
+    screen = Screen(sys.stdout.encoding or "utf-8", sys.stdout.isatty())
+    typer.echo(render(report(bundle, outcomes), screen), nl=False)

@@ -53,8 +53,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
 
 def summary(made: "Bundle") -> str:
     """A bundle in one line."""
-    families = made.fingerprint.families
-    counts = ", ".join(f"{len(family)} {name}" for name, family in families.items())
+    counts = ", ".join(f"{n} {name}" for name, n in made.fingerprint.sheet.counts().items())
     kinds = Counter(reference.kind for reference in made.references)
     known = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "no"
     state = f"{made.fingerprint.discrimination}: {made.fingerprint.reason}"

@@ -15,7 +15,7 @@ from auditkit.commands.options import (
     Quiet,
     Timeout,
 )
-from auditkit.core.errors import SuspectError, SuspectLoadError
+from auditkit.core.errors import AuditkitError, SuspectError, SuspectLoadError
 from auditkit.core.escape import clean
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def reach(header: list[str] | None, timeout: float, proxy: str | None, ca: Path 
 
 def journal_of(suspects: list[str], named: Path | None, *, quiet: bool) -> Path | None:
     """Where the journal is kept: as named, or beside what runs, once an address is asked."""
-    from auditkit.adapters import REMOTE, split
+    from auditkit.adapters import identified
 
     if named is not None:
         return named
     for suspect in suspects:
         try:
-            remote = split(suspect)[0] in REMOTE
-        except SuspectError:
+            remote = identified(suspect).kind.remote
+        except AuditkitError:
             continue  # the audit will say so
         if remote:
             path = Path("auditkit.journal")

@@ -1,12 +1,11 @@
-"""What a suspect returned -> answers: an adapter is never trusted."""
+"""What a reply reveals; an adapter is never trusted, so every reply is checked here."""
 
 import enum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.core.arrays import IntArray
+from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, Rows
 from auditkit.core.errors import QueryError
 
 
@@ -27,15 +26,13 @@ class Access(enum.StrEnum):
 
 
 LARGEST_CLASS = 2**31 - 1
-
-
 TOP_K = 3
-
-
+"""Classes that are listed where only the best are shown."""
 DECIMALS = 2
+"""Of rounded probabilities."""
 
 
-def checked(reply: Any, count: int) -> NDArray[Any]:
+def checked(reply: Any, count: int) -> Rows:
     """(count, classes) floats or (count,) integer labels.
 
     Raises:
@@ -59,7 +56,7 @@ def checked(reply: Any, count: int) -> NDArray[Any]:
     return _classes(array)
 
 
-def _classes(numbers: NDArray[Any]) -> IntArray:
+def _classes(numbers: Rows) -> IntArray:
     """(n,) int64; -1 where the number can't be a class: NaN, infinite, negative, far too large."""
     exact = numbers.astype(np.float64)
     possible = (exact >= 0) & (exact <= LARGEST_CLASS)
@@ -71,7 +68,7 @@ def _classes(numbers: NDArray[Any]) -> IntArray:
     return np.where(possible, exact, -1).astype(np.int64)
 
 
-def from_best(labels: NDArray[Any], scores: NDArray[Any], classes: int) -> NDArray[Any]:
+def from_best(labels: Rows, scores: Rows, classes: int) -> Rows:
     """The best few classes and their probabilities -> (b, classes), the rest spread evenly.
 
     Args:
@@ -105,13 +102,12 @@ def from_best(labels: NDArray[Any], scores: NDArray[Any], classes: int) -> NDArr
     return result.astype(np.float32)
 
 
-def usable(whole: NDArray[Any]) -> NDArray[np.bool_]:
+def usable(whole: Rows) -> BoolArray:
     """(n,) bool: finite rows, and labels that are classes."""
-    usable: NDArray[np.bool_] = np.isfinite(whole).all(axis=1) if whole.ndim == 2 else whole >= 0
-    return usable
+    return np.asarray(np.isfinite(whole).all(axis=-1) if whole.ndim == 2 else whole >= 0)
 
 
-def access_of(whole: NDArray[Any]) -> Access:
+def access_of(whole: Rows) -> Access:
     """What these answers reveal; one-hot rows, and those of one decimal, reveal labels only."""
     if whole.ndim == 1:
         return Access.LABEL
@@ -129,7 +125,7 @@ def access_of(whole: NDArray[Any]) -> Access:
     return Access.ROUNDED if digits == DECIMALS else Access.PROBABILITIES
 
 
-def _listed(rows: NDArray[np.float64]) -> int | None:
+def _listed(rows: DoubleArray) -> int | None:
     """How many classes have a probability of their own, where the rest share one; else None.
 
     0 where those are rounded, since references are not rounded so.
@@ -144,6 +140,6 @@ def _listed(rows: NDArray[np.float64]) -> int | None:
     return 0 if _has_digits(np.where(same, 0, rows), DECIMALS + 1) else listed
 
 
-def _has_digits(rows: NDArray[np.float64], digits: int) -> bool:
+def _has_digits(rows: DoubleArray, digits: int) -> bool:
     scaled = rows * 10**digits
     return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())

@@ -1,46 +1,91 @@
-"""What one model said, using no more than an access level shows."""
+"""What one model said to a sheet's points, using no more than an access level shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.access import DECIMALS, TOP_K, Access, usable
-from auditkit.core.arrays import BoolArray, FloatArray, IntArray, frozen
+from auditkit.core.arrays import BoolArray, FloatArray, IntArray, Rows, frozen
 from auditkit.core.errors import QueryError
+
+LEAST_PROBABILITY = 1e-7
+"""APIs round below this, so smaller probabilities tell nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What one model said about one family of points."""
+    """One column: what one model said, a row for each point of a sheet, in its order."""
 
     labels: IntArray  # (n,): classes, -1 where there was no usable answer
     scores: FloatArray | None = None  # (n, classes): log-probabilities; None for labels only
+    access: Access = Access.LABEL
+    """What the model revealed, or what of that is used."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", frozen(self.labels, np.int64))
         if self.labels.ndim != 1:
             raise ValueError(f"labels must be (n,), got {self.labels.shape}")
-        if self.scores is not None:
-            object.__setattr__(self, "scores", frozen(self.scores, np.float32))
-            if self.scores.ndim != 2 or len(self.scores) != len(self.labels):
-                raise ValueError(
-                    f"scores must be ({len(self.labels)}, classes), got {self.scores.shape}"
-                )
-            if not np.isfinite(self.scores[self.answered]).all():
-                raise ValueError("scores of answered points must be finite")
+        if self.scores is None:
+            return
+        object.__setattr__(self, "scores", frozen(self.scores, np.float32))
+        if self.scores.ndim != 2 or len(self.scores) != len(self.labels):
+            raise ValueError(
+                f"scores must be ({len(self.labels)}, classes), got {self.scores.shape}"
+            )
+        if not np.isfinite(self.scores[self.answered]).all():
+            raise ValueError("scores of answered points must be finite")
 
     @property
     def answered(self) -> BoolArray:
         """(n,) bool."""
         return self.labels >= 0
 
+    @property
+    def classes(self) -> int | None:
+        """How many classes the scores are for; None for labels only."""
+        return None if self.scores is None else self.scores.shape[1]
 
-LEAST_PROBABILITY = 1e-7
+    def at(self, rows: BoolArray | IntArray) -> "Answers":
+        """The answers to some of the points: a family's mask, or rows in the wanted order."""
+        scores = None if self.scores is None else self.scores[rows]
+        return Answers(self.labels[rows], scores, self.access)
+
+    def first(self, count: int) -> "Answers":
+        """The answers to the points that are asked first; the others count as not asked."""
+        asked = np.arange(len(self.labels)) < count
+        scores = self.scores
+        if scores is not None:
+            scores = np.where(asked[:, None], scores, np.float32(np.nan))
+        return Answers(np.where(asked, self.labels, -1), scores, self.access)
+
+    def capped(self, access: Access) -> "Answers":
+        """What would be left of these answers if no more than `access` were revealed."""
+        if self.scores is None or access.rank >= self.access.rank:
+            return self
+        if access is Access.LABEL:
+            return Answers(self.labels)
+        rows, scores = self.answered, np.full(self.scores.shape, np.nan, np.float32)
+        scores[rows] = _shown(self.scores[rows], access)
+        labels = np.full(len(rows), -1, np.int64)
+        labels[rows] = scores[rows].argmax(axis=1)  # rounding makes ties, and they would be seen
+        return Answers(labels, scores, access)
+
+    def relabelled(self, owners: IntArray) -> "Answers":
+        """The same answers in the owner's class order.
+
+        Args:
+            owners: (classes,) the owner's class of each of this model's.
+        """
+        labels = np.where(self.answered, owners[self.labels], -1)
+        if self.scores is None:
+            return Answers(labels)
+        scores = np.empty_like(self.scores)
+        scores[:, owners] = self.scores
+        return Answers(labels, scores, self.access)
 
 
-def joined(replies: list[NDArray[Any]]) -> NDArray[Any]:
+def joined(replies: Sequence[Rows]) -> Rows:
     """The replies to consecutive batches as one.
 
     Raises:
@@ -55,15 +100,22 @@ def joined(replies: list[NDArray[Any]]) -> NDArray[Any]:
     return whole
 
 
-def answers_of(whole: NDArray[Any], revealed: Access, used: Access) -> Answers:
-    """Labels, and log-probabilities as far as `used` allows; unusable rows are unanswered."""
+def answers_of(whole: Rows, revealed: Access, used: Access) -> Answers:
+    """Checked replies as a column; unusable rows are unanswered.
+
+    Args:
+        whole: (n, classes) scores or (n,) labels.
+        revealed: What these replies reveal.
+        used: No more than this is used of them; not above `revealed`.
+    """
     rows = usable(whole)
     if whole.ndim == 1:
         return Answers(np.where(rows, whole, -1))
-    if used is Access.ROUNDED:
-        whole = _rounded(whole, revealed)
-        revealed = Access.PROBABILITIES
     labels = np.full(len(whole), -1, np.int64)
+    if used is Access.ROUNDED and revealed is not Access.ROUNDED:
+        shown = whole.copy()  # labels come from it too: rounding makes ties, and they are seen
+        shown[rows] = _rounded(whole[rows], revealed)
+        whole, revealed = shown, Access.ROUNDED
     labels[rows] = whole[rows].argmax(axis=1)
     if used is Access.LABEL:
         return Answers(labels)
@@ -71,12 +123,16 @@ def answers_of(whole: NDArray[Any], revealed: Access, used: Access) -> Answers:
     scores[rows] = _log_probabilities(whole[rows], revealed)
     if used is Access.TOP_K:
         scores[rows] = _top_only(scores[rows])
-    return Answers(labels, scores)
+    return Answers(labels, scores, used)
 
 
-def _rounded(whole: FloatArray, revealed: Access) -> FloatArray:
+def _rounded(whole: Rows, revealed: Access) -> FloatArray:
     shown = np.exp(_log_probabilities(whole, revealed)) if revealed is Access.LOGITS else whole
-    rounded: FloatArray = np.round(shown, DECIMALS)
+    return _to_digits(shown)
+
+
+def _to_digits(shares: FloatArray) -> FloatArray:
+    rounded: FloatArray = np.round(shares, DECIMALS).astype(np.float32)
     return rounded
 
 
@@ -91,6 +147,13 @@ def _log_probabilities(rows: FloatArray, revealed: Access) -> FloatArray:
         return unlisted
     log: FloatArray = np.log(cut / cut.sum(axis=1, keepdims=True))
     return log
+
+
+def _shown(scores: FloatArray, access: Access) -> FloatArray:
+    """(n, classes) log-probabilities -> what this lower level shows of them."""
+    if access is Access.ROUNDED:
+        return _log_probabilities(_to_digits(np.exp(scores)), Access.PROBABILITIES)
+    return _top_only(scores) if access is Access.TOP_K else scores
 
 
 def _top_only(rows: FloatArray) -> FloatArray:

@@ -26,80 +26,117 @@ AuditkitError
 └── BenchmarkError
 
 Messages are one line: what was wanted, what was got, what to do. Misuse by the programmer stays
-`ValueError` or `TypeError`; few or odd answers are no errors but an inconclusive verdict.
+`ValueError` or `TypeError`; few or odd answers are no errors but an inconclusive verdict. Each
+class has a `code`, which a refused suspect carries into the reports.
 """
 
 
 class AuditkitError(Exception):
     """Anything auditkit raises on purpose."""
 
+    code = "failed"
+
 
 class BundleError(AuditkitError):
     """A fingerprint bundle can't be used."""
+
+    code = "bundle"
 
 
 class BundleFormatError(BundleError):
     """Not a bundle, or a format that this version does not read."""
 
+    code = "bundle-format"
+
 
 class BundleIntegrityError(BundleError):
     """The contents do not match the digests they were written with."""
+
+    code = "bundle-changed"
 
 
 class PluginError(AuditkitError):
     """A method, adapter, identification or report can't be loaded."""
 
+    code = "plug-in"
+
 
 class UnknownPluginError(PluginError):
     """No plug-in of that name; the message lists those there are."""
+
+    code = "unknown-plug-in"
 
 
 class MissingRuntimeError(PluginError):
     """A plug-in needs a package that is not installed; the message says how to get it."""
 
+    code = "missing-package"
+
 
 class OwnerError(AuditkitError):
     """The owner's model can't be used."""
+
+    code = "owner"
 
 
 class OwnerLoadError(OwnerError):
     """The owner's model can't be opened, or is of a kind that can't be fingerprinted."""
 
+    code = "owner-unreadable"
+
 
 class InputSpecError(OwnerError):
     """The input's shape or range is unknown or contradictory."""
+
+    code = "input-unknown"
 
 
 class SamplesError(AuditkitError):
     """The natural samples can't be read or do not fit the model."""
 
+    code = "samples"
+
 
 class FingerprintError(AuditkitError):
     """No fingerprint could be made of this owner."""
+
+    code = "no-fingerprint"
 
 
 class SuspectError(AuditkitError):
     """A suspect can't be audited."""
 
+    code = "suspect"
+
 
 class SuspectLoadError(SuspectError):
     """The suspect can't be opened."""
+
+    code = "cannot-open"
 
 
 class UntrustedError(SuspectLoadError):
     """Opening the suspect could run code of its author, and nobody said that it may."""
 
+    code = "untrusted"
+
 
 class SuspectMismatchError(SuspectError):
     """The suspect takes inputs of another shape or kind than the bundle's points."""
+
+    code = "does-not-fit"
 
 
 class QueryError(SuspectError):
     """The suspect failed while answering, or its answer makes no sense."""
 
+    code = "cannot-answer"
+
 
 class TransientError(QueryError):
     """The suspect is busy, slow or out of reach for now: the same question may work later."""
+
+    code = "out-of-reach"
 
     def __init__(self, message: str, after: float | None = None) -> None:
         super().__init__(message)
@@ -110,22 +147,34 @@ class TransientError(QueryError):
 class BatchError(QueryError):
     """The suspect refuses the question as it is; fewer points at once may pass."""
 
+    code = "batch-refused"
+
 
 class BudgetError(QueryError):
     """Asking further would send more points than the budget allows."""
+
+    code = "budget-spent"
 
 
 class EvidenceError(AuditkitError):
     """An evidence file can't be used with this bundle."""
 
+    code = "evidence"
+
 
 class CalibrationError(AuditkitError):
     """Reference models are missing, doubled or contradictory."""
+
+    code = "references"
 
 
 class JournalError(AuditkitError):
     """A journal can't be used: not one, in use, or changed after it was written."""
 
+    code = "journal"
+
 
 class BenchmarkError(AuditkitError):
     """A benchmark's models or results can't be used."""
+
+    code = "models-folder"

@@ -37,3 +37,12 @@ def clean(text: str, limit: int = 120) -> str:
 
 def _visible(char: str) -> str:
     return char if char.isprintable() and char not in BLANKS else f"\\u{{{ord(char):x}}}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign error's message, cut to 200 characters; else its type's name."""
+    try:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except Exception:  # a stranger's error may fail even at telling what it is
+        lines = []
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,6 +1,5 @@
 """Everything that a suspect said."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditkit.core.access import Access
@@ -14,27 +13,37 @@ class Evidence:
 
     suspect: SuspectRecord
     bundle_digest: str
-    access: Access
-    classes: int | None  # how many the suspect knows; None where labels alone don't tell
-    answers: Mapping[str, Answers]  # by family
-    notes: tuple[str, ...] = ()  # one line each: what a reader must know about the asking
-    asked: int | None = None  # so many points in the order of asking; None: all, looked at once
-    spent: int | None = None  # how many different points were asked; None: all
-    disguises: tuple[str, ...] = ()  # one line each: what was undone before comparing
-    repeated: int = 0  # how many points were asked twice
-    changed: int = 0  # how many of those got another label
+    answers: Answers
+    """One row for each point of the bundle's sheet; what was not asked is not answered."""
+    classes: int | None
+    """How many classes the suspect knows; None where labels alone don't tell."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about the asking, one line each."""
+    asked: int | None = None
+    """How many points in the order of asking were looked at one by one; None: all at once."""
+    spent: int | None = None
+    """How many different points were asked; None: all."""
+    sent: int | None = None
+    """How many points were sent in all, repeats and tries of other preprocessings included; None:
+    that was not counted."""
+    disguises: tuple[str, ...] = ()
+    """What was undone before comparing, one line each."""
+    repeated: int = 0
+    """How many points were asked twice."""
+    changed: int = 0
+    """How many of the repeated points got another label."""
 
     def __post_init__(self) -> None:
-        for name, answers in self.answers.items():
-            if answers.scores is not None and answers.scores.shape[1] != self.classes:
-                raise ValueError(
-                    f"scores of {name!r} are for {answers.scores.shape[1]} classes, "
-                    f"the suspect knows {self.classes}"
-                )
+        known = self.answers.classes
+        if known is not None and known != self.classes:
+            raise ValueError(f"scores are for {known} classes, the suspect knows {self.classes}")
+
+    @property
+    def access(self) -> Access:
+        """What was used of the suspect's answers."""
+        return self.answers.access
 
     @property
     def queries(self) -> int:
         """How many different points were asked."""
-        if self.spent is not None:
-            return self.spent
-        return sum(len(answers.labels) for answers in self.answers.values())
+        return len(self.answers.labels) if self.spent is None else self.spent

@@ -1,14 +1,19 @@
 """The points of one owner, and what a verdict by them takes."""
 
 import enum
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from auditkit.core.arrays import IntArray
 from auditkit.core.models import OwnerRecord
-from auditkit.core.points import CORE, Family, InputSpec, asking_order
+from auditkit.core.points import CORE, InputSpec, Sheet
+
+FIRST_IDENTIFICATIONS = (
+    *("clustering", "correlation", "decision_distance", "kinship", "label_similarity"),
+    *("mistakes", "mutual_information", "output_similarity", "relations"),
+)
+"""Those that may speak of bundles that name none: all that there were when such bundles were
+made."""
 
 
 class Discrimination(enum.StrEnum):
@@ -54,34 +59,44 @@ class Fingerprint:
     seed: int
     spec: InputSpec
     owner: OwnerRecord
-    families: Mapping[str, Family]  # CORE always; the others where samples and shadows gave them
+    sheet: Sheet  # core points always; other families where samples and shadow models gave them
     discrimination: Discrimination
     reason: str  # one line: the measurement behind `discrimination`
     lead: str = "label_similarity"  # the identification that answers are weighed with first
     transports: Mapping[str, float] = field(default_factory=dict)
     """Way of travelling -> share of core points that keep the owner's label on it."""
+    identifications: tuple[str, ...] | None = None
+    """The identifications that may speak of suspects; None: the bundle was made before they were
+    named. A plug-in that is not named has no say, so that what is installed on an auditor's machine
+    turns no verdict."""
     siblings: Siblings = field(default_factory=Siblings)
     """Innocents of the owner's own recipe; where none were tried, thresholds accuse nobody."""
 
     def __post_init__(self) -> None:
-        if CORE not in self.families:
-            raise ValueError(f"a fingerprint has a family {CORE!r}, got {sorted(self.families)}")
+        if CORE not in self.sheet.names:
+            raise ValueError(f"a fingerprint has a family {CORE!r}, got {self.sheet.names}")
+        if self.lead not in self.speaking:
+            raise ValueError(f"the identification {self.lead!r} leads, but {self.speaking} speak")
         if not all(0 <= share <= 1 for share in self.transports.values()):
             raise ValueError(f"shares of points lie within 0..1: {dict(self.transports)}")
+        if self.sheet.points.shape[1:] != self.spec.shape:
+            raise ValueError(
+                f"points have shape {self.sheet.points.shape[1:]}, the spec says {self.spec.shape}"
+            )
+        if self.sheet.outputs.shape[1] != self.owner.classes:
+            raise ValueError(
+                f"outputs have {self.sheet.outputs.shape[1]} classes, "
+                f"the owner has {self.owner.classes}"
+            )
         lower, upper = self.spec.bounds()
-        for name, family in self.families.items():
-            if family.points.shape[1:] != self.spec.shape:
-                raise ValueError(
-                    f"points of {name!r} have shape {family.points.shape[1:]}, "
-                    f"the spec says {self.spec.shape}"
-                )
-            if family.outputs.shape[1] != self.owner.classes:
-                raise ValueError(
-                    f"outputs of {name!r} have {family.outputs.shape[1]} classes, "
-                    f"the owner has {self.owner.classes}"
-                )
-            if not ((family.points >= lower) & (family.points <= upper)).all():
-                raise ValueError(f"points of {name!r} lie outside the input's bounds")
+        if not ((self.sheet.points >= lower) & (self.sheet.points <= upper)).all():
+            raise ValueError("points lie outside the input's bounds")
+
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The identifications that may speak, in the order of the report."""
+        named = FIRST_IDENTIFICATIONS if self.identifications is None else self.identifications
+        return tuple(sorted(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +114,3 @@ class Terms:
     def __post_init__(self) -> None:
         if not (0 < self.accuse < 1 and 0 < self.acquit < 1 and 0 <= self.clearance < 1):
             raise ValueError(f"levels and the clearance lie within 0..1: {self}")
-
-
-@functools.lru_cache(maxsize=8)
-def order_of(fingerprint: Fingerprint) -> IntArray:
-    """`asking_order` of a fingerprint's families."""
-    return asking_order(fingerprint.families)

@@ -62,8 +62,7 @@ class Reference:
     name: str
     kind: ReferenceKind
     digest: str  # "sha256:…" of the file or of the recipe
-    access: Access
-    answers: Mapping[str, Answers]  # by family
+    answers: Answers  # one row for each point of the bundle's sheet
     recipe: Mapping[str, Any] = field(default_factory=dict)  # JSON values
 
 

@@ -8,18 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.core.arrays import FloatArray, IntArray, frozen
+from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, frozen
 
-CORE = "core"
-
-
-CONTROL = "control"
-
-
-MISTAKE = "mistake"
-
-
-LINEAGE = "lineage"
+CORE, CONTROL, MISTAKE, LINEAGE = "core", "control", "mistake", "lineage"
+"""Families of points: each was found in one way, with one purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +95,81 @@ class Family:
         return len(self.points)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """All points of a fingerprint, one row each, in the order in which they are asked.
+
+    Every reply, reference model and table has the same rows, so that "the first k asked" is a slice
+    and a family is a mask. Core points come first, since they tell most, then the other families;
+    controls are spread evenly between. Within a family the points' digests give the order: it is as
+    good as random, the same for everybody, and nothing that an accuser could choose.
+    """
+
+    points: FloatArray  # (n, *shape), within the spec's bounds
+    outputs: FloatArray  # (n, classes): the owner's logits, or log-probabilities
+    family: NDArray[np.str_]  # (n,) the name of each point's family
+    names: tuple[str, ...]  # families in the order of the bundle's file
+    places: IntArray  # (n,) each point's row in the file, where families lie one after the other
+
+    @classmethod
+    def of(cls, families: Mapping[str, Family]) -> "Sheet":
+        """The sheet of these families, in the file's order."""
+        order = _asking_order(families)
+        sizes = [len(family) for family in families.values()]
+        return cls(
+            frozen(np.concatenate([f.points for f in families.values()])[order], np.float32),
+            frozen(np.concatenate([f.outputs for f in families.values()])[order], np.float32),
+            np.repeat(np.array(list(families), np.str_), sizes)[order],
+            tuple(families),
+            order,
+        )
+
+    @property
+    def labels(self) -> IntArray:
+        """(n,) int64: the owner's classes."""
+        labels: IntArray = self.outputs.argmax(axis=1)
+        return labels
+
+    def rows(self, name: str) -> BoolArray:
+        """(n,) which points are of this family; none where the bundle lacks it."""
+        rows: BoolArray = self.family == name
+        return rows
+
+    def counts(self) -> dict[str, int]:
+        """How many points each family has, in the file's order."""
+        return {name: int(self.rows(name).sum()) for name in self.names}
+
+    def filed(self, name: str) -> IntArray:
+        """The rows of a family's points in the order of the bundle's file."""
+        rows = np.flatnonzero(self.rows(name))
+        filed: IntArray = rows[np.argsort(self.places[rows])]
+        return filed
+
+    def of_family(self, name: str) -> Family:
+        """One family in the order of the bundle's file."""
+        rows = self.filed(name)
+        return Family(self.points[rows], self.outputs[rows])
+
+    def cut(self, counts: Mapping[str, int]) -> "Cut":
+        """The sheet of the first points of some families, first in the bundle's file."""
+        kept = {name: self.filed(name)[: counts[name]] for name in self.names if name in counts}
+        families = {name: Family(self.points[r], self.outputs[r]) for name, r in kept.items()}
+        sheet = Sheet.of(families)
+        return Cut(sheet, np.concatenate([*kept.values()])[sheet.places])
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A smaller sheet."""
+
+    sheet: Sheet
+    rows: IntArray
+    """(n,) the row in the larger sheet of each of its points."""
+
+
 def normalised(points: FloatArray, spec: InputSpec) -> FloatArray:
     """(n, *shape) in the spec's bounds -> what the owner's model itself takes, float32."""
     if not spec.mean:
@@ -126,19 +193,16 @@ def point_digest(point: FloatArray) -> str:
     return hashlib.sha256(np.ascontiguousarray(point, dtype="<f4").tobytes()).hexdigest()
 
 
-def asking_order(families: Mapping[str, Family]) -> IntArray:
-    """(n,) the order in which points are asked, of all families' points in a row.
-
-    Core points first, since they tell most, then the others but controls; these are spread evenly
-    between. Within a family it goes by the points' digests: as good as random, the same for
-    everybody, and nothing that an accuser could choose.
-    """
+def _asking_order(families: Mapping[str, Family]) -> IntArray:
+    """(n,) the order of asking over all families' points in a row; see `Sheet`."""
     rest = [name for name in families if name not in (CORE, CONTROL)]
     lines = ([CORE, *rest], [CONTROL] if CONTROL in families else [])
-    times: dict[str, NDArray[np.float64]] = {}
+    times: dict[str, DoubleArray] = {}
     for line in lines:
-        start, total = 0.5, sum(len(families[name]) for name in line)
+        start, total = 0.5, sum(len(families[name]) for name in line if name in families)
         for name in line:
+            if name not in families:
+                continue
             digests = [point_digest(point) for point in families[name].points]
             times[name] = (start + np.argsort(np.argsort(digests))) / total
             start += len(digests)

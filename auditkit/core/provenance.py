@@ -6,7 +6,8 @@ import json
 import os
 import platform
 from datetime import UTC, datetime
-from typing import Any
+
+from auditkit.core.arrays import Json
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -23,7 +24,7 @@ def now() -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: Json) -> bytes:
     """JSON with sorted keys and no spaces, ASCII only; NaN is refused."""
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False

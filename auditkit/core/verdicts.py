@@ -1,10 +1,19 @@
-"""What an audit ends in: opinions, the comparison with reference models, verdict or refusal."""
+"""What an examination ends in: opinions, a comparison with reference models, a verdict or refusal.
+
+Why a verdict is what it is, is a code with the facts behind it (`Reason`). The sentences for people
+are in `auditkit/reports/wording.py`, so that a ledger can group by code and a translation is
+possible.
+"""
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditkit.core.access import Access
+from auditkit.core.arrays import Json
+from auditkit.core.errors import AuditkitError
+from auditkit.core.escape import first_line
+from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Terms
 from auditkit.core.models import ReferenceKind, SuspectRecord
 
@@ -20,17 +29,76 @@ class Decision(enum.StrEnum):
     """The answers carry neither claim."""
 
 
-ONE_BY_ONE = 0.75
-"""Of the clearance that an accusation takes otherwise."""
+class ReasonCode(enum.StrEnum):
+    """Why a verdict or an opinion is what it is; docs/report.md lists the codes and their facts."""
+
+    # Verdicts by reference models.
+    LIKE_COPIES = "like-copies"
+    LIKE_INDEPENDENT_MODELS = "like-independent-models"
+    LIKE_BOTH_KINDS = "like-both-kinds"
+    LIKE_NEITHER_KIND = "like-neither-kind"
+    NOT_CLEAR_OF_INNOCENTS = "not-clear-of-innocents"
+    # Verdicts by the bundle's thresholds.
+    NO_SIGN_OF_A_COPY = "no-sign-of-a-modified-copy"
+    SIBLINGS_NOT_TRIED = "siblings-not-tried"
+    OPINIONS_CONTRADICT = "opinions-contradict"
+    NOT_DISCRIMINATING = "not-discriminating"
+    UNMEASURED = "unmeasured"
+    PARTLY_ASKED = "partly-asked"
+    # What keeps a suspect from any claim, or from being cleared.
+    OTHER_CLASSES = "other-classes"
+    OTHER_LABELS = "other-labels"
+    FEW_ANSWERS = "few-answers"
+    CONTROLS_FAILED = "controls-failed"
+    ANSWERS_CHANGE = "answers-change"
+    ERRATIC_ANSWERS = "erratic-answers"
+    SHARED_MISTAKES = "shared-mistakes"
+    SHARED_LINEAGE = "shared-lineage"
+    # Opinions of identifications.
+    SHARES_AS_COPIES = "shares-as-copies"
+    SHARES_AS_INDEPENDENT = "shares-as-independent"
+    SHARES_BETWEEN = "shares-between"
+    SCORES_AS_COPIES = "scores-as-copies"
+    SCORES_AS_INDEPENDENT = "scores-as-independent"
+    SCORES_BETWEEN = "scores-between"
+    CLUSTERED = "clustered"
+    CLUSTERINGS_DISAGREE = "clusterings-disagree"
+    MISTAKES_SHARED = "mistakes-shared"
+    CORRELATED = "correlated"
+    DISTANCES_ALIKE = "decision-distances-alike"
+    INFORMATION_SHARED = "information-shared"
+    RELATIONS_CORRELATED = "relations-correlated"
+    KINSHIP = "kinship"
+    # Why an identification abstains.
+    NO_ANSWERS = "no-answers"
+    NO_MISTAKES = "no-natural-mistakes"
+    NO_SHADOWS = "no-shadow-models"
+    NEEDS_PROBABILITIES = "needs-probabilities"
+    NEEDS_REFERENCES = "needs-references"
+    CLASSES_DIFFER = "classes-differ"
+    OWNER_CONSTANT = "owner-answers-alike"
+    TOO_FEW_TO_COMPARE = "too-few-to-compare"
+    NOT_WEIGHED = "not-weighed"
+    REFERENCES_DECIDE = "references-decide"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code with the facts behind it; `auditkit.reports.wording.sentence` says it in words."""
+
+    code: str
+    """One of `ReasonCode`, or a code of a plug-in's own."""
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    """JSON values. A plug-in's own code comes with its sentence as the fact `text`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """One way's opinion. `says` is None where it abstains; `reason` then says why."""
+    """The opinion of one way to weigh answers. `says` is None where it abstains."""
 
     name: str
     says: Decision | None
-    reason: str
+    reason: Reason
     value: float | None = None
     threshold: float | None = None
 
@@ -49,38 +117,50 @@ class Comparison:
     p_pirated: float
     """How often a model like the pirated references stays so far from the owner: (0, 1]."""
     clearance: float
-    """Of the way from the closest homologous reference to the owner; negative within them."""
+    """(suspect - closest innocent) / (owner - closest innocent); negative if some innocent is
+    closer to the owner than the suspect."""
     p_erratic: float
     """How often a reference gives so many answers that no other model gives: (0, 1]."""
     likelihood_ratio: float
     sequential: bool
-    """Whether every answer was looked at as it came."""
+    """Whether the answers were looked at as they came, so that every look had to be priced."""
 
-    def clearance_needed(self, terms: Terms) -> float:
-        """The clearance that an accusation takes: less of who is asked one by one.
 
-        There the references' furthest of all looks is compared with the suspect's of the looks so
-        far, which already holds every accusation back.
-        """
-        return ONE_BY_ONE * terms.clearance if self.sequential else terms.clearance
+ONE_BY_ONE = 0.75
+"""Share of the clearance that is needed of a suspect that is asked one by one."""
+
+
+def clearance_needed(found: Comparison, terms: Terms) -> float:
+    """The clearance that an accusation needs.
+
+    A suspect that is asked one by one needs less: it is compared by its answers so far with the
+    furthest that the references ever came, which already holds every accusation back.
+    """
+    return ONE_BY_ONE * terms.clearance if found.sequential else terms.clearance
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision about one suspect, with everything it rests on."""
+    """The decision about one suspect, with everything that it rests on."""
 
     suspect: SuspectRecord
     decision: Decision
-    reason: str
+    reason: Reason
     access: Access
     queries: int
+    """How many different points were asked."""
     answered: int
+    """How many of them got a usable answer."""
     identifications: tuple[Identification, ...]
     references: Mapping[ReferenceKind, int]
     notes: tuple[str, ...] = ()
-    comparison: Comparison | None = None  # None without references of both kinds
-    calibrated: bool = False  # whether the comparison decided
+    comparison: Comparison | None = None
+    """None without references of both kinds."""
+    calibrated: bool = False
+    """Whether the comparison decided."""
     disguises: tuple[str, ...] = ()
+    sent: int | None = None
+    """How many points were sent in all, repeats and tries included; None: that is not known."""
 
     def __bool__(self) -> bool:
         raise TypeError("a verdict has three values, not two: compare its `decision`")
@@ -92,6 +172,30 @@ class Refusal:
 
     suspect: str
     reason: str
+    """One line: what was wanted, what was got, what cures it."""
+    code: str = "crashed"
+    """The error's code (`auditkit.core.errors`), or `crashed` for what nobody foresaw."""
+
+    @classmethod
+    def of(cls, suspect: str, error: BaseException) -> "Refusal":
+        """The refusal that an error means."""
+        if isinstance(error, AuditkitError):
+            return cls(suspect, str(error), error.code)
+        if isinstance(error, MemoryError):
+            return cls(suspect, "memory ran out while it was examined", "out-of-memory")
+        line = f"{type(error).__name__}: {first_line(error)}"
+        return cls(suspect, f"something failed that nobody foresaw: {line}")
 
 
 Outcome = Verdict | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came of one suspect: its outcome, and everything it said where it said enough."""
+
+    suspect: str
+    """The suspect's name as it may be shown, without secrets."""
+    outcome: Outcome
+    evidence: Evidence | None = None
+    """None for a suspect that was refused before it had answered."""

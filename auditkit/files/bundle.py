@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from auditkit.core.access import Access
-from auditkit.core.answers import Answers
+from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import BundleFormatError, CalibrationError
+from auditkit.core.escape import first_line
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings, Terms
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
-from auditkit.core.points import Family, InputSpec
-from auditkit.files import container
+from auditkit.core.points import Family, InputSpec, Sheet
+from auditkit.files import columns, container
 from auditkit.files.container import Tensors, take, tensor
 
 VERSION = 1
@@ -20,7 +20,11 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A fingerprint and what reference models answered to it."""
+    """A fingerprint and what reference models answered to it.
+
+    Bundles of one digest are equal: what is learnt from a bundle is kept by its digest, also where
+    another process has read it anew.
+    """
 
     fingerprint: Fingerprint
     references: tuple[Reference, ...] = ()
@@ -31,8 +35,13 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """`sha256:…` of everything but the time and the tools' versions; every suspect needs it."""
-        manifest, tensors = _packed(self)
-        return container.digest(container.described(manifest, tensors))
+        return container.digest(container.described(_packed(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bundle) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
 
 def write(bundle: Bundle, path: Path) -> None:
@@ -41,8 +50,7 @@ def write(bundle: Bundle, path: Path) -> None:
     Raises:
         BundleError: The place can't be written.
     """
-    manifest, tensors = _packed(bundle)
-    container.write(Path(path), manifest, tensors)
+    container.write(Path(path), _packed(bundle))
 
 
 def read(path: Path | str) -> Bundle:
@@ -58,8 +66,7 @@ def read(path: Path | str) -> Bundle:
     except BundleFormatError as error:
         raise BundleFormatError(f"{str(path)!r} is no valid bundle: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise BundleFormatError(f"{str(path)!r} is no valid bundle: {line}") from error
+        raise BundleFormatError(f"{str(path)!r} is no valid bundle: {first_line(error)}") from error
 
 
 def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
@@ -98,15 +105,15 @@ def with_terms(
         ) from error
 
 
-def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
+def _packed(bundle: Bundle) -> container.Packed:
     made = bundle.fingerprint
-    tensors: dict[str, Any] = {}
-    for name, family in made.families.items():
+    tensors: dict[str, Rows] = {}
+    for name in made.sheet.names:
+        family = made.sheet.of_family(name)
         tensors |= {f"points/{name}": family.points, f"outputs/{name}": family.outputs}
-    references = [
-        _packed_reference(number, reference, tensors)
-        for number, reference in enumerate(bundle.references)
-    ]
+    for number, reference in enumerate(bundle.references):
+        tensors |= columns.packed(f"references/{number}", made.sheet, reference.answers)
+    identifications = made.identifications
     manifest = {
         "format": f"auditkit.bundle/{VERSION}",
         "method": made.method,
@@ -115,62 +122,36 @@ def _packed(bundle: Bundle) -> tuple[dict[str, Any], dict[str, Any]]:
         "seed": made.seed,
         "spec": asdict(made.spec),
         "owner": asdict(made.owner),
-        "families": list(made.families),
+        "families": list(made.sheet.names),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
         **({"transports": dict(made.transports)} if made.transports else {}),
         **({"siblings": _packed_siblings(made.siblings)} if made.siblings != Siblings() else {}),
         "terms": asdict(bundle.terms),
-        "references": references,
+        **({"identifications": list(identifications)} if identifications is not None else {}),
+        "references": [_packed_reference(reference, made) for reference in bundle.references],
         "versions": dict(bundle.versions),
         "created": bundle.created,
     }
-    return manifest, tensors
+    return container.Packed(manifest, tensors)
 
 
-def _packed_siblings(known: Siblings) -> dict[str, Any]:
+def _packed_siblings(known: Siblings) -> JsonObject:
     return {"shares": list(known.shares), "reason": known.reason}
 
 
-def _packed_reference(number: int, reference: Reference, tensors: dict[str, Any]) -> dict[str, Any]:
-    tensors |= pack_answers(f"references/{number}", reference.answers)
+def _packed_reference(reference: Reference, made: Fingerprint) -> JsonObject:
     return {
         "name": reference.name,
         "kind": str(reference.kind),
         "digest": reference.digest,
-        "access": str(reference.access),
-        "families": list(reference.answers),
+        "access": str(reference.answers.access),
+        "families": list(made.sheet.names),
         "recipe": dict(reference.recipe),
     }
 
 
-def pack_answers(prefix: str, answers: Mapping[str, Answers]) -> dict[str, Any]:
-    """Tensors of one model's answers: labels, and scores where there are any."""
-    tensors: dict[str, Any] = {}
-    for family, given in answers.items():
-        tensors[f"{prefix}/{family}/labels"] = given.labels
-        if given.scores is not None:
-            tensors[f"{prefix}/{family}/scores"] = given.scores
-    return tensors
-
-
-def unpack_answers(prefix: str, families: Iterable[str], tensors: Tensors) -> dict[str, Answers]:
-    """The inverse of `pack_answers`.
-
-    Raises:
-        BundleFormatError: A tensor is missing.
-        ValueError: The answers contradict each other.
-    """
-    return {
-        family: Answers(
-            tensor(tensors, f"{prefix}/{family}/labels"),
-            tensors.get(f"{prefix}/{family}/scores"),
-        )
-        for family in families
-    }
-
-
-def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
+def _unpacked(manifest: JsonObject, tensors: Tensors) -> Bundle:
     spec, owner = take(manifest, "spec", dict), take(manifest, "owner", dict)
     made = Fingerprint(
         method=take(manifest, "method", str),
@@ -187,16 +168,23 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
             Access(take(owner, "output", str)),
             take(owner, "classes", int),
         ),
-        families={
-            name: Family(tensor(tensors, f"points/{name}"), tensor(tensors, f"outputs/{name}"))
-            for name in take(manifest, "families", list)
-        },
+        sheet=Sheet.of(
+            {
+                name: Family(tensor(tensors, f"points/{name}"), tensor(tensors, f"outputs/{name}"))
+                for name in take(manifest, "families", list)
+            }
+        ),
         discrimination=Discrimination(take(manifest, "discrimination", str)),
         reason=take(manifest, "reason", str),
         transports={
             str(name): take({"share": share}, "share", float)
             for name, share in take({"transports": {}} | dict(manifest), "transports", dict).items()
         },
+        identifications=(
+            tuple(map(str, take(manifest, "identifications", list)))
+            if "identifications" in manifest
+            else None
+        ),
         siblings=_siblings(manifest),
     )
     references = tuple(
@@ -208,7 +196,7 @@ def _unpacked(manifest: Mapping[str, Any], tensors: Tensors) -> Bundle:
     return Bundle(made, references, versions, take(manifest, "created", str), _terms(terms))
 
 
-def _siblings(manifest: Mapping[str, Any]) -> Siblings:
+def _siblings(manifest: JsonObject) -> Siblings:
     """Those of a bundle without the key were not tried."""
     if "siblings" not in manifest:
         return Siblings()
@@ -216,26 +204,23 @@ def _siblings(manifest: Mapping[str, Any]) -> Siblings:
     return Siblings(_numbers(known, "shares"), take(known, "reason", str))
 
 
-def _terms(terms: Mapping[str, Any]) -> Terms:
+def _terms(terms: JsonObject) -> Terms:
     return Terms(*(take(terms, name, float) for name in ("accuse", "acquit", "clearance")))
 
 
-def _numbers(record: Mapping[str, Any], name: str) -> tuple[float, ...]:
+def _numbers(record: JsonObject, name: str) -> tuple[float, ...]:
     return tuple(take({name: value}, name, float) for value in take(record, name, list))
 
 
 def _unpacked_reference(
-    number: int, record: Mapping[str, Any], tensors: Tensors, made: Fingerprint
+    number: int, record: JsonObject, tensors: Tensors, made: Fingerprint
 ) -> Reference:
-    answers = unpack_answers(f"references/{number}", take(record, "families", list), tensors)
-    for family, given in answers.items():
-        if len(given.labels) != len(made.families[family]):
-            raise BundleFormatError(f"reference {number} answers another number of points")
+    access = Access(take(record, "access", str))
+    families = take(record, "families", list)
     return Reference(
         take(record, "name", str),
         ReferenceKind(take(record, "kind", str)),
         take(record, "digest", str),
-        Access(take(record, "access", str)),
-        answers,
+        columns.unpacked(f"references/{number}", made.sheet, families, access, tensors),
         take(record, "recipe", dict),
     )

@@ -11,15 +11,16 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from auditkit.core.arrays import Json, JsonObject, Rows
 from auditkit.core.errors import BundleError, BundleFormatError, BundleIntegrityError
+from auditkit.core.escape import first_line
 from auditkit.core.provenance import canonical, sha256
 
 KEY = "auditkit"
@@ -38,41 +39,50 @@ UNSEALED = ("created", "versions", "seal")
 """What a digest leaves out, so that the same fingerprint made twice has the same digest."""
 
 
-Tensors = Mapping[str, NDArray[Any]]
+Tensors = Mapping[str, Rows]
 
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """What goes into a file."""
+
+    manifest: JsonObject
+    tensors: Tensors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Contents:
     """A file's manifest and tensors, both checked, and the digest of what they say."""
 
-    manifest: Mapping[str, Any]
+    manifest: JsonObject
     tensors: Tensors
     digest: str
 
 
-def digest(manifest: Mapping[str, Any]) -> str:
+def digest(manifest: Mapping[str, Json]) -> str:
     """Of all that a manifest says, tensors' hashes included; time and tool versions excluded."""
     return sha256(canonical({k: v for k, v in manifest.items() if k not in UNSEALED}))
 
 
-def described(manifest: Mapping[str, Any], tensors: Tensors) -> dict[str, Any]:
+def described(packed: Packed) -> JsonObject:
     """The manifest with each tensor's hash."""
     hashes = {
-        name: sha256(np.ascontiguousarray(array).tobytes()) for name, array in tensors.items()
+        name: sha256(np.ascontiguousarray(array).tobytes())
+        for name, array in packed.tensors.items()
     }
-    return {**manifest, "tensors": hashes}
+    return {**packed.manifest, "tensors": hashes}
 
 
-def write(path: Path, manifest: Mapping[str, Any], tensors: Tensors) -> None:
+def write(path: Path, packed: Packed) -> None:
     """Write the file whole or not at all.
 
     Raises:
         BundleError: The place can't be written.
     """
-    data = _serialised(_sealed(described(manifest, tensors)), tensors)
+    data = _serialised(Packed(_sealed(described(packed)), packed.tensors))
     write_whole(path, data)
 
 
@@ -100,14 +110,14 @@ def write_whole(path: Path, data: bytes) -> None:
         raise BundleError(f"{str(path)!r} can't be written: {error.strerror or error}") from error
 
 
-def _sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _sealed(manifest: Mapping[str, Json]) -> JsonObject:
     body = {key: value for key, value in manifest.items() if key != "seal"}
     return {**body, "seal": sha256(canonical(body))}
 
 
-def _serialised(manifest: Mapping[str, Any], tensors: Tensors) -> bytes:
-    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
-    data: bytes = save_tensors(arrays, metadata={KEY: canonical(manifest).decode()})
+def _serialised(packed: Packed) -> bytes:
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(packed.tensors.items())}
+    data: bytes = save_tensors(arrays, metadata={KEY: canonical(packed.manifest).decode()})
     return data
 
 
@@ -123,17 +133,16 @@ def read(path: Path, kind: str, version: int) -> Contents:
     _check_format(path, manifest, kind, version)
     try:
         tensors = load_tensors(data)
+        found = Packed(manifest, tensors)
+        same = _sealed(described(found)) == manifest and _serialised(found) == data
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise BundleIntegrityError(f"{str(path)!r} was damaged: {_first_line(error)}") from error
-    if _sealed(described(manifest, tensors)) != manifest or _serialised(manifest, tensors) != data:
+        # ValueError also where a number of the manifest is too large to be finite.
+        raise BundleIntegrityError(f"{str(path)!r} was damaged: {first_line(error)}") from error
+    if not same:
         raise BundleIntegrityError(
             f"{str(path)!r} was changed after it was written; get it again from its maker"
         )
     return Contents(manifest, tensors, digest(manifest))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
 def _bytes(path: Path) -> bytes:
@@ -149,10 +158,10 @@ def _bytes(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise BundleFormatError(f"no such file: {str(path)!r}") from error
     except (OSError, ValueError) as error:
-        raise BundleFormatError(f"{str(path)!r} can't be read: {_first_line(error)}") from error
+        raise BundleFormatError(f"{str(path)!r} can't be read: {first_line(error)}") from error
 
 
-def _manifest(path: Path, data: bytes) -> dict[str, Any]:
+def _manifest(path: Path, data: bytes) -> JsonObject:
     """The manifest, after the header around it was found to fit the file."""
     stranger = BundleFormatError(
         f"{str(path)!r} is no auditkit file; make one with: auditkit fingerprint MODEL"
@@ -178,11 +187,11 @@ def _manifest(path: Path, data: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _tensor_size(entry: Mapping[str, Any]) -> int:
+def _tensor_size(entry: Mapping[str, Json]) -> int:
     return DTYPES[entry["dtype"]] * math.prod(int(size) for size in entry["shape"])
 
 
-def _check_format(path: Path, manifest: Mapping[str, Any], kind: str, version: int) -> None:
+def _check_format(path: Path, manifest: Mapping[str, Json], kind: str, version: int) -> None:
     wanted, got = f"auditkit.{kind}/{version}", str(manifest.get("format"))[:64]
     if got == wanted:
         return
@@ -193,7 +202,7 @@ def _check_format(path: Path, manifest: Mapping[str, Any], kind: str, version: i
     raise BundleFormatError(f"{str(path)!r} has format {got!r}, wanted {wanted!r}")
 
 
-def take(record: Mapping[str, Any], key: str, kind: type[Value]) -> Value:
+def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
     """A manifest's value of this type.
 
     Raises:
@@ -209,7 +218,7 @@ def take(record: Mapping[str, Any], key: str, kind: type[Value]) -> Value:
     return value
 
 
-def tensor(tensors: Tensors, name: str) -> NDArray[Any]:
+def tensor(tensors: Tensors, name: str) -> Rows:
     """The tensor of this name.
 
     Raises:

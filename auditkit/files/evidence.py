@@ -1,18 +1,17 @@
 """Evidence files: a suspect's answers, kept so that anyone can judge again without it."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from auditkit.core.access import Access
+from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import BundleError, EvidenceError
 from auditkit.core.evidence import Evidence
 from auditkit.core.models import SuspectRecord
 from auditkit.core.provenance import sha256
-from auditkit.files import container
-from auditkit.files.bundle import pack_answers, unpack_answers
+from auditkit.files import columns, container
+from auditkit.files.bundle import Bundle
 from auditkit.files.container import take
 
 VERSION = 1
@@ -25,62 +24,122 @@ def file_name(evidence: Evidence) -> str:
     return f"{plain}.{identity.removeprefix('sha256:')[:8]}.evidence"
 
 
-def write(evidence: Evidence, path: Path) -> None:
-    """Write the evidence, whole or not at all.
+def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
+    """Write what a suspect said of a bundle's points, whole or not at all.
 
     Raises:
         BundleError: The place can't be written.
     """
+    sheet = bundle.fingerprint.sheet
     manifest = {
         "format": f"auditkit.evidence/{VERSION}",
         "suspect": {**asdict(evidence.suspect), "runtime": dict(evidence.suspect.runtime)},
         "bundle": evidence.bundle_digest,
         "access": str(evidence.access),
         "classes": evidence.classes,
-        "families": list(evidence.answers),
+        "families": list(sheet.names),
         "notes": list(evidence.notes),
         "asked": evidence.asked,
         "spent": evidence.spent,
+        **({} if evidence.sent is None else {"sent": evidence.sent}),
         "disguises": list(evidence.disguises),
         "repeated": evidence.repeated,
         "changed": evidence.changed,
     }
-    container.write(Path(path), manifest, pack_answers("answers", evidence.answers))
+    tensors = columns.packed("answers", sheet, evidence.answers)
+    container.write(Path(path), container.Packed(manifest, tensors))
 
 
-def read(path: Path | str) -> Evidence:
+def read(path: Path | str, bundle: Bundle) -> Evidence:
     """Read an evidence file and check every byte of it.
 
+    Args:
+        path: The file.
+        bundle: Whose points were asked: without it the answers' rows mean nothing.
+
     Raises:
-        EvidenceError: Not evidence, of an unknown version, or changed after it was written.
+        EvidenceError: Not evidence, of an unknown version, changed after it was written, or of
+            another bundle.
     """
+    contents = _contents(path)
+    manifest = contents.manifest
     try:
-        contents = container.read(Path(path), "evidence", VERSION)
-        manifest = contents.manifest
-        suspect = take(manifest, "suspect", dict)
+        digest = take(manifest, "bundle", str)
+        if digest != bundle.digest:
+            raise EvidenceError(
+                f"{str(path)!r} answers bundle {digest[:80]}, this one is {bundle.digest}; "
+                "judge it with the bundle it was made with"
+            )
+        access, families = Access(take(manifest, "access", str)), take(manifest, "families", list)
+        answers = columns.unpacked(
+            "answers", bundle.fingerprint.sheet, families, access, contents.tensors
+        )
         return Evidence(
-            SuspectRecord(
-                take(suspect, "name", str),
-                suspect.get("digest"),
-                take(suspect, "adapter", str),
-                {str(k): str(v) for k, v in take(suspect, "runtime", dict).items()},
-            ),
-            take(manifest, "bundle", str),
-            Access(take(manifest, "access", str)),
+            _suspect(take(manifest, "suspect", dict)),
+            digest,
+            answers,
             _count(manifest, "classes"),
-            unpack_answers("answers", take(manifest, "families", list), contents.tensors),
             tuple(str(note) for note in take(manifest, "notes", list)),
             _count(manifest, "asked"),
             _count(manifest, "spent"),
+            _count(manifest, "sent"),
             tuple(str(line) for line in take(manifest, "disguises", list)),
             take(manifest, "repeated", int),
             take(manifest, "changed", int),
         )
-    except BundleError as error:
-        raise EvidenceError(str(error)) from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (BundleError, ValueError, TypeError, AttributeError) as error:
         raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
 
 
-def _count(manifest: Mapping[str, Any], name: str) -> int | None:
+def described(path: Path) -> list[str]:
+    """What is in an evidence file, a line each; its bundle is not needed for that.
+
+    Raises:
+        EvidenceError: Not evidence, of an unknown version, or changed after it was written.
+    """
+    contents = _contents(path)
+    manifest, tensors = contents.manifest, contents.tensors
+    try:
+        suspect = _suspect(take(manifest, "suspect", dict))
+        labels = {
+            str(family): container.tensor(tensors, f"answers/{family}/labels")
+            for family in take(manifest, "families", list)
+        }
+        asked = _count(manifest, "spent") or sum(len(column) for column in labels.values())
+        return [
+            f"evidence of     {suspect.name} through {suspect.adapter}",
+            f"suspect digest  {suspect.digest}",
+            f"bundle          {take(manifest, 'bundle', str)}",
+            f"access          {Access(take(manifest, 'access', str))}, "
+            f"{_count(manifest, 'classes')} classes, {asked} points asked",
+            f"asked twice     {take(manifest, 'repeated', int)} points, "
+            f"{take(manifest, 'changed', int)} got another label",
+            *(
+                f"answers         {int((column >= 0).sum())} of {len(column)} {family} points"
+                for family, column in labels.items()
+            ),
+            *(f"disguise        {line}" for line in take(manifest, "disguises", list)),
+            *(f"note            {line}" for line in take(manifest, "notes", list)),
+        ]
+    except (BundleError, ValueError, TypeError, AttributeError) as error:
+        raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
+
+
+def _contents(path: Path | str) -> container.Contents:
+    try:
+        return container.read(Path(path), "evidence", VERSION)
+    except BundleError as error:
+        raise EvidenceError(str(error)) from error
+
+
+def _suspect(record: JsonObject) -> SuspectRecord:
+    return SuspectRecord(
+        take(record, "name", str),
+        record.get("digest"),
+        take(record, "adapter", str),
+        {str(k): str(v) for k, v in take(record, "runtime", dict).items()},
+    )
+
+
+def _count(manifest: JsonObject, name: str) -> int | None:
     return None if manifest.get(name) is None else take(manifest, name, int)

@@ -10,16 +10,17 @@ import json
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from auditkit.core.arrays import FloatArray, JsonObject, Rows
 from auditkit.core.errors import BudgetError, JournalError
+from auditkit.core.points import InputSpec, point_digest
 
 FORMAT = "auditkit.journal/1"
 START = hashlib.sha256(FORMAT.encode()).hexdigest()
@@ -44,7 +45,7 @@ class Entry(NamedTuple):
 class Recorded:
     """One answer: a row of scores, or a label."""
 
-    row: NDArray[Any]
+    row: Rows
     at: str
 
 
@@ -61,8 +62,9 @@ class Journal:
         self._lock = threading.Lock()
         self.begun = _now()
         """ISO 8601; what was answered before is an earlier audit's."""
+        self._asked_as: dict[InputSpec, bytes] = {}
         self._spent: dict[str, int] = defaultdict(int)
-        self._answers: dict[str, dict[str, list[Recorded]]] = defaultdict(dict)
+        self._answers: dict[str, dict[Hashable, list[Recorded]]] = defaultdict(dict)
         self.head = START
         try:
             self._file = _opened(self._name)
@@ -75,40 +77,46 @@ class Journal:
                 f"{self._name!r} holds what no audit wrote; name another with --journal"
             ) from error
 
+    def key(self, point: FloatArray, spec: InputSpec) -> str:
+        """What names a point that is asked with this normalisation; points are kept by digest."""
+        if spec not in self._asked_as:
+            self._asked_as[spec] = json.dumps(asdict(spec), sort_keys=True).encode()
+        return hashlib.sha256(point_digest(point).encode() + self._asked_as[spec]).hexdigest()
+
     def spent(self, endpoint: str) -> int:
         """How many points were ever sent there, answered or not."""
         return self._spent[endpoint]
 
-    def answers(self, endpoint: str, point: str) -> Sequence[Recorded]:
+    def answers(self, endpoint: str, key: Hashable) -> Sequence[Recorded]:
         """What it answered to this point, one for each time it was asked."""
-        return self._answers[endpoint].get(point, ())
+        return self._answers[endpoint].get(key, ())
 
-    def asked(self, endpoint: str, points: Sequence[str], budget: int | None) -> None:
+    def asked(self, endpoint: str, keys: Sequence[Hashable], budget: int | None) -> None:
         """Note that these points are about to be sent.
 
         Raises:
             BudgetError: That would be more than the budget; nothing is noted then.
         """
         with self._lock:
-            if budget is not None and self._spent[endpoint] + len(points) > budget:
+            if budget is not None and self._spent[endpoint] + len(keys) > budget:
                 raise BudgetError(f"the budget of {budget} queries is spent")
-            self._write(ASKED, endpoint, {"points": list(points)})
+            self._write(ASKED, endpoint, {"points": list(keys)})
 
-    def answered(self, endpoint: str, points: Sequence[str], rows: NDArray[Any]) -> None:
+    def answered(self, endpoint: str, keys: Sequence[Hashable], rows: Rows) -> None:
         """Keep the answers: (b, classes) scores or (b,) labels."""
         with self._lock:
-            self._write(ANSWERED, endpoint, {"points": list(points), "rows": rows.tolist()})
+            self._write(ANSWERED, endpoint, {"points": list(keys), "rows": rows.tolist()})
 
-    def failed(self, endpoint: str, points: Sequence[str], why: str) -> None:
+    def failed(self, endpoint: str, keys: Sequence[Hashable], why: str) -> None:
         """Note that these points were sent and not answered."""
         with self._lock:
-            self._write(FAILED, endpoint, {"points": list(points), "why": why})
+            self._write(FAILED, endpoint, {"points": list(keys), "why": why})
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
         self._file.close()
 
-    def _write(self, kind: str, endpoint: str, content: dict[str, Any]) -> None:
+    def _write(self, kind: str, endpoint: str, content: JsonObject) -> None:
         at, text = _now(), json.dumps(content, separators=(",", ":"))
         entry = Entry(kind, endpoint, at, text, _chained(self.head, kind, endpoint, at, text))
         try:

@@ -1,15 +1,17 @@
 """A folder of models of known kind, listed in `manifest.json` (docs/benchmarking.md)."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import BenchmarkError
 
 FORMAT = "auditkit.models/1"
 OWNER, PIRATED, HOMOLOGOUS = "owner", "pirated", "homologous"
+TAUGHT = ("distilled", "extracted by labels")
+"""How copies are made that need nothing but the owner's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Population:
+class ModelFolder:
     """Everything that methods are compared on."""
 
     folder: Path
@@ -59,7 +61,7 @@ class Population:
         ]
 
 
-def read_population(folder: Path) -> Population:
+def read_model_folder(folder: Path) -> ModelFolder:
     """Read the manifest and look whether its files are there.
 
     Raises:
@@ -78,24 +80,24 @@ def read_population(folder: Path) -> Population:
         found = contents.get("format") if isinstance(contents, dict) else type(contents).__name__
         raise BenchmarkError(f"{str(path)!r} has format {found!r}, this version reads {FORMAT!r}")
     models = tuple(_model(entry, folder) for entry in _listed(contents, path))
-    population = Population(
+    listed = ModelFolder(
         folder,
         str(contents.get("title", folder.name)),
         _existing(folder, contents.get("samples"), "samples"),
         models,
     )
-    _check(population)
-    return population
+    _check(listed)
+    return listed
 
 
-def _listed(contents: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
+def _listed(contents: JsonObject, path: Path) -> list[JsonObject]:
     entries = contents.get("models")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BenchmarkError(f"{str(path)!r} wants 'models', a list of objects")
     return entries
 
 
-def _model(entry: Mapping[str, Any], folder: Path) -> Model:
+def _model(entry: JsonObject, folder: Path) -> Model:
     known = {key: entry[key] for key in Model.__dataclass_fields__ if entry.get(key) is not None}
     name = str(entry.get("name"))
     missing = {"name", "kind", "file"} - known.keys()
@@ -114,24 +116,24 @@ def _model(entry: Mapping[str, Any], folder: Path) -> Model:
     return Model(**known)
 
 
-def _existing(folder: Path, name: Any, what: str) -> Path:
+def _existing(folder: Path, name: Json, what: str) -> Path:
     if not isinstance(name, str) or not (folder / name).exists():
         raise BenchmarkError(f"{what}: no such file in {str(folder)!r}: {name!r}")
     return folder / name
 
 
-def _check(population: Population) -> None:
-    names = [model.name for model in population.models]
+def _check(listed: ModelFolder) -> None:
+    names = [model.name for model in listed.models]
     for name in names:
         if names.count(name) > 1:
             raise BenchmarkError(f"two models are called {name!r}")
-    owners = {model.name: model for model in population.of(OWNER)}
+    owners = {model.name: model for model in listed.of(OWNER)}
     if not owners:
         raise BenchmarkError("no model of kind 'owner': nothing to fingerprint")
     for owner in owners.values():
         if owner.model is None:
             raise BenchmarkError(f"owner {owner.name!r} lacks 'model', which is fingerprinted")
-    for model in population.of(PIRATED):
+    for model in listed.of(PIRATED):
         if model.owner not in owners:
             raise BenchmarkError(
                 f"pirated model {model.name!r} must name its owner, got {model.owner!r}"
@@ -148,7 +150,7 @@ def reference_files(
     """
     models = [*homologous], [*pirated]
     if folder is not None:
-        for model in read_population(folder).models:
+        for model in read_model_folder(folder).models:
             if not model.broken and model.kind != OWNER:
                 models[model.kind == PIRATED].append(model.file)
     return models

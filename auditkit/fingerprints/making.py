@@ -1,26 +1,29 @@
 """The owner's side from end to end: model and samples in, fingerprint and stand-ins out."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from torch import Tensor
 
 from auditkit import fingerprints
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
+from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import SamplesError
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import Reference, ReferenceKind
-from auditkit.core.plugins import load
-from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family
+from auditkit.core.plugins import built_in, load
+from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, Sheet
 from auditkit.core.progress import Progress
+from auditkit.core.provenance import now, sha256, versions
 from auditkit.core.requests import Order, split_method
+from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
+from auditkit.judging import identification
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
-from auditkit.owner.lineage import lineage_points
+from auditkit.owner.lineage import Shadow, lineage_points
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import Samples, read_samples
@@ -29,11 +32,11 @@ from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train
 from auditkit.owner.training.recipes import OWN_NET
 from auditkit.owner.training.siblings import EPOCHS, VETO, Sibling, train_siblings
 from auditkit.owner.transports import robust_transports, survival
-from auditkit.suspects.known_models import ShadowFolder, open_shadows
+from auditkit.suspects.known_models import KnownModels, kind_of, open_shadow_models
 
 
-def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, list[Reference]]:
-    """Open the model, find its points, and keep what stand-ins say about them.
+def make_fingerprint(order: Order, progress: Progress) -> Bundle:
+    """Open the model, find its points, and keep what stand-ins and siblings say about them.
 
     Raises:
         OwnerError: The model can't be used.
@@ -58,33 +61,40 @@ def make_fingerprint(order: Order, progress: Progress) -> tuple[Fingerprint, lis
     found = method(
         Request(owner, samples, strangers, count, order.seed, progress, shadows, options, ways)
     )
-    points = _points(owner, samples, strangers, found) | lineage
-    families = {
-        name: Family(rows.cpu().numpy(), owner.answers(rows).cpu().numpy())
-        for name, rows in points.items()
-        if len(rows)
-    }
+    sheet = _sheet(owner, _points(owner, samples, strangers, found) | lineage)
     robust = {"robust": list(order.robust)} if order.robust else {}
-    parameters = {**found.parameters, **robust, **_sample_facts(owner, samples)}
-    siblings, said = _siblings(owner, samples, families, order, progress)
+    raised, remark = train_siblings(owner, samples, order.siblings, order.seed, progress)
+    said = [_sibling(sibling, owner, sheet) for sibling in raised]
+    siblings = Siblings(tuple(_share(known, sheet) for known in said), remark)
     found = weighed_by_siblings(found, siblings)
-    fingerprint = Fingerprint(
-        name,
-        parameters,
-        order.seed,
-        owner.spec,
-        owner.record,
-        families,
-        found.discrimination,
-        found.reason,
-        method.lead,
-        survival(owner, owner.tensor(families[CORE].points)),
-        siblings,
+    made = Fingerprint(
+        method=name,
+        parameters={**found.parameters, **robust, **_sample_facts(owner, samples)},
+        seed=order.seed,
+        spec=owner.spec,
+        owner=owner.record,
+        sheet=sheet,
+        discrimination=found.discrimination,
+        reason=found.reason,
+        lead=method.lead,
+        transports=survival(owner, owner.tensor(sheet.of_family(CORE).points)),
+        identifications=built_in(identification),
+        siblings=siblings,
     )
-    references = [_standin(stranger, owner, families, order.seed) for stranger in strangers] + said
+    references = [_standin(stranger, owner, sheet, order.seed) for stranger in strangers] + said
     if folder is not None:
-        references += folder.references(families)
-    return fingerprint, references
+        references += folder.references(sheet)
+    return Bundle(made, tuple(references), versions("numpy", "torch"), now())
+
+
+def _sheet(owner: Owner, points: Mapping[str, Tensor]) -> Sheet:
+    return Sheet.of(
+        {
+            name: Family(rows.cpu().numpy(), owner.answers(rows).cpu().numpy())
+            for name, rows in points.items()
+            if len(rows)
+        }
+    )
 
 
 def _strangers(
@@ -110,41 +120,37 @@ def _shadows(
     return train_shadows(owner, points, sample_labels(owner, samples), strangers, seed, progress)
 
 
-def _shadow_folder(owner: Owner, samples: Samples | None, order: Order) -> ShadowFolder | None:
+def _shadow_folder(owner: Owner, samples: Samples | None, order: Order) -> KnownModels | None:
     if order.shadows is None:
         return None
     if samples is None:
         raise SamplesError("shadow models choose among samples and mixtures of them; add --samples")
-    return open_shadows(order.shadows, owner.spec, owner.record.classes, order.device)
+    return open_shadow_models(order.shadows, owner.spec, owner.record.classes, order.device)
 
 
 def _lineage(
     owner: Owner,
     samples: Samples | None,
-    folder: ShadowFolder | None,
+    folder: KnownModels | None,
     order: Order,
     progress: Progress,
 ) -> dict[str, Tensor]:
     """Half of the points that are wanted, where shadow models choose them."""
     if folder is None or samples is None:
         return {}
-    shadows, count = folder.shadows(), order.points // 2
+    shadows = [
+        Shadow(kind_of(model).is_derived, partial(folder.labels, model))
+        for model in folder.models
+        if kind_of(model) is not ReferenceKind.MODIFIED_SHADOW
+    ]
+    count = order.points // 2
     return {LINEAGE: lineage_points(owner, samples, shadows, count, order.seed, progress)}
 
 
-def _siblings(
-    owner: Owner,
-    samples: Samples | None,
-    families: Mapping[str, Family],
-    order: Order,
-    progress: Progress,
-) -> tuple[Siblings, list[Reference]]:
-    """What nets of the owner's architecture share of the points that were found without them."""
-    raised, reason = train_siblings(owner, samples, order.siblings, order.seed, progress)
-    said = [_sibling(sibling, owner, families) for sibling in raised]
-    labels = families[CORE].labels
-    shares = (float((known.answers[CORE].labels == labels).mean()) for known in said)
-    return Siblings(tuple(round(share, 4) for share in shares), reason), said
+def _share(known: Reference, sheet: Sheet) -> float:
+    """Share of core points on which a model gives the owner's label, 0..1."""
+    core = sheet.rows(CORE)
+    return round(float((known.answers.labels == sheet.labels)[core].mean()), 4)
 
 
 def weighed_by_siblings(found: Findings, siblings: Siblings) -> Findings:
@@ -177,7 +183,7 @@ def _points(
     return points
 
 
-def _sample_facts(owner: Owner, samples: Samples | None) -> dict[str, Any]:
+def _sample_facts(owner: Owner, samples: Samples | None) -> JsonObject:
     if samples is None:
         return {"samples": 0}
     labels = owner.answers(owner.tensor(samples.x)).argmax(1).cpu().numpy()
@@ -189,18 +195,16 @@ def _sample_facts(owner: Owner, samples: Samples | None) -> dict[str, Any]:
     }
 
 
-def _standin(
-    stranger: StandIn, owner: Owner, families: Mapping[str, Family], seed: int
-) -> Reference:
+def _standin(stranger: StandIn, owner: Owner, sheet: Sheet, seed: int) -> Reference:
     recipe = {**RECIPE, "net": stranger.name, "seed": seed, "accuracy": round(stranger.accuracy, 4)}
 
     def scores(points: Tensor) -> Tensor:
         return stranger.answers(owner.inputs(points))
 
-    return _reference(stranger.name, ReferenceKind.STAND_IN, scores, owner, families, recipe)
+    return _reference(stranger.name, ReferenceKind.STAND_IN, scores, owner, sheet, recipe)
 
 
-def _sibling(sibling: Sibling, owner: Owner, families: Mapping[str, Family]) -> Reference:
+def _sibling(sibling: Sibling, owner: Owner, sheet: Sheet) -> Reference:
     recipe = {
         "net": OWN_NET,
         "learnt": "the owner's probabilities for samples and mixtures",
@@ -210,7 +214,7 @@ def _sibling(sibling: Sibling, owner: Owner, families: Mapping[str, Family]) -> 
         "accuracy": round(sibling.accuracy, 4),
     }
     name, scores = f"sibling {sibling.seed}", sibling.net.answers
-    return _reference(name, ReferenceKind.SIBLING, scores, owner, families, recipe)
+    return _reference(name, ReferenceKind.SIBLING, scores, owner, sheet, recipe)
 
 
 def _reference(
@@ -218,16 +222,11 @@ def _reference(
     kind: ReferenceKind,
     scores: Callable[[Tensor], Tensor],
     owner: Owner,
-    families: Mapping[str, Family],
-    recipe: Mapping[str, Any],
+    sheet: Sheet,
+    recipe: JsonObject,
 ) -> Reference:
     """A model that auditkit trained, named by its recipe and what it says."""
-    answers = {}
-    for family, known in families.items():
-        said = scores(owner.tensor(known.points)).log_softmax(1)
-        answers[family] = Answers(said.argmax(1).cpu().numpy(), said.cpu().numpy())
-    digest = hashlib.sha256(
-        json.dumps(recipe, sort_keys=True).encode()
-        + b"".join(given.scores.tobytes() for given in answers.values() if given.scores is not None)
-    ).hexdigest()
-    return Reference(name, kind, f"sha256:{digest}", Access.LOGITS, answers, recipe)
+    said = scores(owner.tensor(sheet.points)).log_softmax(1).cpu().numpy()
+    answers = Answers(said.argmax(1), said, Access.LOGITS)
+    digest = sha256(json.dumps(recipe, sort_keys=True).encode() + said.tobytes())
+    return Reference(name, kind, digest, answers, recipe)

@@ -6,13 +6,23 @@ Otherwise the fingerprint's leading identification does, by thresholds that carr
 
 import math
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+from auditkit.core.arrays import JsonObject
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Terms
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CONTROL, LINEAGE, MISTAKE
-from auditkit.core.verdicts import Comparison, Decision, Identification, Verdict
+from auditkit.core.verdicts import (
+    Comparison,
+    Decision,
+    Identification,
+    Reason,
+    ReasonCode,
+    Verdict,
+    clearance_needed,
+)
 from auditkit.files.bundle import Bundle
 from auditkit.judging.calibration.conformal import floor
 from auditkit.judging.identification.base import agreement
@@ -20,11 +30,18 @@ from auditkit.judging.identification.base import agreement
 ENOUGH_ANSWERED = 0.9
 CONTROLS_KEPT = 0.5
 SHARED = {
-    MISTAKE: (0.8, "natural mistakes"),
-    LINEAGE: (0.6, "lineage points, which its students share"),
+    MISTAKE: (0.8, ReasonCode.SHARED_MISTAKES),
+    LINEAGE: (0.6, ReasonCode.SHARED_LINEAGE),
 }
-"""In the benchmark almost no independent model shared more."""
-Said = tuple[Decision, str]
+"""In our benchmark almost no independent model shared more of these families."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A decision and why it was reached."""
+
+    decision: Decision
+    reason: Reason
 
 
 def decide(
@@ -43,60 +60,37 @@ def decide(
         comparison: The suspect among the reference models; None where there are none to compare
             with.
     """
+    made = bundle.fingerprint
     calibrated = comparison is not None and supports(comparison, bundle.terms)
-    doubt = _doubt(bundle.fingerprint, evidence)
+    doubt = _doubt(made, evidence)
     if doubt is None and not calibrated:
-        doubt = _undiscriminating(bundle.fingerprint) or _partial(bundle.fingerprint, evidence)
-    if doubt is None:
-        decision, reason = _said(bundle, evidence, identifications, comparison)
-        if decision is Decision.PIRATED and not calibrated:
-            doubt = _untried(bundle.fingerprint, reason)
+        doubt = _undiscriminating(made) or _partial(made, evidence)
     if doubt is not None:
-        decision, reason = Decision.INCONCLUSIVE, doubt
-    if doubt is not None or calibrated:
-        why = "not weighed, for the reason above" if doubt else "reference models decide instead"
-        identifications = tuple(_silenced(opinion, why) for opinion in identifications)
+        found = Finding(Decision.INCONCLUSIVE, doubt)
+    elif comparison is not None and calibrated:
+        found = _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
+    else:
+        found = _by_thresholds(bundle, evidence, identifications, comparison)
+    silent = ReasonCode.REFERENCES_DECIDE if calibrated and doubt is None else None
+    if doubt is not None or found.reason.code == ReasonCode.SIBLINGS_NOT_TRIED:
+        silent = ReasonCode.NOT_WEIGHED
+    if silent is not None:
+        identifications = tuple(_silenced(opinion, silent) for opinion in identifications)
     kinds = Counter(reference.kind for reference in bundle.references)
     return Verdict(
         suspect=evidence.suspect,
-        decision=decision,
-        reason=reason,
+        decision=found.decision,
+        reason=found.reason,
         access=evidence.access,
         queries=evidence.queries,
-        answered=sum(int(answers.answered.sum()) for answers in evidence.answers.values()),
+        answered=int(evidence.answers.answered.sum()),
         identifications=identifications,
         references={kind: kinds[kind] for kind in ReferenceKind},
         notes=evidence.notes,
         comparison=comparison,
         calibrated=calibrated,
         disguises=evidence.disguises,
-    )
-
-
-def _said(
-    bundle: Bundle,
-    evidence: Evidence,
-    identifications: tuple[Identification, ...],
-    comparison: Comparison | None,
-) -> Said:
-    calibrated = comparison is not None and supports(comparison, bundle.terms)
-    if comparison is not None and calibrated:
-        decision, reason = _compared(comparison, bundle.terms)
-    else:
-        decision, reason = _weighed(bundle.fingerprint, identifications)
-    if decision is not Decision.HOMOLOGOUS:
-        return decision, reason
-    doubt = _gate(bundle, evidence, comparison)
-    if doubt is not None:
-        return Decision.INCONCLUSIVE, doubt
-    if calibrated:
-        return decision, reason
-    # Distilled and extracted copies answer core points like independent models, so without
-    # reference models nobody can be cleared.
-    return (
-        Decision.INCONCLUSIVE,
-        f"no sign of a modified copy: {reason}; a distilled or extracted copy can answer like "
-        "this too, and only reference models can tell",
+        sent=evidence.sent,
     )
 
 
@@ -108,165 +102,136 @@ def supports(comparison: Comparison, terms: Terms) -> bool:
     )
 
 
-def _compared(found: Comparison, terms: Terms) -> Said:
+def _compared(found: Comparison, terms: Terms) -> Finding:
     """Two one-sided tests: extreme for one pool and compatible with the other."""
     like_none = found.p_homologous <= terms.accuse
     unlike_copies = found.p_pirated <= terms.acquit
-    numbers = f"p {found.p_homologous:.2g} among {found.homologous} independent reference models"
-    others = f"p {found.p_pirated:.2g} among {found.pirated} pirated ones"
+    wanted = clearance_needed(found, terms)
+    facts = {
+        "p homologous": found.p_homologous,
+        "homologous": found.homologous,
+        "p pirated": found.p_pirated,
+        "pirated": found.pirated,
+        "clearance": found.clearance,
+        "clearance needed": wanted,
+    }
+    decision, code = Decision.INCONCLUSIVE, ReasonCode.LIKE_BOTH_KINDS
     if like_none and unlike_copies:
-        return (
-            Decision.INCONCLUSIVE,
-            f"like neither: closer to the owner than independent models ({numbers}) and further "
-            f"than copies ({others}); evasion, a copy of an unknown kind, or another task",
-        )
-    wanted = found.clearance_needed(terms)
-    if like_none and found.clearance < wanted:
-        return (
-            Decision.INCONCLUSIVE,
-            f"closer to the owner than every independent model ({numbers}), but by only "
-            f"{found.clearance:.0%} of the way from there to the owner ({wanted:.0%} are needed)",
-        )
-    if like_none:
-        return (
-            Decision.PIRATED,
-            f"closer to the owner than every independent model, clear of them by "
-            f"{found.clearance:.0%} of the way from there to the owner ({numbers}), and like "
-            f"copies ({others})",
-        )
-    if unlike_copies:
-        return (
-            Decision.HOMOLOGOUS,
-            f"further from the owner than copies are ({others}), and like independent models "
-            f"({numbers})",
-        )
-    return Decision.INCONCLUSIVE, f"both kinds of models answer like this ({numbers}; {others})"
+        code = ReasonCode.LIKE_NEITHER_KIND
+    elif like_none and found.clearance < wanted:
+        code = ReasonCode.NOT_CLEAR_OF_INNOCENTS
+    elif like_none:
+        decision, code = Decision.PIRATED, ReasonCode.LIKE_COPIES
+    elif unlike_copies:
+        decision, code = Decision.HOMOLOGOUS, ReasonCode.LIKE_INDEPENDENT_MODELS
+    return Finding(decision, Reason(code, facts))
 
 
-def _weighed(fingerprint: Fingerprint, identifications: tuple[Identification, ...]) -> Said:
-    lead = next(i for i in identifications if i.name == fingerprint.lead)
+def _by_thresholds(
+    bundle: Bundle,
+    evidence: Evidence,
+    identifications: tuple[Identification, ...],
+    comparison: Comparison | None,
+) -> Finding:
+    """What the leading identification says, as far as thresholds without an error rate carry it."""
+    made = bundle.fingerprint
+    found = _cleared(bundle, evidence, _weighed(made, identifications), comparison)
+    because = {"because": {"code": str(found.reason.code), "facts": dict(found.reason.facts)}}
+    if found.decision is Decision.PIRATED and not made.siblings.tried:
+        # Innocents of the owner's own recipe were seen to share every core point.
+        facts = {**because, "why": made.siblings.reason}
+        return Finding(Decision.INCONCLUSIVE, Reason(ReasonCode.SIBLINGS_NOT_TRIED, facts))
+    if found.decision is Decision.HOMOLOGOUS:
+        # Distilled and extracted copies answer core points like independent models.
+        return Finding(Decision.INCONCLUSIVE, Reason(ReasonCode.NO_SIGN_OF_A_COPY, because))
+    return found
+
+
+def _weighed(made: Fingerprint, identifications: tuple[Identification, ...]) -> Finding:
+    lead = next(opinion for opinion in identifications if opinion.name == made.lead)
     if lead.says not in (Decision.PIRATED, Decision.HOMOLOGOUS):
-        return Decision.INCONCLUSIVE, lead.reason
+        return Finding(Decision.INCONCLUSIVE, lead.reason)
     opposite = Decision.HOMOLOGOUS if lead.says is Decision.PIRATED else Decision.PIRATED
     for other in identifications:
         if other.says is opposite:
-            return (
-                Decision.INCONCLUSIVE,
-                f"the identifications contradict each other: {lead.name} says {lead.says}, "
-                f"{other.name} says {other.says}",
-            )
-    return lead.says, lead.reason
+            facts = {"lead": lead.name, "lead says": str(lead.says)}
+            facts |= {"other": other.name, "other says": str(other.says)}
+            return Finding(Decision.INCONCLUSIVE, Reason(ReasonCode.OPINIONS_CONTRADICT, facts))
+    return Finding(lead.says, lead.reason)
 
 
-def _silenced(opinion: Identification, why: str) -> Identification:
+def _silenced(opinion: Identification, code: ReasonCode) -> Identification:
     """The value stays for the record; an opinion that does not count accuses nobody."""
-    return opinion if opinion.says is None else replace(opinion, says=None, reason=why)
+    return opinion if opinion.says is None else replace(opinion, says=None, reason=Reason(code))
 
 
-def _doubt(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
+def _doubt(made: Fingerprint, evidence: Evidence) -> Reason | None:
     """Why no claim at all can be made, or None."""
-    classes = fingerprint.owner.classes
+    classes = made.owner.classes
     if evidence.classes is not None and evidence.classes != classes:
-        return (
-            f"label spaces differ: the suspect knows {evidence.classes} classes, the owner "
-            f"{classes}; labels can't be compared"
-        )
-    answered = sum(int(answers.answered.sum()) for answers in evidence.answers.values())
+        facts = {"suspect": evidence.classes, "owner": classes}
+        return Reason(ReasonCode.OTHER_CLASSES, facts)
+    answered = int(evidence.answers.answered.sum())
     if answered < ENOUGH_ANSWERED * evidence.queries:
-        return (
-            f"only {answered} of {evidence.queries} points were answered "
-            f"(at least {ENOUGH_ANSWERED:.0%} are needed)"
-        )
-    largest = max(int(answers.labels.max()) for answers in evidence.answers.values())
+        few = {"answered": answered, "asked": evidence.queries, "least share": ENOUGH_ANSWERED}
+        return Reason(ReasonCode.FEW_ANSWERS, few)
+    largest = int(evidence.answers.labels.max())
     if largest >= classes:
-        return (
-            f"label spaces differ: the suspect answers class {largest}, the owner "
-            f"knows 0 to {classes - 1}; labels can't be compared"
-        )
+        return Reason(ReasonCode.OTHER_LABELS, {"label": largest, "owner": classes})
     return None
 
 
-def _undiscriminating(fingerprint: Fingerprint) -> str | None:
-    if fingerprint.discrimination is Discrimination.DISCRIMINATING:
+def _undiscriminating(made: Fingerprint) -> Reason | None:
+    if made.discrimination is Discrimination.DISCRIMINATING:
         return None
-    unmeasured = fingerprint.discrimination is Discrimination.UNMEASURED
-    state = "of unmeasured uniqueness" if unmeasured else "not discriminating"
-    return f"the fingerprint is {state}: {fingerprint.reason}"
+    unmeasured = made.discrimination is Discrimination.UNMEASURED
+    code = ReasonCode.UNMEASURED if unmeasured else ReasonCode.NOT_DISCRIMINATING
+    return Reason(code, {"measured": made.reason})
 
 
-def _untried(fingerprint: Fingerprint, reason: str) -> str | None:
-    """Why thresholds alone accuse nobody: innocents of the owner's recipe may share all points."""
-    if fingerprint.siblings.tried:
-        return None
-    return (
-        f"{reason}; but no nets of the owner's own architecture were trained to see whether "
-        f"innocents of its recipe share these points ({fingerprint.siblings.reason}); add "
-        "reference models (auditkit references, auditkit calibrate), or make the fingerprint anew "
-        "from a factory with --samples"
-    )
-
-
-def _partial(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
-    total = sum(len(family) for family in fingerprint.families.values())
+def _partial(made: Fingerprint, evidence: Evidence) -> Reason | None:
+    total = len(made.sheet)
     if evidence.asked is None or evidence.asked == total:
         return None
-    return (
-        f"only {evidence.asked} of {total} points were asked; thresholds count for all of them, "
-        "less carries a verdict only with reference models (auditkit calibrate)"
-    )
+    return Reason(ReasonCode.PARTLY_ASKED, {"asked": evidence.asked, "points": total})
 
 
-def _gate(bundle: Bundle, evidence: Evidence, comparison: Comparison | None) -> str | None:
-    """Why a suspect that is unlike the owner may be evading, or None."""
-    gates = [_another_task(bundle.fingerprint, evidence), _changing(evidence)]
+def _cleared(
+    bundle: Bundle, evidence: Evidence, found: Finding, comparison: Comparison | None
+) -> Finding:
+    """A suspect that may be evading is not cleared: unlike the owner is not yet innocent."""
+    if found.decision is not Decision.HOMOLOGOUS:
+        return found
+    doubt = next(_evasions(bundle, evidence, comparison), None)
+    return found if doubt is None else Finding(Decision.INCONCLUSIVE, doubt)
+
+
+def _evasions(
+    bundle: Bundle, evidence: Evidence, comparison: Comparison | None
+) -> Iterator[Reason]:
+    """Signs that a suspect which is unlike the owner may be evading."""
+    made = bundle.fingerprint
+    controls = made.sheet.rows(CONTROL)
+    if controls.any():
+        # A broken model, another task or preprocessing, and evasion all disagree on core points; on
+        # natural controls an innocent model of the same task does not.
+        kept = agreement(made.sheet.labels[controls], evidence.answers.at(controls))
+        if math.isnan(kept) or kept < CONTROLS_KEPT:
+            yield Reason(ReasonCode.CONTROLS_FAILED, {"share": 0.0 if math.isnan(kept) else kept})
+    if evidence.changed:
+        facts: JsonObject = {"changed": evidence.changed, "repeated": evidence.repeated}
+        yield Reason(ReasonCode.ANSWERS_CHANGE, facts)
     if comparison is None:
-        gates.append(_shared_opinions(bundle.fingerprint, evidence))
-    else:
-        gates.append(_erratic(comparison, bundle.terms))
-    return next((gate for gate in gates if gate is not None), None)
+        yield from _shared_opinions(made, evidence)
+    elif comparison.p_erratic <= bundle.terms.acquit:
+        yield Reason(ReasonCode.ERRATIC_ANSWERS, {"p": comparison.p_erratic})
 
 
-def _another_task(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
-    """A broken model, another task, other preprocessing and evasion all disagree on core points;
-    on natural controls an innocent model of the same task does not.
-    """  # noqa: D205
-    if CONTROL not in fingerprint.families:
-        return None
-    kept = agreement(fingerprint.families[CONTROL], evidence.answers[CONTROL])
-    if not math.isnan(kept) and kept >= CONTROLS_KEPT:
-        return None
-    return (
-        f"like neither: the suspect gives the owner's label on only {kept:.0%} of natural "
-        "controls; another task, other preprocessing or class order, a broken model, or evasion"
-    )
-
-
-def _changing(evidence: Evidence) -> str | None:
-    if not evidence.changed:
-        return None
-    return (
-        f"evasion suspected: {evidence.changed} of {evidence.repeated} points that were asked "
-        "twice got another label; who answers at random can't be cleared"
-    )
-
-
-def _erratic(comparison: Comparison, terms: Terms) -> str | None:
-    if comparison.p_erratic > terms.acquit:
-        return None
-    return (
-        "evasion suspected: it recognises natural controls, but gives answers to other points "
-        f"that neither the owner nor any reference model gives (p {comparison.p_erratic:.2g})"
-    )
-
-
-def _shared_opinions(fingerprint: Fingerprint, evidence: Evidence) -> str | None:
-    """Who makes the owner's natural mistakes may be a student, or evade on odd inputs alone."""
-    for name, (most, called) in SHARED.items():
-        if name in fingerprint.families:
-            shared = agreement(fingerprint.families[name], evidence.answers[name])
+def _shared_opinions(made: Fingerprint, evidence: Evidence) -> Iterator[Reason]:
+    """A suspect that makes the owner's natural mistakes may be a student of it."""
+    for family, (most, code) in SHARED.items():
+        rows = made.sheet.rows(family)
+        if rows.any():
+            shared = agreement(made.sheet.labels[rows], evidence.answers.at(rows))
             if shared > most:
-                return (
-                    f"unlike the owner on core points, but shares {shared:.0%} of its {called} "
-                    f"(more than {most:.0%}): it may be a student of the owner"
-                )
-    return None
+                yield Reason(code, {"share": shared, "most": most})

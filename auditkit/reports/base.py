@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from auditkit.core.fingerprint import Discrimination, Siblings, Terms
 from auditkit.core.models import ReferenceKind
@@ -26,6 +26,8 @@ class BundleSummary:
     terms: Terms = field(default_factory=Terms)
     transports: Mapping[str, float] = field(default_factory=dict)
     siblings: Siblings = field(default_factory=Siblings)
+    identifications: tuple[str, ...] = ()
+    """Those that may speak, as the bundle names them."""
 
     def travelled(self) -> str:
         """What the points lose on their way, in a line; empty where that was not measured."""
@@ -57,8 +59,18 @@ class Report:
     """For each outcome, where more than one has a p-value; no verdict depends on it."""
 
 
-class Renderer(Protocol):
-    """One way to show a report."""
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a report is shown on."""
 
-    def __call__(self, report: Report, stream: TextIO) -> None:
-        """Write the whole report to the stream."""
+    encoding: str = "utf-8"
+    """Characters that it lacks are shown as escapes."""
+    colours: bool = False
+    """Whether it is a terminal that may get colours."""
+
+
+class Renderer(Protocol):
+    """A plug-in: one way to show a report."""
+
+    def __call__(self, report: Report, screen: Screen) -> bytes:
+        """The whole report, in the screen's encoding."""

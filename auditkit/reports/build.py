@@ -1,16 +1,13 @@
-"""Outcomes -> a report, on a stream or in a file."""
+"""Outcomes -> a report: everything a reader must know, gathered."""
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from auditkit.core.provenance import now, versions
 from auditkit.core.verdicts import Outcome, Verdict
 from auditkit.files.bundle import Bundle
-from auditkit.files.container import write_whole
 from auditkit.judging.calibration.multiplicity import benjamini_hochberg, holm
-from auditkit.reports.base import BundleSummary, Corrected, Renderer, Report
+from auditkit.reports.base import BundleSummary, Corrected, Report
 
 
 def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:
@@ -43,7 +40,7 @@ def summary(bundle: Bundle) -> BundleSummary:
         owner=made.owner.name,
         owner_digest=made.owner.digest,
         classes=made.owner.classes,
-        points={name: len(family) for name, family in made.families.items()},
+        points=made.sheet.counts(),
         discrimination=made.discrimination,
         reason=made.reason,
         references=Counter(reference.kind for reference in bundle.references),
@@ -51,15 +48,5 @@ def summary(bundle: Bundle) -> BundleSummary:
         terms=bundle.terms,
         transports=made.transports,
         siblings=made.siblings,
+        identifications=made.speaking,
     )
-
-
-def write(render: Renderer, made: Report, path: Path) -> None:
-    """Render into a file, whole or not at all.
-
-    Raises:
-        BundleError: The place can't be written.
-    """
-    text = io.StringIO()
-    render(made, text)
-    write_whole(path, text.getvalue().encode())

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from auditkit.core.errors import BundleFormatError
 from auditkit.core.escape import clean
-from auditkit.core.evidence import Evidence
 from auditkit.files import bundle, evidence, journal
 from auditkit.files.bundle import Bundle
 from auditkit.reports.build import summary
@@ -24,7 +23,7 @@ def describe(path: Path) -> str:
     except BundleFormatError as error:
         if "auditkit.evidence/" not in str(error):
             raise
-        lines = _evidence_lines(evidence.read(path))
+        lines = evidence.described(path)
     return "\n".join(clean(line, 400) for line in lines)
 
 
@@ -48,20 +47,4 @@ def _bundle_lines(found: Bundle) -> list[str]:
         f"terms           accuse at {found.terms.accuse:g}, acquit at {found.terms.acquit:g}, "
         f"clear of innocents by {found.terms.clearance:g} of the way to the owner",
         *(f"reference       {r.kind}: {r.name} {r.digest}" for r in found.references),
-    ]
-
-
-def _evidence_lines(found: Evidence) -> list[str]:
-    return [
-        f"evidence of     {found.suspect.name} through {found.suspect.adapter}",
-        f"suspect digest  {found.suspect.digest}",
-        f"bundle          {found.bundle_digest}",
-        f"access          {found.access}, {found.classes} classes, {found.queries} points asked",
-        f"asked twice     {found.repeated} points, {found.changed} got another label",
-        *(
-            f"answers         {int(answers.answered.sum())} of {len(answers.labels)} {name} points"
-            for name, answers in found.answers.items()
-        ),
-        *(f"disguise        {disguise}" for disguise in found.disguises),
-        *(f"note            {note}" for note in found.notes),
     ]

@@ -4,25 +4,26 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TextIO
 
+from auditkit.core.arrays import JsonObject
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Comparison, Identification, Outcome, Refusal, Verdict
 from auditkit.judging.calibration.likelihood import CITATION, SCALE, scale_digest, strength
-from auditkit.reports.base import Corrected, Report
+from auditkit.reports.base import Corrected, Report, Screen
+from auditkit.reports.wording import sentence
 
-__all__ = ["write_json"]
+__all__ = ["render_json"]
 
 SCHEMA = "auditkit.report/1"
 DIGITS = 6
 UNKNOWN = (
-    *("digest", "adapter", "runtime", "access", "queries", "answered", "references"),
+    *("digest", "adapter", "runtime", "access", "queries", "answered", "sent", "references"),
     *("calibrated", "p_homologous", "p_pirated", "p_holm", "p_benjamini_hochberg", "comparison"),
 )
 """Keys of a verdict that a refusal has too, without a value."""
 
 
-def write_json(report: Report, stream: TextIO) -> None:
+def render_json(report: Report, _screen: Screen) -> bytes:
     """JSON alone: sorted keys, ASCII (nothing that a terminal obeys), no NaN."""
     corrected = report.corrected or (None,) * len(report.outcomes)
     content = {
@@ -37,11 +38,11 @@ def write_json(report: Report, stream: TextIO) -> None:
         },
         "suspects": [_suspect(*pair) for pair in zip(report.outcomes, corrected, strict=True)],
     }
-    json.dump(content, stream, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    stream.write("\n")
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return f"{text}\n".encode()
 
 
-def _suspect(outcome: Outcome, corrected: Corrected | None) -> dict[str, Any]:
+def _suspect(outcome: Outcome, corrected: Corrected | None) -> JsonObject:
     if isinstance(outcome, Refusal):
         return _refused(outcome)
     return _judged(outcome) | {
@@ -52,18 +53,19 @@ def _suspect(outcome: Outcome, corrected: Corrected | None) -> dict[str, Any]:
     }
 
 
-def _refused(refusal: Refusal) -> dict[str, Any]:
+def _refused(refusal: Refusal) -> JsonObject:
     return dict.fromkeys(UNKNOWN) | {
         "suspect": refusal.suspect,
         "verdict": "refused",
         "reason": refusal.reason,
+        "reason_code": refusal.code,
         "identifications": [],
         "notes": [],
         "disguises": [],
     }
 
 
-def _judged(verdict: Verdict) -> dict[str, Any]:
+def _judged(verdict: Verdict) -> JsonObject:
     found = verdict.comparison
     return {
         "suspect": verdict.suspect.name,
@@ -71,10 +73,12 @@ def _judged(verdict: Verdict) -> dict[str, Any]:
         "adapter": verdict.suspect.adapter,
         "runtime": dict(verdict.suspect.runtime),
         "verdict": str(verdict.decision),
-        "reason": verdict.reason,
+        "reason": sentence(verdict.reason),
+        "reason_code": str(verdict.reason.code),
         "access": str(verdict.access),
         "queries": verdict.queries,
         "answered": verdict.answered,
+        "sent": verdict.sent,
         "identifications": [_identification(opinion) for opinion in verdict.identifications],
         "p_homologous": None if found is None else _rounded(found.p_homologous),
         "p_pirated": None if found is None else _rounded(found.p_pirated),
@@ -86,7 +90,7 @@ def _judged(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _compared(found: Comparison) -> dict[str, Any]:
+def _compared(found: Comparison) -> JsonObject:
     return {
         **asdict(found),
         "access": str(found.access),
@@ -99,11 +103,12 @@ def _compared(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _identification(opinion: Identification) -> dict[str, Any]:
+def _identification(opinion: Identification) -> JsonObject:
     return {
         "name": opinion.name,
         "says": "abstains" if opinion.says is None else str(opinion.says),
-        "reason": opinion.reason,
+        "reason": sentence(opinion.reason),
+        "reason_code": str(opinion.reason.code),
         "value": _rounded(opinion.value),
         "threshold": _rounded(opinion.threshold),
     }

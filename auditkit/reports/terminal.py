@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -15,10 +15,10 @@ from rich.text import Text
 from auditkit.core.escape import clean
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Decision, Identification, Outcome, Refusal, Verdict
-from auditkit.reports.base import Report
-from auditkit.reports.wording import sureness
+from auditkit.reports.base import Report, Screen
+from auditkit.reports.wording import sentence, sureness
 
-__all__ = ["write_terminal"]
+__all__ = ["render_terminal"]
 
 Facts = list[tuple[str, str]]
 
@@ -69,17 +69,21 @@ REFUSED = Words(
 )
 
 
-def write_terminal(report: Report, stream: TextIO) -> None:
-    """Colours where the stream is a terminal; nothing from a file is taken for markup.
+def render_terminal(report: Report, screen: Screen) -> bytes:
+    """Text for people; characters that the screen lacks are shown as escapes.
 
-    A stream that can't encode a character shows its escape instead, from here on.
+    Nothing from a file is taken for markup.
     """
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    buffer = io.BytesIO()
+    stream = io.TextIOWrapper(buffer, encoding=screen.encoding, errors="backslashreplace")
+    console = Console(
+        file=stream, force_terminal=screen.colours, highlight=False, markup=False, emoji=False
+    )
     console.width = min(console.width, WIDEST)
     for part in renderables(report):
         console.print(part)
+    stream.flush()
+    return buffer.getvalue()
 
 
 def renderables(report: Report) -> Iterator[RenderableType]:
@@ -116,6 +120,10 @@ def _name(outcome: Outcome) -> str:
     return outcome.suspect if isinstance(outcome, Refusal) else outcome.suspect.name
 
 
+def _reason(outcome: Outcome) -> str:
+    return outcome.reason if isinstance(outcome, Refusal) else sentence(outcome.reason)
+
+
 def _line(text: str, style: str = "", limit: int = 400) -> Text:
     return Text(clean(text, limit), style)
 
@@ -140,7 +148,7 @@ def _summary(outcomes: tuple[Outcome, ...]) -> Table:
     table.add_column("p innocent", justify="right")
     for outcome in outcomes:
         words, opinions = _words(outcome), _opinions(outcome)
-        reason = Text(clean(outcome.reason), "dim", no_wrap=True, overflow="ellipsis")
+        reason = Text(clean(_reason(outcome)), "dim", no_wrap=True, overflow="ellipsis")
         table.add_row(
             Text(words.name.replace(" (", "\n("), f"bold {words.style}"),
             Group(_line(_name(outcome), "bold"), reason),
@@ -180,7 +188,7 @@ def _headline(outcome: Outcome, lines_around: int) -> Panel:
 
 
 def _why(outcome: Outcome) -> Iterator[RenderableType]:
-    yield _line(outcome.reason, limit=600)
+    yield _line(_reason(outcome), limit=600)
     if isinstance(outcome, Verdict):
         yield Text()
         yield _weighed(outcome.identifications)
@@ -201,7 +209,7 @@ def _weighed(opinions: tuple[Identification, ...]) -> Table:
 
 def _says(opinion: Identification) -> Text:
     if opinion.says is None:
-        return _line(f"abstains: {opinion.reason}", "dim")
+        return _line(f"abstains: {sentence(opinion.reason)}", "dim")
     return Text(OPINIONS[opinion.says], WORDS[opinion.says].style)
 
 
@@ -258,6 +266,7 @@ def _run(verdict: Verdict) -> Facts:
         ("sha256", _bare(suspect.digest or "none: what answers can't be hashed")),
         ("through", f"{suspect.adapter} ({runtime})" if runtime else suspect.adapter),
         ("access", f"{verdict.access}; {verdict.answered} of {verdict.queries} points answered"),
+        *([("sent", f"{verdict.sent} points, repeats and tries included")] if verdict.sent else []),
         *(("disguise", disguise) for disguise in verdict.disguises),
         *(("note", note) for note in verdict.notes),
     ]

@@ -1,12 +1,209 @@
-"""What the numbers of a verdict mean, in sentences for people who have to rely on them."""
+"""Every sentence of a verdict: why it is what it is, and how sure, for people who rely on it.
 
-from collections.abc import Iterator, Mapping
+Rules give codes and facts (`core.verdicts.Reason`); what they mean in words is here and nowhere
+else.
+"""
 
+from collections.abc import Callable, Iterator, Mapping
+
+from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.fingerprint import Terms
 from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import Comparison, Verdict
+from auditkit.core.verdicts import Comparison, Reason, ReasonCode, Verdict, clearance_needed
 from auditkit.judging.calibration.conformal import needed, support
 from auditkit.judging.calibration.likelihood import CITATION, scale_digest, strength
+
+Facts = Mapping[str, Json]
+
+
+def sentence(reason: Reason) -> str:
+    """A reason in words; a plug-in's own reason brings its words as the fact `text`."""
+    words = SENTENCES.get(reason.code)
+    if words is None:
+        return str(reason.facts.get("text", reason.code))
+    return words(reason.facts) if callable(words) else words
+
+
+def _innocents(facts: Facts) -> str:
+    return f"p {facts['p homologous']:.2g} among {facts['homologous']} independent reference models"
+
+
+def _copies(facts: Facts) -> str:
+    return f"p {facts['p pirated']:.2g} among {facts['pirated']} pirated ones"
+
+
+def _because(facts: Facts) -> str:
+    inner: JsonObject = facts["because"]
+    return sentence(Reason(inner["code"], inner["facts"]))
+
+
+def _relations(facts: Facts) -> str:
+    told = (
+        f"likenesses between core points are correlated {facts['correlation']:.2f} with the owner's"
+    )
+    kinds = {"homologous": "independent", "pirated": "pirated"}
+    ranks = [
+        f"{facts[kind]['as close']} of {facts[kind]['of']} {word} ones"
+        for kind, word in kinds.items()
+        if kind in facts
+    ]
+    if not ranks:
+        return f"{told}; needs reference models of other label spaces to tell what that means"
+    return (
+        f"{told}; of the reference models of other label spaces {' and '.join(ranks)} come as close"
+    )
+
+
+def _clustered(facts: Facts) -> str:
+    pirated = facts["with"] == "pirated"
+    side = "with the owner" if pirated else "with the homologous references"
+    return f"all three clusterings put the suspect {side}"
+
+
+def _no_answers(facts: Facts) -> str:
+    what = "none of the natural mistakes" if facts.get("family") == "mistake" else "no core point"
+    return f"the suspect answered {what}"
+
+
+CODE = ReasonCode
+SENTENCES: dict[str, str | Callable[[Facts], str]] = {
+    # Verdicts by reference models.
+    CODE.LIKE_COPIES: lambda f: (
+        f"closer to the owner than every independent model, clear of them by {f['clearance']:.0%} "
+        f"of the way from there to the owner ({_innocents(f)}), and like copies ({_copies(f)})"
+    ),
+    CODE.LIKE_INDEPENDENT_MODELS: lambda f: (
+        f"further from the owner than copies are ({_copies(f)}), and like independent models "
+        f"({_innocents(f)})"
+    ),
+    CODE.LIKE_BOTH_KINDS: lambda f: (
+        f"both kinds of models answer like this ({_innocents(f)}; {_copies(f)})"
+    ),
+    CODE.LIKE_NEITHER_KIND: lambda f: (
+        f"like neither: closer to the owner than independent models ({_innocents(f)}) and further "
+        f"than copies ({_copies(f)}); evasion, a copy of an unknown kind, or another task"
+    ),
+    CODE.NOT_CLEAR_OF_INNOCENTS: lambda f: (
+        f"closer to the owner than every independent model ({_innocents(f)}), but by only "
+        f"{f['clearance']:.0%} of the way from there to the owner ({f['clearance needed']:.0%} are "
+        "needed)"
+    ),
+    # Verdicts by the bundle's thresholds.
+    CODE.NO_SIGN_OF_A_COPY: lambda f: (
+        f"no sign of a modified copy: {_because(f)}; a distilled or extracted copy can answer like "
+        "this too, and only reference models can tell"
+    ),
+    CODE.SIBLINGS_NOT_TRIED: lambda f: (
+        f"{_because(f)}; but no nets of the owner's own architecture were trained to see whether "
+        f"innocents of its recipe share these points ({f['why']}); add reference models (auditkit "
+        "references, auditkit calibrate), or make the fingerprint anew from a factory with "
+        "--samples"
+    ),
+    CODE.OPINIONS_CONTRADICT: lambda f: (
+        f"the identifications contradict each other: {f['lead']} says {f['lead says']}, "
+        f"{f['other']} says {f['other says']}"
+    ),
+    CODE.NOT_DISCRIMINATING: lambda f: f"the fingerprint is not discriminating: {f['measured']}",
+    CODE.UNMEASURED: lambda f: f"the fingerprint is of unmeasured uniqueness: {f['measured']}",
+    CODE.PARTLY_ASKED: lambda f: (
+        f"only {f['asked']} of {f['points']} points were asked; thresholds count for all of them, "
+        "less carries a verdict only with reference models (auditkit calibrate)"
+    ),
+    # What keeps a suspect from any claim, or from being cleared.
+    CODE.OTHER_CLASSES: lambda f: (
+        f"label spaces differ: the suspect knows {f['suspect']} classes, the owner {f['owner']}; "
+        "labels can't be compared"
+    ),
+    CODE.OTHER_LABELS: lambda f: (
+        f"label spaces differ: the suspect answers class {f['label']}, the owner knows 0 to "
+        f"{f['owner'] - 1}; labels can't be compared"
+    ),
+    CODE.FEW_ANSWERS: lambda f: (
+        f"only {f['answered']} of {f['asked']} points were answered (at least "
+        f"{f['least share']:.0%} are needed)"
+    ),
+    CODE.CONTROLS_FAILED: lambda f: (
+        f"like neither: the suspect gives the owner's label on only {f['share']:.0%} of natural "
+        "controls; another task, other preprocessing or class order, a broken model, or evasion"
+    ),
+    CODE.ANSWERS_CHANGE: lambda f: (
+        f"evasion suspected: {f['changed']} of {f['repeated']} points that were asked twice got "
+        "another label; a suspect that answers at random can't be cleared"
+    ),
+    CODE.ERRATIC_ANSWERS: lambda f: (
+        "evasion suspected: it recognises natural controls, but gives labels to other points that "
+        f"neither the owner nor any reference model gives (p {f['p']:.2g})"
+    ),
+    CODE.SHARED_MISTAKES: lambda f: (
+        f"unlike the owner on core points, but shares {f['share']:.0%} of its natural mistakes "
+        f"(more than {f['most']:.0%}): it may be a student of the owner"
+    ),
+    CODE.SHARED_LINEAGE: lambda f: (
+        f"unlike the owner on core points, but shares {f['share']:.0%} of its lineage points, "
+        f"which its students share (more than {f['most']:.0%}): it may be a student of the owner"
+    ),
+    # Opinions of identifications.
+    CODE.SHARES_AS_COPIES: lambda f: (
+        f"gives the owner's label on {f['share']:.0%} of core points, as modified copies do "
+        f"({f['from']:.0%} or more)"
+    ),
+    CODE.SHARES_AS_INDEPENDENT: lambda f: (
+        f"gives the owner's label on {f['share']:.0%} of core points, as independent models do "
+        f"(below {f['below']:.0%})"
+    ),
+    CODE.SHARES_BETWEEN: lambda f: (
+        f"gives the owner's label on {f['share']:.0%} of core points: more than independent "
+        f"models, less than modified copies ({f['below']:.0%} to {f['from']:.0%})"
+    ),
+    CODE.SCORES_AS_COPIES: lambda f: (
+        f"scores on core points have a mean cosine of {f['cosine']:.2f} to the owner's, as "
+        f"modified copies' are ({f['from']:.2f} or more)"
+    ),
+    CODE.SCORES_AS_INDEPENDENT: lambda f: (
+        f"scores on core points have a mean cosine of {f['cosine']:.2f} to the owner's, as "
+        f"independent models' are (below {f['below']:.2f})"
+    ),
+    CODE.SCORES_BETWEEN: lambda f: (
+        f"scores on core points have a mean cosine of {f['cosine']:.2f} to the owner's, which "
+        "copies and independent models both reach"
+    ),
+    CODE.CLUSTERED: _clustered,
+    CODE.CLUSTERINGS_DISAGREE: "the three clusterings do not agree",
+    CODE.MISTAKES_SHARED: lambda f: (
+        f"makes {f['share']:.0%} of the owner's {f['mistakes']} natural mistakes too"
+    ),
+    CODE.CORRELATED: lambda f: (
+        f"correlations between points are {f['likeness']:.3f} like the owner's; needs reference "
+        "models to tell what that means"
+    ),
+    CODE.DISTANCES_ALIKE: lambda f: (
+        f"pairs of points move its answers {f['cosine']:.3f} like the owner's; needs reference "
+        "models to tell what that means"
+    ),
+    CODE.INFORMATION_SHARED: lambda f: (
+        f"its labels share {f['share']:.0%} of the information with the owner's; needs reference "
+        "models to tell what that means"
+    ),
+    CODE.RELATIONS_CORRELATED: _relations,
+    CODE.KINSHIP: lambda f: (
+        f"answers like {f['derived']} derived and {f['independent']} independent shadow models at "
+        f"{f['score']:+.2f}, from -1 (independent) to 1 (derived)"
+    ),
+    # Why an identification abstains.
+    CODE.NO_ANSWERS: _no_answers,
+    CODE.NO_MISTAKES: "the bundle has no natural mistakes of the owner",
+    CODE.NO_SHADOWS: "the bundle has no shadow models of both kinds",
+    CODE.NEEDS_PROBABILITIES: lambda f: f"needs probabilities, the access is {f['access']}",
+    CODE.NEEDS_REFERENCES: lambda f: (
+        f"needs {f['needed']} homologous and {f['needed']} pirated reference models, has "
+        f"{f['homologous']} and {f['pirated']}"
+    ),
+    CODE.CLASSES_DIFFER: "the suspect scores other classes than the owner",
+    CODE.OWNER_CONSTANT: "the owner answers alike on both points of every pair",
+    CODE.TOO_FEW_TO_COMPARE: "too few answers, or all of one kind, to compare",
+    CODE.NOT_WEIGHED: "not weighed, for the reason above",
+    CODE.REFERENCES_DECIDE: "reference models decide instead",
+}
 
 
 def sureness(verdict: Verdict, terms: Terms) -> Iterator[str]:
@@ -70,5 +267,5 @@ def _support(found: Comparison, terms: Terms) -> Iterator[str]:
         f"{known.models} independent references: no p below {known.floor:.2g}, best level {best}. "
         f"Where a suspect beats them all, at most {known.bound_95:.1%} of such innocents do (95 % "
         f"sure), at most {known.bound_99:.1%} (99 % sure). For an accusation it must also stand "
-        f"clear of them by {found.clearance_needed(terms):.0%} of the way from there to the owner."
+        f"clear of them by {clearance_needed(found, terms):.0%} of the way from there to the owner."
     )

@@ -1,17 +1,21 @@
-"""Points -> what a model takes: normalisation, layout, size and number type."""
+"""Points -> the batches that one suspect takes: normalisation, layout, size and number type.
+
+This is one function over a `Port`, so that every kind of suspect gets the same.
+"""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.core.arrays import FloatArray
+from auditkit.adapters.base import Port, Shape, Values
+from auditkit.core.arrays import DType, FloatArray, Rows
 from auditkit.core.errors import SuspectMismatchError
 from auditkit.core.points import InputSpec, normalised, pixels
 
-Shape = tuple[int | None, ...]
+LARGEST_BATCH = 1 << 30
+"""Bytes. A suspect that wants more points than this at once is refused before memory is set aside:
+a file may claim any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,68 +23,96 @@ class Arrangement:
     """How points of a spec enter one suspect."""
 
     spec: InputSpec
-    dtype: np.dtype[Any]
+    dtype: DType
+    as_they_lie: bool = False
+    """Whether points are given as the bundle holds them."""
     size: tuple[int, int] | None = None
     """Height and width to resize to."""
     channels: int | None = None
-    """Channel count to repeat or average to."""
+    """Number of channels to repeat or average to."""
     last: bool = False
-    """Channels last."""
+    """Whether channels come last."""
     shape: tuple[int, ...] | None = None
-    """Of one input at the very end, where only the number of axes differs."""
+    """Shape of one input at the very end, where only the number of axes differs."""
 
-    def __call__(self, points: FloatArray) -> NDArray[Any]:
+    def __call__(self, points: FloatArray) -> Rows:
         """(n, *spec.shape) float32 in the spec's bounds -> the suspect's batch."""
         if self.size is not None:
             points = _resized(points, self.size)
         if self.channels is not None:
             points = points.mean(axis=1, keepdims=True).repeat(self.channels, axis=1)
-        as_bytes = self.dtype == np.uint8
-        batch: NDArray[Any] = (
-            pixels(points, self.spec) if as_bytes else normalised(points, self.spec)
-        )
+        batch = self._values(points)
         if self.last:
             batch = np.moveaxis(batch, 1, -1)
         if self.shape is not None:
             batch = batch.reshape(len(batch), *self.shape)
         return np.ascontiguousarray(batch, dtype=self.dtype)
 
+    def _values(self, points: FloatArray) -> Rows:
+        if self.as_they_lie:
+            return points
+        return (
+            pixels(points, self.spec) if self.dtype == np.uint8 else normalised(points, self.spec)
+        )
 
-def arrange(spec: InputSpec, wanted: Shape, dtype: np.dtype[Any], *, resize: bool) -> Arrangement:
-    """Find how points enter a suspect that wants inputs of this shape.
+
+def arrange(spec: InputSpec, port: Port, *, resize: bool) -> Arrangement:
+    """Find how points enter a suspect.
 
     Args:
-        spec: Of the points.
-        wanted: The suspect's shape of one input; None where any size will do.
-        dtype: The suspect's number type: float16/32/64 get what the owner's model takes, uint8
-            gets pixels.
-        resize: Whether another size or channel count may be made to fit.
+        spec: Of the points, with the normalisation that is tried.
+        port: What the suspect takes. Of its number types float16, float32 and float64 get what the
+            owner's model takes, uint8 gets pixels.
+        resize: Whether points may be resized to another size or number of channels.
 
     Raises:
         SuspectMismatchError: Nothing fits; the message says what would.
     """
-    if dtype.kind != "f" and dtype != np.uint8:
+    _check_batch(spec, port)
+    if port.dtype.kind != "f" and port.dtype != np.uint8:
         raise SuspectMismatchError(
-            f"the suspect takes {dtype} inputs, points are float numbers; "
+            f"the suspect takes {port.dtype} inputs, points are float numbers; "
             "token ids and other whole numbers can't be asked yet"
         )
-    if _fits(spec.shape, wanted):
-        return Arrangement(spec, dtype)
-    if len(spec.shape) == 3 and _fits((*spec.shape[1:], spec.shape[0]), wanted):
-        return Arrangement(spec, dtype, last=True)
-    if wanted == (math.prod(spec.shape),):
-        return Arrangement(spec, dtype, shape=(math.prod(spec.shape),))
-    if len(spec.shape) == 3 and spec.shape[0] == 1 and _fits(spec.shape[1:], wanted):
-        return Arrangement(spec, dtype, shape=spec.shape[1:])
-    if resize and len(spec.shape) == len(wanted) == 3:
-        return _with_resizing(spec, wanted, dtype)
-    hint = (
-        "add --resize to resize them"
-        if len(spec.shape) == len(wanted) == 3
-        else "it can't be asked"
-    )
+    if port.values is Values.PIXELS and not spec.is_image:
+        raise SuspectMismatchError("the points are no images; they can't be sent as pictures")
+    if port.values is Values.UNIT:
+        span = spec.upper[0] - spec.lower[0]
+        spec = replace(spec, mean=(spec.lower[0],), std=(span,))
+    plain = Arrangement(spec, port.dtype, as_they_lie=port.values is Values.POINTS)
+    wanted = port.shape if port.shape is not None else _own_shape(spec, port)
+    return _fitted(plain, wanted, port, resize=resize or port.fits_any_size)
+
+
+def _check_batch(spec: InputSpec, port: Port) -> None:
+    size = (port.batch or 0) * math.prod(spec.shape) * port.dtype.itemsize
+    if size > LARGEST_BATCH:
+        raise SuspectMismatchError(
+            f"the suspect takes exactly {port.batch} points at once, {size / (1 << 30):,.0f} GiB; "
+            "auditkit asks with 1 GiB at most; export it with a batch axis of any size"
+        )
+
+
+def _own_shape(spec: InputSpec, port: Port) -> Shape:
+    return (*spec.shape[1:], spec.shape[0]) if port.channels_last else spec.shape
+
+
+def _fitted(plain: Arrangement, wanted: Shape, port: Port, *, resize: bool) -> Arrangement:
+    shape = plain.spec.shape
+    if _fits(shape, wanted) and not port.channels_last:
+        return plain
+    if len(shape) == 3 and _fits((*shape[1:], shape[0]), wanted):
+        return replace(plain, last=True)
+    if wanted == (math.prod(shape),):
+        return replace(plain, shape=(math.prod(shape),))
+    if len(shape) == 3 and shape[0] == 1 and _fits(shape[1:], wanted):
+        return replace(plain, shape=shape[1:])
+    are_images = len(shape) == len(wanted) == 3
+    if resize and are_images:
+        return _with_resizing(plain, wanted, port)
+    hint = "add --resize to resize them" if are_images else "it can't be asked"
     raise SuspectMismatchError(
-        f"the suspect takes inputs of shape {_shown(wanted)}, the points have {spec.shape}; {hint}"
+        f"the suspect takes inputs of shape {_shown(wanted)}, the points have {shape}; {hint}"
     )
 
 
@@ -94,34 +126,33 @@ def _shown(wanted: Shape) -> str:
     return "(" + ", ".join("any" if size is None else str(size) for size in wanted) + ")"
 
 
-def _with_resizing(spec: InputSpec, wanted: Shape, dtype: np.dtype[Any]) -> Arrangement:
-    last = wanted[0] not in (1, 3) and wanted[2] in (1, 3)
+def _with_resizing(plain: Arrangement, wanted: Shape, port: Port) -> Arrangement:
+    spec = plain.spec
+    last = port.channels_last or (wanted[0] not in (1, 3) and wanted[2] in (1, 3))
     channels, height, width = (wanted[2], *wanted[:2]) if last else wanted
     size = (height or spec.shape[1], width or spec.shape[2])
+    if size[0] * size[1] * (channels or spec.shape[0]) * 4 > LARGEST_BATCH:
+        raise SuspectMismatchError(
+            f"the suspect takes inputs of shape {_shown(wanted)}; points are not made that large"
+        )
     other_channels = channels if channels not in (None, spec.shape[0]) else None
     if other_channels is not None and spec.mean:
         raise SuspectMismatchError(
             f"the suspect takes {channels} channels, the points have {spec.shape[0]} that are "
             "normalised one by one; it can't be asked"
         )
-    return Arrangement(
-        spec, dtype, None if size == spec.shape[1:] else size, other_channels, last=last
-    )
+    same_size = size == spec.shape[1:]
+    return replace(plain, size=None if same_size else size, channels=other_channels, last=last)
 
 
 def _resized(points: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Bilinear, corners kept."""
-    rows, columns = (
-        np.linspace(0, old - 1, new) for old, new in zip(points.shape[2:], size, strict=True)
-    )
-    return _interpolated(_interpolated(points, rows, 2), columns, 3)
+    """Bilinear as in pillow, smoothed where they shrink: what most pipelines do to pictures."""
+    from PIL import Image  # takes long to load, and only few suspects need it
 
-
-def _interpolated(points: FloatArray, places: NDArray[np.float64], axis: int) -> FloatArray:
-    below = np.floor(places).astype(np.int64)
-    above = np.minimum(below + 1, points.shape[axis] - 1)
-    weight = (places - below).astype(np.float32)
-    weight = weight.reshape(tuple(-1 if axis == i else 1 for i in range(points.ndim)))
-    low, high = np.take(points, below, axis), np.take(points, above, axis)
-    result: FloatArray = low * (1 - weight) + high * weight
-    return result
+    height, width = size
+    planes = points.reshape(-1, *points.shape[2:])
+    resized = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in planes
+    ]
+    return np.stack(resized).reshape(*points.shape[:2], height, width)

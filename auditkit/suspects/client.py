@@ -1,39 +1,73 @@
-"""Carries points to any adapter and answers back: in fitting batches, with patience, within budget.
+"""Asks any adapter: in fitting batches, with patience, within budget.
 
-Everything that is sent is noted in the journal before, every answer after. The n-th time that a
-point is asked in one audit is served by the n-th answer in the journal, if there is one: so a
-killed audit repeats itself without asking, and goes on where it stopped.
+Everything that is sent is noted in the log before, every answer after. The n-th time that a point
+is asked in one audit is served by the n-th answer in the log, if there is one: so a killed audit
+repeats itself without asking, and goes on where it stopped.
 """
 
-import hashlib
-import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.adapters.base import Adapter
 from auditkit.core.access import checked
-from auditkit.core.arrays import FloatArray
+from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import BatchError, BudgetError, QueryError, TransientError
-from auditkit.core.points import InputSpec, point_digest
+from auditkit.core.escape import first_line
+from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
-from auditkit.files.journal import Journal, Recorded
+from auditkit.files.journal import Recorded
+from auditkit.suspects.arrangement import Arrangement, arrange
 
 Result = TypeVar("Result")
-
-
-Row = NDArray[Any]
-
-
+Key = Hashable
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds between tries, doubled each time, where the suspect does not say how long to wait."""
+
+
+class Log(Protocol):
+    """What was asked and answered: a `Journal` on disk, or a `Memory`."""
+
+    begun: str
+    """ISO 8601; what was answered before is an earlier audit's."""
+
+    def key(self, point: FloatArray, spec: InputSpec) -> Key:
+        """What names a point that is asked with this normalisation."""
+
+    def spent(self, endpoint: str) -> int:
+        """How many points were ever sent there, answered or not."""
+
+    def answers(self, endpoint: str, key: Key) -> Sequence[Recorded]:
+        """What it answered to this point, one for each time it was asked."""
+
+    def asked(self, endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
+        """Note that these points are about to be sent; a BudgetError where that is too many."""
+
+    def answered(self, endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
+        """Keep the answers."""
+
+    def failed(self, endpoint: str, keys: Sequence[Key], why: str) -> None:
+        """Note that these points were sent and not answered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """Points as one suspect takes them, and the keys of their answers."""
+
+    keys: list[Key]
+    points: FloatArray
+    arrangement: Arrangement
+
+    def part(self, rows: slice | list[int]) -> "_Question":
+        """Some of the points."""
+        places = range(len(self.keys))[rows] if isinstance(rows, slice) else rows
+        return _Question([self.keys[i] for i in places], self.points[rows], self.arrangement)
 
 
 class Pace:
@@ -52,120 +86,214 @@ class Pace:
         time.sleep(max(0.0, start - time.monotonic()))
 
     def pause(self, seconds: float) -> None:
-        """Let nobody start for so long."""
+        """Let no request start for so long."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
-class Courier:
-    """One suspect's adapter, asked with patience; itself asked by one thread at a time."""
+class Client:
+    """One opened suspect, asked with patience; itself asked by one thread at a time."""
 
     def __init__(
-        self, adapter: Adapter, spec: InputSpec, patience: Patience, journal: Journal
+        self,
+        adapter: Adapter,
+        spec: InputSpec,
+        patience: Patience,
+        log: Log,
+        *,
+        resize: bool = False,
     ) -> None:
-        self._adapter, self._patience, self._journal = adapter, patience, journal
-        self._asked_as = json.dumps(asdict(spec), sort_keys=True).encode()
-        self._size = adapter.batch
-        self._pace = Pace(patience.rate)
-        self._turns: Counter[str] = Counter()
-        self.digest = adapter.digest
+        """Prepare to ask; nothing is sent yet.
+
+        Raises:
+            SuspectMismatchError: The suspect takes other inputs than points of this spec.
+        """
+        self.port = adapter.port
+        self.sent = 0
+        """How many points were sent, failed and repeated ones included."""
         self.reused: list[str] = []
         """When each answer was given that an earlier audit had asked for; ISO 8601."""
+        self._adapter, self._patience, self._log, self._resize = adapter, patience, log, resize
+        self._arrangements = {spec: arrange(spec, adapter.port, resize=resize)}
+        self._size = _at_once(adapter, spec)
+        self._pace = Pace(patience.rate)
+        self._turns: Counter[Key] = Counter()
+        self._counting = threading.Lock()
 
     @property
     def runtime(self) -> Mapping[str, str]:
-        """The adapter's."""
+        """What ran where."""
         return self._adapter.runtime
 
-    def answer(self, points: FloatArray) -> Row:
+    def answer(self, points: FloatArray, spec: InputSpec) -> Rows:
         """(b, *spec.shape) float32 -> (b, classes) float32 scores or (b,) int64 labels.
+
+        Args:
+            points: In the spec's bounds.
+            spec: With the normalisation that the suspect is asked with.
 
         Raises:
             QueryError: The suspect fails for good, or answers nonsense.
-            BudgetError: The budget does not last; what was answered is in the journal.
+            BudgetError: The budget does not last; what was answered is in the log.
+            SuspectMismatchError: It takes other inputs than these.
         """
-        keys = [self._key(point) for point in points]
-        turns = [self._turn(key) for key in keys]
-        missing = [place for place, turn in enumerate(turns) if self._kept(*turn) is None]
+        question = self._question(points, spec)
+        turns = [self._turn(key) for key in question.keys]
+        places = range(len(turns))
+        missing = [
+            place for place in places if self._kept(question.keys[place], turns[place]) is None
+        ]
         if missing:
-            paid_for = missing[: self._affordable()]
-            self._fetch([keys[place] for place in paid_for], points[paid_for])
-            if len(paid_for) < len(missing):
+            affordable = missing[: self._affordable()]
+            if affordable:
+                self._fetch(question.part(affordable))
+            if len(affordable) < len(missing):
                 raise BudgetError(f"the budget of {self._patience.budget} queries is spent")
-        found = [kept for turn in turns if (kept := self._kept(*turn)) is not None]
-        self.reused += [kept.at for kept in found if kept.at < self._journal.begun]
-        return _stacked([kept.row for kept in found])
+        kept = [self._kept(key, turn) for key, turn in zip(question.keys, turns, strict=True)]
+        found = [one for one in kept if one is not None]
+        self.reused += [one.at for one in found if one.at < self._log.begun]
+        return _stacked([one.row for one in found])
 
-    def kept(self, points: FloatArray) -> list[Row | None]:
-        """What the journal holds of the last time each point was asked; nothing is sent."""
-        keys = [self._key(point) for point in points]
+    def kept(self, points: FloatArray, spec: InputSpec) -> list[Rows | None]:
+        """What the log holds of the last time each point was asked; nothing is sent."""
+        keys = [self._log.key(point, spec) for point in points]
         found = [self._kept(key, self._turns[key] - 1) for key in keys]
-        return [None if kept is None else kept.row for kept in found]
+        return [None if one is None else one.row for one in found]
 
     def close(self) -> None:
-        """Close the adapter; the journal stays open."""
+        """Close the adapter; the log stays open."""
         self._adapter.close()
 
-    def _key(self, point: FloatArray) -> str:
-        text = point_digest(point).encode() + self._asked_as
-        return hashlib.sha256(text).hexdigest()
+    def _question(self, points: FloatArray, spec: InputSpec) -> _Question:
+        if spec not in self._arrangements:
+            self._arrangements[spec] = arrange(spec, self.port, resize=self._resize)
+        keys = [self._log.key(point, spec) for point in points]
+        return _Question(keys, points, self._arrangements[spec])
 
-    def _turn(self, key: str) -> tuple[str, int]:
+    def _turn(self, key: Key) -> int:
         self._turns[key] += 1
-        return key, self._turns[key] - 1
+        return self._turns[key] - 1
 
     def _affordable(self) -> int | None:
         """Points that the budget has left: the first ones, not whichever request is quicker."""
         if self._patience.budget is None:
             return None
-        return max(0, self._patience.budget - self._journal.spent(self._adapter.identity))
+        return max(0, self._patience.budget - self._log.spent(self.port.identity))
 
-    def _kept(self, key: str, turn: int) -> Recorded | None:
-        known = self._journal.answers(self._adapter.identity, key)
+    def _kept(self, key: Key, turn: int) -> Recorded | None:
+        known = self._log.answers(self.port.identity, key)
         return known[turn] if 0 <= turn < len(known) else None
 
-    def _fetch(self, keys: list[str], points: FloatArray) -> None:
-        if not keys:
-            return
-        starts = range(0, len(keys), self._size)
-        parts = [slice(start, start + self._size) for start in starts]
-        lanes = min(self._patience.lanes, self._adapter.lanes, len(parts))
-        if lanes == 1:
+    def _fetch(self, question: _Question) -> None:
+        starts = range(0, len(question.keys), self._size)
+        parts = [question.part(slice(start, start + self._size)) for start in starts]
+        threads = min(self._patience.lanes, self.port.concurrency, len(parts))
+        if threads == 1:
             for part in parts:
-                self._send(keys[part], points[part])
+                self._send(part)
             return
-        with ThreadPoolExecutor(lanes) as pool:
-            jobs = [pool.submit(self._send, keys[part], points[part]) for part in parts]
+        with ThreadPoolExecutor(threads) as pool:
+            jobs = [pool.submit(self._send, part) for part in parts]
             try:
                 for job in jobs:
                     job.result()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _send(self, keys: Sequence[str], points: FloatArray) -> None:
+    def _send(self, question: _Question) -> None:
         """One request; in smaller ones where that is too much at once."""
-        if len(points) <= self._size:
+        if len(question.keys) <= self._size:
             try:
-                patiently(lambda: self._once(keys, points), self._patience.longest, self._pace)
+                patiently(lambda: self._once(question), self._patience.longest, self._pace)
             except (BatchError, TransientError) as error:
-                if len(points) == 1:
+                if len(question.keys) == 1:
                     raise
-                half = len(points) // 2 if isinstance(error, BatchError) else 1
+                half = len(question.keys) // 2 if isinstance(error, BatchError) else 1
                 self._size = min(self._size, half)
             else:
                 return
-        for start in range(0, len(keys), size := self._size):
-            self._send(keys[start : start + size], points[start : start + size])
+        for start in range(0, len(question.keys), size := self._size):
+            self._send(question.part(slice(start, start + size)))
 
-    def _once(self, keys: Sequence[str], points: FloatArray) -> None:
-        endpoint = self._adapter.identity
-        self._journal.asked(endpoint, keys, self._patience.budget)
+    def _once(self, question: _Question) -> None:
+        endpoint, count = self.port.identity, len(question.keys)
+        self._log.asked(endpoint, question.keys, self._patience.budget)
+        with self._counting:
+            self.sent += count
         try:
-            rows = checked(self._adapter.answer(points.copy()), len(points))
+            rows = checked(self._asked(question.arrangement(question.points)), count)
         except QueryError as error:
-            self._journal.failed(endpoint, keys, str(error))
+            self._log.failed(endpoint, question.keys, str(error))
             raise
-        self._journal.answered(endpoint, keys, rows)
+        self._log.answered(endpoint, question.keys, rows)
+
+    def _asked(self, batch: Rows) -> Rows:
+        """The adapter's reply; a suspect that takes a fixed number gets the first point again."""
+        count, fixed = len(batch), self.port.batch or len(batch)
+        if fixed > count:
+            batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])
+        try:
+            return np.asarray(self._adapter.answer(batch))[:count]
+        except QueryError:
+            raise
+        except (ConnectionError, TimeoutError) as error:
+            raise TransientError(_raised(error)) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a suspect that exits must not choose our exit code
+            raise QueryError(_raised(error)) from error
+
+
+class Memory:
+    """A log that lasts as long as one audit: files are asked anew at no cost."""
+
+    def __init__(self) -> None:
+        self.begun = ""
+        self._spent = 0
+        self._answers: dict[Key, list[Recorded]] = {}
+        self._specs: list[InputSpec] = []
+
+    def key(self, point: FloatArray, spec: InputSpec) -> Key:
+        """See `Log.key`."""
+        known = [number for number, one in enumerate(self._specs) if one is spec]
+        if not known:  # a spec of table rows holds thousands of bounds, too many to hash each time
+            self._specs.append(spec)
+        return point.tobytes(), known[0] if known else len(self._specs) - 1
+
+    def spent(self, _endpoint: str) -> int:
+        """See `Log.spent`."""
+        return self._spent
+
+    def answers(self, _endpoint: str, key: Key) -> Sequence[Recorded]:
+        """See `Log.answers`."""
+        return self._answers.get(key, ())
+
+    def asked(self, _endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
+        """See `Log.asked`."""
+        if budget is not None and self._spent + len(keys) > budget:
+            raise BudgetError(f"the budget of {budget} queries is spent")
+        self._spent += len(keys)
+
+    def answered(self, _endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
+        """See `Log.answered`."""
+        for key, row in zip(keys, rows, strict=True):
+            self._answers.setdefault(key, []).append(Recorded(row, ""))
+
+    def failed(self, _endpoint: str, _keys: Sequence[Key], _why: str) -> None:
+        """See `Log.failed`."""
+
+
+def _at_once(adapter: Adapter, spec: InputSpec) -> int:
+    port = adapter.port
+    if port.batch is not None:
+        return port.batch
+    size = 4 * int(np.prod(spec.shape))
+    limit = port.at_once if port.largest_request is None else port.largest_request // size
+    return max(1, min(port.at_once, limit))
+
+
+def _raised(error: BaseException) -> str:
+    return f"the suspect raised {type(error).__name__}: {first_line(error)}"
 
 
 def patiently(call: Callable[[], Result], longest: float, pace: Pace) -> Result:
@@ -187,7 +315,7 @@ def patiently(call: Callable[[], Result], longest: float, pace: Pace) -> Result:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _stacked(rows: list[Row]) -> Row:
+def _stacked(rows: list[Rows]) -> Rows:
     shapes = {row.shape for row in rows}
     if len(shapes) > 1:
         raise QueryError(f"the suspect answers now in one form, now in another: {sorted(shapes)}")

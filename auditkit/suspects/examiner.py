@@ -1,31 +1,53 @@
-"""One suspect is asked: opened, recognised, asked in one way or the other, and let go."""
+"""One suspect is examined: opened, asked, judged; total, so that one never ends another's audit."""
 
 import contextlib
-from collections import Counter
 from dataclasses import replace
 
-from auditkit.adapters import REMOTE, open_suspect, split
+from auditkit.adapters import identified, open_suspect
 from auditkit.adapters.base import Adapter
 from auditkit.adapters.wire.addresses import shown
 from auditkit.core.access import Access
-from auditkit.core.errors import BudgetError, CalibrationError, QueryError
+from auditkit.core.errors import BudgetError, QueryError
 from auditkit.core.evidence import Evidence
-from auditkit.core.models import ReferenceKind, SuspectRecord
-from auditkit.core.points import InputSpec
+from auditkit.core.models import SuspectRecord
 from auditkit.core.progress import Progress, silent
 from auditkit.core.requests import Asking, Patience
-from auditkit.core.verdicts import Decision
+from auditkit.core.verdicts import Examination, Refusal
 from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
-from auditkit.judging.calibration.comparison import comparable
-from auditkit.judging.calibration.conformal import needed
-from auditkit.judging.calibration.score import look_schedule
-from auditkit.judging.judge import judge
-from auditkit.suspects.client import Courier, Pace, patiently
-from auditkit.suspects.interview import OPENING, Interview, Open
+from auditkit.judging.judge import check_identifications, judge
+from auditkit.suspects.client import Client, Memory, Pace, patiently
+from auditkit.suspects.interview import Interview
+from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
 
 OPENING_PATIENCE = 5.0
 """Seconds for which a suspect that is out of reach is tried when it is opened."""
+
+
+def examine(
+    bundle: Bundle, suspect: str, asking: Asking = Asking(), progress: Progress = silent
+) -> Examination:
+    """Open, ask and judge one suspect.
+
+    It never raises but KeyboardInterrupt: whatever a suspect, an adapter, an identification or a
+    file throws becomes a refusal with a code. What goes in and comes out can be pickled, so that
+    the same function runs in a worker.
+
+    Args:
+        bundle: Whose points are asked.
+        suspect: As users name it: a file, an address, `python:module:function`.
+        asking: How much is asked, and how.
+        progress: Told how far it is.
+    """
+    name = shown(suspect)
+    evidence = None
+    try:
+        evidence = query(bundle, suspect, asking, progress)
+        return Examination(name, judge(bundle, evidence), evidence)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise anything, SystemExit included
+        return Examination(name, Refusal.of(name, error), evidence)
 
 
 def query(
@@ -36,67 +58,51 @@ def query(
     Raises:
         SuspectError: It can't be opened, does not fit, or fails to answer.
         CalibrationError: A sequential audit has no reference models to decide by.
+        PluginError: The suspect's adapter or one of the bundle's identifications is missing.
+        JournalError: The journal can't be used.
     """
-    if asking.sequential:
-        _check_sequential(bundle)
-    kind, source = split(suspect)
-    spec, classes = bundle.fingerprint.spec, bundle.fingerprint.owner.classes
-    asking = replace(asking, options=replace(asking.options, classes=classes))
-    way = _in_turn if _sequential(bundle, kind, asking) else _at_once
+    check_references(bundle, asking)
+    check_identifications(bundle)
+    found = identified(suspect)
+    made = bundle.fingerprint
+    options = replace(asking.options, classes=made.owner.classes)
     with contextlib.ExitStack() as stack:
-        adapter = _opened(suspect, spec, asking)
+        adapter = patiently(
+            lambda: open_suspect(found, options),
+            min(OPENING_PATIENCE, asking.patience.longest),
+            Pace(asking.patience.rate),
+        )
         stack.callback(adapter.close)
-        kept = asking.journal if adapter.digest is None else None
-        journal = Journal(kept)
-        stack.callback(journal.close)
-
-        def reopen(other: InputSpec) -> Courier:
-            return Courier(_opened(suspect, other, asking), other, asking.patience, journal)
-
-        record = SuspectRecord(shown(source), adapter.digest, kind, dict(adapter.runtime))
-        courier = Courier(adapter, spec, asking.patience, journal)
-        interview = Interview(bundle, courier, record, asking.access)
-        stack.callback(interview.close)
+        kept = asking.journal if adapter.port.digest is None else None
+        log = Memory() if kept is None else stack.enter_context(contextlib.closing(Journal(kept)))
+        client = Client(adapter, made.spec, asking.patience, log, resize=options.resize)
+        name = shown(found.source)
+        record = SuspectRecord(name, adapter.port.digest, found.adapter, dict(adapter.runtime))
+        interview = Interview(bundle, client, record, asking.access)
+        way = ask_in_turn if is_sequential(bundle, found.kind, asking) else _ask_at_once
         try:
-            evidence = way(bundle, interview, reopen, progress)
+            evidence = way(bundle, interview, progress)
         except BudgetError as error:
-            evidence = _cut_short(interview, record.name, error)
+            evidence = _cut_short(interview, name, error)
         except QueryError as error:
             where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
-            raise QueryError(f"{record.name!r}: {error}{where}") from error
-        return evidence if kept is None else _sealed(evidence, journal, adapter.identity)
+            raise QueryError(f"{name!r}: {error}{where}") from error
+        if isinstance(log, Journal):
+            evidence = _sealed(evidence, log, adapter.port.identity)
+    return evidence
 
 
-def _opened(suspect: str, spec: InputSpec, asking: Asking) -> Adapter:
-    return patiently(
-        lambda: open_suspect(suspect, spec, asking.options),
-        min(OPENING_PATIENCE, asking.patience.longest),
-        Pace(asking.patience.rate),
-    )
-
-
-def _sequential(bundle: Bundle, kind: str, asking: Asking) -> bool:
-    if asking.sequential is not None:
-        return asking.sequential
-    return kind in REMOTE and not _missing_references(bundle)
-
-
-def _at_once(_bundle: Bundle, interview: Interview, reopen: Open, progress: Progress) -> Evidence:
-    interview.ask(interview.order, progress)
-    interview.recognise(reopen, progress)
-    interview.ask(interview.order, progress)
+def _ask_at_once(bundle: Bundle, interview: Interview, progress: Progress) -> Evidence:
+    rows = range(len(bundle.fingerprint.sheet))
+    interview.ask(rows, progress)
+    interview.recognise(progress)
+    interview.ask(rows, progress)
     interview.repeat()
     return interview.evidence()
 
 
-def _in_turn(bundle: Bundle, interview: Interview, reopen: Open, progress: Progress) -> Evidence:
-    interview.ask(interview.controls(OPENING), progress)
-    interview.recognise(reopen, progress)
-    return one_by_one(bundle, interview, progress)
-
-
 def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidence:
-    """What can be said with the answers so far, as of one who was asked one by one."""
+    """What can be said with the answers so far, as of a suspect that was asked one by one."""
     leading = interview.leading()
     if not leading:
         raise QueryError(f"{source!r}: {error} before enough was answered; raise --budget")
@@ -105,7 +111,7 @@ def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidenc
 
 
 def _sealed(evidence: Evidence, journal: Journal, endpoint: str) -> Evidence:
-    """Bound to the journal's last entry, and so to every one before."""
+    """The evidence bound to the journal's last entry, and so to every one before."""
     runtime = {
         **evidence.suspect.runtime,
         "points sent": str(journal.spent(endpoint)),
@@ -114,62 +120,23 @@ def _sealed(evidence: Evidence, journal: Journal, endpoint: str) -> Evidence:
     return replace(evidence, suspect=replace(evidence.suspect, runtime=runtime))
 
 
-def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent) -> Evidence:
-    """Ask in the bundle's order until the reference models decide, or to the end.
-
-    Raises:
-        QueryError: The suspect fails to answer, or answers nonsense.
-    """
-    for count in look_schedule(len(interview.order)):
-        interview.ask(interview.order[:count], progress)
-        interview.settle_access()
-        if judge(bundle, interview.evidence(int(count))).decision is not Decision.INCONCLUSIVE:
-            break
-    interview.repeat()
-    return interview.evidence(int(count))
-
-
-def _check_sequential(bundle: Bundle) -> None:
-    missing = _missing_references(bundle)
-    if missing:
-        raise CalibrationError(
-            f"--sequential decides by reference models: {missing}; add them with auditkit calibrate"
-        )
-
-
-def _missing_references(bundle: Bundle) -> str:
-    """Which kind is too few for a verdict at the bundle's levels; empty where none is."""
-    known = Counter(r.kind for r in comparable(bundle.fingerprint, bundle.references))
-    for kind, level in (
-        (ReferenceKind.HOMOLOGOUS, bundle.terms.accuse),
-        (ReferenceKind.PIRATED, bundle.terms.acquit),
-    ):
-        if known[kind] < needed(level):
-            return (
-                f"{needed(level)} {kind} are needed for {level:.0%}, the bundle has {known[kind]}"
-            )
-    return ""
-
-
-def ask(
-    bundle: Bundle,
-    adapter: Adapter,
-    record: SuspectRecord,
-    *,
-    access: Access = Access.LOGITS,
-    progress: Progress = silent,
+def ask_opened(
+    bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access = Access.LOGITS
 ) -> Evidence:
-    """All points once, of a suspect that is already open, taken as it is.
+    """Ask all points once, of a suspect that is already open, taken as it is.
 
     Raises:
         QueryError: It fails to answer, or answers nonsense.
+        SuspectMismatchError: It takes other inputs than the points.
     """
-    interview = met(bundle, adapter, record, access)
-    interview.ask(interview.order, progress)
+    interview = meet(bundle, adapter, record, access)
+    interview.ask(range(len(interview)))
     return interview.evidence()
 
 
-def met(bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access) -> Interview:
+def meet(
+    bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access = Access.LOGITS
+) -> Interview:
     """The interview of a suspect that is already open; nothing is asked yet."""
-    courier = Courier(adapter, bundle.fingerprint.spec, Patience(), Journal())
-    return Interview(bundle, courier, record, access)
+    client = Client(adapter, bundle.fingerprint.spec, Patience(), Memory())
+    return Interview(bundle, client, record, access)

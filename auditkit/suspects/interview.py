@@ -1,175 +1,156 @@
-"""How a suspect is asked: in the bundle's order, in its own preprocessing, some points twice.
+"""How a suspect is asked: in the sheet's order, in its own preprocessing, some points twice.
 
 Nothing here knows what answers are worth; whoever calls decides when enough was asked.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from auditkit.adapters.base import Values
 from auditkit.core.access import Access, access_of
 from auditkit.core.answers import Answers, answers_of, joined
-from auditkit.core.arrays import FloatArray, IntArray
-from auditkit.core.errors import BudgetError, QueryError, SuspectError
+from auditkit.core.arrays import FloatArray, IntArray, Rows
+from auditkit.core.errors import BudgetError, QueryError, SuspectMismatchError
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import order_of
 from auditkit.core.models import SuspectRecord
-from auditkit.core.points import CONTROL, InputSpec
-from auditkit.core.progress import Progress
+from auditkit.core.points import CONTROL
+from auditkit.core.progress import Progress, silent
 from auditkit.files.bundle import Bundle
-from auditkit.suspects.client import Courier
+from auditkit.suspects.client import Client
 from auditkit.suspects.preprocessing import (
     BETTER,
     KNOWN,
     RECOGNISED,
+    REORDERED,
     Preprocessing,
+    class_order,
+    class_order_told,
     preprocessings,
     recognised,
-    relabelled,
-    relabelling,
-    told,
 )
 
 BATCH = 100
-
-
+"""Points between two reports of progress."""
 OPENING = 5
 """Controls that a sequential audit asks first: is it the owner's task at all?"""
-
-
 REPEATED = 5
-"""Points asked twice at most: changing answers give a random suspect away."""
-
-
+"""Points that are asked twice at most: a suspect that answers at random gives itself away."""
 WATCH = 25
-"""New points after which one is asked again of who can't be hashed and may be exchanged."""
-
-
+"""A suspect without a digest (an API) is asked one earlier point again after every 25 new ones, so
+that a model that is swapped meanwhile is noticed."""
 MOVED = 0.01
 """Change of a score, as a share of the largest, that rounding does not explain."""
 
 
-Open = Callable[[InputSpec], Courier]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Twice:
+    """What a suspect said to one point, first and later."""
 
+    first: Rows
+    later: Rows
 
-def layout(bundle: Bundle) -> tuple[FloatArray, IntArray]:
-    """All families' points in a row, and the order in which they are asked."""
-    families = bundle.fingerprint.families.values()
-    return np.concatenate([family.points for family in families]), order_of(bundle.fingerprint)
+    @property
+    def changed(self) -> bool:
+        """Whether the label is another."""
+        return _label(self.first) != _label(self.later)
 
 
 class Interview:
-    """One open suspect and what it has said so far; only `repeat` asks anything twice."""
+    """One opened suspect and what it has said so far; only `repeat` asks anything twice."""
 
     def __init__(
-        self, bundle: Bundle, suspect: Courier, record: SuspectRecord, access: Access
+        self, bundle: Bundle, client: Client, record: SuspectRecord, access: Access
     ) -> None:
-        self._bundle, self._suspect, self._record = bundle, suspect, record
-        self._points, self.order = layout(bundle)
-        self._said: dict[int, NDArray[Any]] = {}
+        self._bundle, self._client, self._record = bundle, client, record
+        self._sheet = bundle.fingerprint.sheet
+        self._way = Preprocessing("as the owner takes them", bundle.fingerprint.spec)
         self._wanted = access
-        self._way: Preprocessing | None = None
+        self._said: dict[int, Rows] = {}
+        self._again: dict[int, Rows] = {}
         self._why: tuple[str, ...] = ()
-        self._again: dict[int, NDArray[Any]] = {}
 
-    def close(self) -> None:
-        """Let go of the suspect."""
-        self._suspect.close()
+    def __len__(self) -> int:
+        return len(self._sheet)
 
-    def ask(self, places: Iterable[int], progress: Progress) -> None:
-        """Ask those of the points that were not asked yet, in this order.
+    @property
+    def controls(self) -> list[int]:
+        """Rows of the natural controls, in the order of asking."""
+        return np.flatnonzero(self._sheet.rows(CONTROL)).tolist()
+
+    def ask(self, rows: Iterable[int], progress: Progress = silent) -> None:
+        """Ask those of the sheet's rows that were not asked yet, in this order.
 
         Raises:
             QueryError: The suspect fails to answer, or answers nonsense.
         """
-        missing = [place for place in map(int, places) if place not in self._said]
+        missing = [row for row in rows if row not in self._said]
         for start in range(0, len(missing), BATCH):
-            progress("asking the suspect", len(self._said), len(self._points))
+            progress("asking the suspect", len(self._said), len(self._sheet))
             batch = missing[start : start + BATCH]
             try:
-                rows = self._suspect.answer(self._shown(batch))
+                said = self._client.answer(self._shown(batch, self._way), self._way.spec)
             except BudgetError:
-                kept = zip(batch, self._suspect.kept(self._shown(batch)), strict=True)
-                self._said.update((place, row) for place, row in kept if row is not None)
+                kept = self._client.kept(self._shown(batch, self._way), self._way.spec)
+                answered = zip(batch, kept, strict=True)
+                self._said.update((row, one) for row, one in answered if one is not None)
                 raise
-            self._said.update(zip(batch, rows, strict=True))
-            if self._suspect.digest is None:
+            self._said.update(zip(batch, said, strict=True))
+            if self._client.port.digest is None:
                 self.repeat(min(REPEATED, len(self._said) // WATCH))
 
-    def _shown(self, places: list[int]) -> FloatArray:
-        """Points as this suspect takes them."""
-        batch: FloatArray = self._points[places]
-        return batch if self._way is None else self._way(batch)
+    def _shown(self, rows: list[int], way: Preprocessing) -> FloatArray:
+        """Points as this preprocessing gives them."""
+        return way(self._sheet.points[rows])
 
-    def controls(self, count: int | None = None) -> list[int]:
-        """Places of the first so many controls in the order of asking; all unless told."""
-        first, stop = self._place_of_controls()
-        inside = (self.order >= first) & (self.order < stop)
-        return [int(place) for place in self.order[inside][:count]]
-
-    def _place_of_controls(self) -> tuple[int, int]:
-        names = list(self._bundle.fingerprint.families)
-        sizes = [len(family) for family in self._bundle.fingerprint.families.values()]
-        if CONTROL not in names:
-            return 0, 0
-        place = names.index(CONTROL)
-        return sum(sizes[:place]), sum(sizes[: place + 1])
-
-    def recognise(self, reopen: Open, progress: Progress) -> None:
+    def recognise(self, progress: Progress = silent) -> None:
         """Find the preprocessing in which the suspect knows the controls that were asked.
 
         Where it does not know them as they are, all controls are asked in each of the usual ways.
-        The first of the best is kept if it makes the difference; all that was said is forgotten.
+        The first of the best is kept if it makes the difference; all that was said is forgotten. A
+        way is a function on points, so the suspect stays open.
         """
-        controls = self.controls()
-        heard = [place for place in controls if place in self._said]
-        enough = KNOWN if len(heard) == len(controls) else RECOGNISED  # of few one may fail
-        if not heard or self._known(heard) >= enough:
+        heard = [row for row in self.controls if row in self._said]
+        enough = KNOWN if len(heard) == len(self.controls) else RECOGNISED  # of few one may fail
+        if not heard or self._known(heard, self._said) >= enough:
             return
-        self.ask(controls, progress)
-        own = self._known(controls)
-        if own >= KNOWN:
+        self.ask(self.controls, progress)
+        own = self._known(self.controls, self._said)
+        if own >= KNOWN or self._client.port.values is Values.POINTS:
             return
         best, share = None, max(RECOGNISED, own + BETTER)
         for way in preprocessings(self._bundle.fingerprint.spec):
-            tried = self._tried(way, reopen, controls)
-            if tried is not None and tried[1] >= share and (best is None or tried[1] > share):
-                best, share = tried
+            known = self._tried(way)
+            if known >= share and (best is None or known > share):
+                best, share = way, known
         if best is not None:
-            self._suspect.close()
-            self._suspect, self._way, self._said = reopen(best.spec), best, {}
-            self._again = {}
+            self._way, self._said, self._again = best, {}, {}
             self._why = (
                 f"inputs are taken as {best.name}: so it knows {share:.0%} of the controls, "
                 f"{own:.0%} as the owner takes them",
             )
 
-    def _tried(
-        self, way: Preprocessing, reopen: Open, controls: list[int]
-    ) -> tuple[Preprocessing, float] | None:
+    def _tried(self, way: Preprocessing) -> float:
+        """Share of the controls that the suspect knows in this way; 0 where it fails at them."""
         try:
-            suspect = reopen(way.spec)
-        except SuspectError:
-            return None
-        other = Interview(self._bundle, suspect, self._record, self._wanted)
-        other._way = way
-        try:
-            other.ask(controls, lambda *_told: None)
-            return way, other._known(controls)
+            rows = self._client.answer(self._shown(self.controls, way), way.spec)
+            return self._known(self.controls, dict(zip(self.controls, rows, strict=True)))
         except BudgetError:
             raise
-        except QueryError:
-            return None
-        finally:
-            other.close()
+        except (QueryError, SuspectMismatchError):
+            return 0.0
 
-    def _known(self, controls: list[int]) -> float:
-        answers = self._answers(self._level())[CONTROL]
-        family = self._bundle.fingerprint.families[CONTROL]
-        asked = np.array(controls, np.int64) - self._place_of_controls()[0]
-        return recognised(family, answers, asked)
+    def _known(self, controls: list[int], said: dict[int, Rows]) -> float:
+        """Share of these controls that are right, in another class order where that is found."""
+        owners = self._sheet.labels[controls]
+        own = float((np.array([_label(said[row]) for row in controls]) == owners).mean())
+        if own > 1 - REORDERED or len(controls) < len(self.controls):
+            return own  # good enough as it is, or too few to match classes by
+        rows = joined([said[row][None] for row in controls])
+        level = access_of(rows)
+        classes = self._sheet.outputs.shape[1]
+        return recognised(owners, answers_of(rows, level, level), classes)
 
     def repeat(self, count: int = REPEATED) -> None:
         """Ask so many of the points again, once each: do the answers change?
@@ -177,11 +158,11 @@ class Interview:
         Raises:
             QueryError: The suspect fails to answer.
         """
-        first = [place for place in self.order.tolist() if place in self._said][:count]
-        places = [place for place in first if place not in self._again]
-        if places:
-            rows = self._suspect.answer(self._shown(places))
-            self._again.update(zip(places, rows, strict=True))
+        first = sorted(self._said)[:count]
+        rows = [row for row in first if row not in self._again]
+        if rows:
+            said = self._client.answer(self._shown(rows, self._way), self._way.spec)
+            self._again.update(zip(rows, said, strict=True))
 
     def _level(self) -> Access:
         return access_of(joined([row[None] for row in self._said.values()]))
@@ -190,55 +171,58 @@ class Interview:
         """From here on no more is used than was revealed so far."""
         self._wanted = min(self._level(), self._wanted, key=lambda level: level.rank)
 
-    def _answers(self, revealed: Access) -> dict[str, Answers]:
-        """By family; what was not asked is not answered."""
-        used = min(revealed, self._wanted, key=lambda level: level.rank)
+    def _answers(self, revealed: Access, used: Access) -> Answers:
+        """The whole column; what was not asked is not answered."""
         row = next(iter(self._said.values()))
         blank = np.full_like(row, np.nan) if row.ndim else np.array(-1)
-        whole = np.stack([self._said.get(place, blank) for place in range(len(self._points))])
-        families = self._bundle.fingerprint.families
-        ends = np.cumsum([len(family) for family in families.values()])[:-1]
-        parts = zip(families, np.split(whole, ends), strict=True)
-        return {name: answers_of(part, revealed, used) for name, part in parts}
+        whole = np.stack([self._said.get(place, blank) for place in range(len(self._sheet))])
+        return answers_of(whole, revealed, used)
 
     def evidence(self, asked: int | None = None) -> Evidence:
         """What was said so far.
 
         Args:
-            asked: So many points in the order of asking were looked at one by one; None: all at
+            asked: How many points in the order of asking were looked at one by one; None: all at
                 once.
         """
         revealed = self._level()
         used = min(revealed, self._wanted, key=lambda level: level.rank)
         row = next(iter(self._said.values()))
-        answers, why = self._answers(revealed), self._why
-        twice = [(self._said[place], row) for place, row in self._again.items()]
-        controls = self._bundle.fingerprint.families.get(CONTROL)
-        owners = None if controls is None else relabelling(controls, answers[CONTROL])
+        answers, why = self._answers(revealed, used), self._why
+        twice = [_Twice(self._said[place], row) for place, row in self._again.items()]
+        owners = self._class_order(answers)
         if owners is not None:
-            answers = {name: relabelled(part, owners) for name, part in answers.items()}
-            why += (told(owners),)
+            answers = answers.relabelled(owners)
+            why += (class_order_told(owners),)
         return Evidence(
             suspect=self._record,
             bundle_digest=self._bundle.digest,
-            access=used,
-            classes=len(row) if row.ndim else None,
             answers=answers,
-            notes=(*_notes(revealed, used), *_unsteady(twice), *_reused(self._suspect.reused)),
+            classes=len(row) if row.ndim else None,
+            notes=(*_notes(revealed, used), *_unsteady(twice), *_reused(self._client.reused)),
             asked=asked,
             spent=len(self._said),
+            sent=self._client.sent,
             disguises=why,
             repeated=len(twice),
-            changed=sum(_label(before) != _label(after) for before, after in twice),
+            changed=sum(pair.changed for pair in twice),
+        )
+
+    def _class_order(self, answers: Answers) -> IntArray | None:
+        controls = self._sheet.rows(CONTROL)
+        if not controls.any():
+            return None
+        return class_order(
+            self._sheet.labels[controls], answers.at(controls), self._sheet.outputs.shape[1]
         )
 
     def leading(self) -> int:
         """How many points in the order of asking were answered before the first that was not."""
-        said = np.isin(self.order, list(self._said))
+        said = np.isin(np.arange(len(self._sheet)), list(self._said))
         return len(said) if said.all() else int(said.argmin())
 
 
-def _label(row: NDArray[Any]) -> int:
+def _label(row: Rows) -> int:
     if not row.ndim:
         return int(row)
     return int(row.argmax()) if np.isfinite(row).all() else -1
@@ -250,9 +234,11 @@ def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
     return (f"the suspect reveals {revealed}; only {used} was used, as asked",)
 
 
-def _unsteady(twice: list[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[str, ...]:
-    rows = [(before, after) for before, after in twice if before.ndim]
-    moved = [np.abs(before - after).max() / (1 + np.abs(before).max()) for before, after in rows]
+def _unsteady(twice: list[_Twice]) -> tuple[str, ...]:
+    scored = [pair for pair in twice if pair.first.ndim]
+    moved = [
+        np.abs(pair.first - pair.later).max() / (1 + np.abs(pair.first).max()) for pair in scored
+    ]
     worst = float(np.nan_to_num(moved).max(initial=0.0)) if moved else 0.0
     if worst <= MOVED:
         return ()

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.answers import Answers
-from auditkit.core.arrays import FloatArray, IntArray
-from auditkit.core.points import Family, InputSpec
+from auditkit.core.arrays import DoubleArray, FloatArray, IntArray
+from auditkit.core.points import InputSpec
 
 RECOGNISED = 0.8
 """Share of controls from which a model is known to be of the owner's task."""
@@ -76,66 +75,58 @@ def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float
         yield name, mean, std
 
 
-def recognised(controls: Family, answers: Answers, asked: IntArray) -> float:
-    """Share of the asked controls that are right in the best class order worth a try, 0..1."""
-    found = relabelling(controls, answers)
-    known = answers if found is None else relabelled(answers, found)
-    return float((known.labels == controls.labels)[asked].mean())
+def recognised(labels: IntArray, answers: Answers, classes: int) -> float:
+    """Share of the controls that are right in the best class order worth a try, 0..1.
+
+    Args:
+        labels: (n,) the owner's.
+        answers: To the same controls.
+        classes: How many the owner knows.
+    """
+    found = class_order(labels, answers, classes)
+    known = answers if found is None else answers.relabelled(found)
+    return _share(labels, known)
 
 
-def relabelling(controls: Family, answers: Answers) -> IntArray | None:
+def class_order(labels: IntArray, answers: Answers, classes: int) -> IntArray | None:
     """(classes,) the owner's class of each of the suspect's, where another order fits far better.
 
     Matched by scipy's assignment on how often (or how surely) controls of one class get another.
     None where the suspect's own order serves, where no order makes it recognise the controls, or
     where some class has no control.
     """
-    classes, own = controls.outputs.shape[1], _share(controls, answers)
+    own = _share(labels, answers)
     if own > 1 - REORDERED:
         return None
-    from scipy.optimize import linear_sum_assignment
+    from scipy.optimize import linear_sum_assignment  # scipy takes long to load
 
-    given = answers.labels
-    if given.max(initial=-1) >= classes or len(set(controls.labels)) < classes:
+    if answers.labels.max(initial=-1) >= classes or len(set(labels)) < classes:
         return None
-    if answers.scores is not None and answers.scores.shape[1] != classes:
+    if answers.classes not in (None, classes):
         return None
-    weights = _certainty(answers, classes)
     counts = np.zeros((classes, classes))
-    np.add.at(counts, controls.labels, weights)
+    np.add.at(counts, labels, _certainty(answers, classes))
     owners, suspects = linear_sum_assignment(counts, maximize=True)
     found = np.empty(classes, np.int64)
     found[suspects] = owners
-    matched = _share(controls, relabelled(answers, found))
-    if matched < max(RECOGNISED, own + REORDERED):
-        return None
-    return found
+    matched = _share(labels, answers.relabelled(found))
+    return None if matched < max(RECOGNISED, own + REORDERED) else found
 
 
-def _certainty(answers: Answers, classes: int) -> NDArray[np.float64]:
+def _certainty(answers: Answers, classes: int) -> DoubleArray:
     """(n, classes): probabilities, or 1 at the label."""
     if answers.scores is not None:
         return np.nan_to_num(np.exp(answers.scores.astype(np.float64)))
-    rows: NDArray[np.float64] = (answers.labels[:, None] == np.arange(classes)).astype(float)
+    rows: DoubleArray = (answers.labels[:, None] == np.arange(classes)).astype(float)
     return rows
 
 
-def relabelled(answers: Answers, owners: IntArray) -> Answers:
-    """The same answers in the owner's class order."""
-    labels = np.where(answers.answered, owners[answers.labels], -1)
-    if answers.scores is None:
-        return Answers(labels)
-    scores = np.empty_like(answers.scores)
-    scores[:, owners] = answers.scores
-    return Answers(labels, scores)
+def _share(labels: IntArray, answers: Answers) -> float:
+    return float((answers.labels == labels).mean())
 
 
-def _share(controls: Family, answers: Answers) -> float:
-    return float((answers.labels == controls.labels).mean())
-
-
-def told(owners: IntArray) -> str:
-    """One line of another class order."""
+def class_order_told(owners: IntArray) -> str:
+    """Another class order in one line."""
     moved = [f"{suspect} is {owner}" for suspect, owner in enumerate(owners) if suspect != owner]
     return f"class order is another (the suspect's is the owner's): {', '.join(moved[:12])}" + (
         f" and {len(moved) - 12} more" if len(moved) > 12 else ""

@@ -7,8 +7,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import one_line, read_file
+from auditkit.adapters.base import read_file
 from auditkit.core.errors import SuspectLoadError
+from auditkit.core.escape import first_line
 
 TYPES = {"tensor(float)": "FP32", "tensor(float16)": "FP16", "tensor(double)": "FP64",
          "tensor(uint8)": "UINT8"}  # fmt: skip
@@ -35,7 +36,7 @@ class Model:
         except SuspectLoadError:
             raise
         except Exception as error:  # onnxruntime raises many kinds
-            raise SuspectLoadError(f"{str(path)!r}: {one_line(error)}") from error
+            raise SuspectLoadError(f"{str(path)!r}: {first_line(error)}") from error
         self.input, *others = self._session.get_inputs()
         if others or self.input.type not in TYPES:
             raise SuspectLoadError(f"{str(path)!r} takes other inputs than one tensor of numbers")
@@ -52,7 +53,7 @@ class Model:
         try:
             [first, *_] = self._session.run(None, {self.input.name: batch})
         except Exception as error:  # onnxruntime raises many kinds
-            raise WrongError(400, one_line(error)) from error
+            raise WrongError(400, first_line(error)) from error
         rows: NDArray[np.float32] = np.asarray(first, np.float32)
         return rows.reshape(len(batch), -1)
 

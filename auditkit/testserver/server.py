@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.base import one_line
 from auditkit.adapters.wire.tensors import DTYPES
 from auditkit.core.errors import SuspectLoadError
+from auditkit.core.escape import first_line
 from auditkit.testserver.behaviour import Luck, Manners, revealed
 from auditkit.testserver.handler import Handler, Http
 from auditkit.testserver.model import Model, datatype
@@ -46,7 +46,7 @@ class Server:
         try:
             self._http = Http(("127.0.0.1", port), Handler)
         except OSError as error:
-            raise SuspectLoadError(f"port {port} can't be taken: {one_line(error)}") from error
+            raise SuspectLoadError(f"port {port} can't be taken: {first_line(error)}") from error
         self._http.served = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 

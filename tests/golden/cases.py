@@ -67,13 +67,14 @@ def workplace() -> Iterator[Path]:
 
 def printed(arguments: list[str]) -> str:
     """What the command prints, versions apart, and its exit code."""
-    stream = io.StringIO()
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(stream):
         try:
             code = app(arguments, standalone_mode=False) or 0
         except SystemExit as exit_:
             code = exit_.code
-    return steady(stream.getvalue()) + f"exit code {code}\n"
+    stream.flush()
+    return steady(stream.buffer.getvalue().decode()) + f"exit code {code}\n"
 
 
 def steady(text: str) -> str:

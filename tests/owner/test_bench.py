@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from auditkit.cli import app
 from auditkit.core.errors import BenchmarkError
-from auditkit.files.model_folder import read_population
+from auditkit.files.model_folder import read_model_folder
 from tests.owner.conftest import save_script, trained
 
 ARGUMENTS = ["--method", "random", "--method", "akh", "--queries", "10,20", "--workers", "1"]
@@ -193,7 +193,7 @@ def test_a_wrong_manifest_is_one_line(folder, tmp_path, change, wanted):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     write(tmp_path, **{"models": [listed("owner", "owner", model="owner.pt")], **change})
     with pytest.raises(BenchmarkError, match=wanted) as caught:
-        read_population(tmp_path)
+        read_model_folder(tmp_path)
     assert "\n" not in str(caught.value)
 
 

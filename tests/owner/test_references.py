@@ -22,7 +22,7 @@ from auditkit.core.errors import (
     SamplesError,
 )
 from auditkit.core.requests import InputFacts, Options, Order, ReferencePlan, ShadowPlan
-from auditkit.files.model_folder import read_population
+from auditkit.files.model_folder import TAUGHT, read_model_folder
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.training import attacks, recipes, references
@@ -80,7 +80,7 @@ def test_the_folder_holds_what_was_asked_for(made):
 
 def test_bench_reads_the_folder(made):
     """The population has the owner's model, its samples and all its copies."""
-    population = read_population(made[0])
+    population = read_model_folder(made[0])
     (owner,) = population.of("owner")
     assert Path(owner.model).read_bytes()[:2] == b"PK"
     assert len(np.load(population.samples)["y"]) == 500
@@ -248,7 +248,7 @@ def test_a_killed_run_leaves_whole_models(tmp_path, order):
 
     with pytest.raises(KeyboardInterrupt):
         make_references(order, tmp_path, ReferencePlan(0, 2, 1), killed)
-    assert [model.kind for model in read_population(tmp_path).models] == ["owner", "pirated"]
+    assert [model.kind for model in read_model_folder(tmp_path).models] == ["owner", "pirated"]
     counts = make_references(order, tmp_path, ReferencePlan(0, 2, 1), quiet)
     assert (counts.pirated, counts.made) == (2, 1)
 
@@ -337,7 +337,7 @@ def test_an_owner_without_weights_is_replaced_by_built_in_nets(tmp_path, order, 
     assert counts.anew is None
     assert "built-in nets stand in for it" in counts.told()
     assert all(e["net"] != recipes.OWN_NET for e in entries.values() if e["kind"] != "owner")
-    assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(attacks.TAUGHT)
+    assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(TAUGHT)
 
 
 def test_an_owner_without_weights_has_students_alone_for_shadows(tmp_path, order, net):
@@ -355,7 +355,7 @@ def test_a_factory_is_kept_as_a_file(tmp_path, order, net):
     model = f"{type(net).__module__}:Net"
     asked = replace(order, model=model, weights=tmp_path / "net.safetensors")
     make_references(asked, tmp_path / "made", ReferencePlan(1, 1, 1), quiet)
-    (owner,) = read_population(tmp_path / "made").of("owner")
+    (owner,) = read_model_folder(tmp_path / "made").of("owner")
     x = torch.rand(3, 1, 8, 8)
     torch.testing.assert_close(torch.jit.load(owner.model)(x), net(x))
 

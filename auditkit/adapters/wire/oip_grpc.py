@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from auditkit.adapters.wire.addresses import resolved
 from auditkit.adapters.wire.secrets import Secrets
-from auditkit.adapters.wire.tensors import DTYPES, Port, Served, tensor
+from auditkit.adapters.wire.tensors import DTYPES, Served, Tensor, tensor
 from auditkit.core.errors import BatchError, QueryError, SuspectLoadError, TransientError
 from auditkit.core.requests import Reach
 
@@ -84,13 +84,13 @@ class GrpcWire:
     def described(self) -> Served:
         """See `Wire`."""
         found = self._call("ModelMetadata", name=self._name, version=self._version)
-        inputs, outputs = (_ports(listed) for listed in (found.inputs, found.outputs))
+        inputs, outputs = (_tensors(listed) for listed in (found.inputs, found.outputs))
         return Served(inputs, outputs, ", ".join(found.versions[:5]), found.platform)
 
-    def infer(self, port: Port, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def infer(self, asked: Tensor, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """See `Wire`."""
-        data = np.ascontiguousarray(batch, DTYPES[port.datatype])
-        entry = MADE["Tensor"](name=port.name, datatype=port.datatype, shape=data.shape)
+        data = np.ascontiguousarray(batch, DTYPES[asked.datatype])
+        entry = MADE["Tensor"](name=asked.name, datatype=asked.datatype, shape=data.shape)
         found = self._call(
             "ModelInfer",
             model_name=self._name,
@@ -139,8 +139,8 @@ class GrpcWire:
         self._channel.close()
 
 
-def _ports(listed: Iterable[Any]) -> tuple[Port, ...]:
-    return tuple(Port(port.name, port.datatype, tuple(port.shape)) for port in listed)
+def _tensors(listed: Iterable[Any]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(one.name, one.datatype, tuple(one.shape)) for one in listed)
 
 
 def _values(output: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.adapters.wire.tensors import DTYPES, Port, Served, ports, tensor
+from auditkit.adapters.wire.tensors import DTYPES, Served, Tensor, listed_tensors, tensor
 from auditkit.adapters.wire.web import Reply, Web
 from auditkit.core.errors import QueryError
 from auditkit.core.requests import Reach
@@ -37,7 +37,7 @@ class RestWire:
         self._binary = BINARY in self._extensions()
         versions = model.get("versions")
         listed = ", ".join(map(str, versions[:5])) if isinstance(versions, list) else ""
-        inputs, outputs = ports(model.get("inputs")), ports(model.get("outputs"))
+        inputs, outputs = listed_tensors(model.get("inputs")), listed_tensors(model.get("outputs"))
         return Served(inputs, outputs, listed, str(model.get("platform") or ""))
 
     def _extensions(self) -> list[Any]:
@@ -47,20 +47,20 @@ class RestWire:
             return []  # only the model's own page is needed
         return found if isinstance(found, list) else []
 
-    def infer(self, port: Port, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def infer(self, asked: Tensor, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """See `Wire`."""
         if self._binary:
-            return self._outputs(self._web.post(self._infer, *self._raw(port, batch)))
+            return self._outputs(self._web.post(self._infer, *self._raw(asked, batch)))
         values = batch.astype(np.float64).ravel().tolist() if batch.dtype.kind == "f" else None
-        entry = {**_entry(port, batch), "data": values or batch.ravel().tolist()}
+        entry = {**_entry(asked, batch), "data": values or batch.ravel().tolist()}
         body = json.dumps({"id": str(next(self._numbers)), "inputs": [entry]}).encode()
         return self._outputs(
             self._web.post(self._infer, body, {"content-type": "application/json"})
         )
 
-    def _raw(self, port: Port, batch: NDArray[Any]) -> tuple[bytes, dict[str, str]]:
-        data = np.ascontiguousarray(batch, DTYPES[port.datatype]).tobytes()
-        entry = {**_entry(port, batch), "parameters": {"binary_data_size": len(data)}}
+    def _raw(self, asked: Tensor, batch: NDArray[Any]) -> tuple[bytes, dict[str, str]]:
+        data = np.ascontiguousarray(batch, DTYPES[asked.datatype]).tobytes()
+        entry = {**_entry(asked, batch), "parameters": {"binary_data_size": len(data)}}
         wanted = {
             "id": str(next(self._numbers)),
             "inputs": [entry],
@@ -96,8 +96,8 @@ class RestWire:
         self._web.close()
 
 
-def _entry(port: Port, batch: NDArray[Any]) -> dict[str, Any]:
-    return {"name": port.name, "shape": list(batch.shape), "datatype": port.datatype}
+def _entry(asked: Tensor, batch: NDArray[Any]) -> dict[str, Any]:
+    return {"name": asked.name, "shape": list(batch.shape), "datatype": asked.datatype}
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from auditkit.adapters import split
+from auditkit.adapters import identified
 from auditkit.adapters.wire.addresses import parsed, shown
-from auditkit.adapters.wire.tensors import Port, Served, ports
+from auditkit.adapters.wire.tensors import Served, Tensor, listed_tensors
 from auditkit.adapters.wire.web import Web
 from auditkit.core.errors import QueryError, SuspectLoadError, TransientError
 from auditkit.core.requests import Reach
@@ -83,7 +83,7 @@ def _oip(url: str, web: Web) -> Found | None:
     if page is None:
         raise QueryError(f"no model's page at {shown(url)!r}: is its name right?")
     versions = page.get("versions") or []
-    inputs, outputs = ports(page.get("inputs")), ports(page.get("outputs"))
+    inputs, outputs = listed_tensors(page.get("inputs")), listed_tensors(page.get("outputs"))
     served = Served(inputs, outputs, ", ".join(map(str, versions)), str(page.get("platform")))
     name = inputs[0].name if inputs else "input"
     shape = [1, *inputs[0].shape[1:]] if inputs else [1]
@@ -102,14 +102,14 @@ def _told(served: Served, way: str) -> tuple[str, ...]:
     return (
         f"Open Inference Protocol 2 over {way}, platform {served.platform or 'not told'}, versions "
         f"{served.version or 'not told'}",
-        *(f"input  {_port(port)}" for port in served.inputs),
-        *(f"output {_port(port)}" for port in served.outputs),
+        *(f"input  {_shown(one)}" for one in served.inputs),
+        *(f"output {_shown(one)}" for one in served.outputs),
         *missing,
     )
 
 
-def _port(port: Port) -> str:
-    return f"{port.name} {port.datatype} {list(port.shape)}"
+def _shown(tensor: Tensor) -> str:
+    return f"{tensor.name} {tensor.datatype} {list(tensor.shape)}"
 
 
 def _predict(url: str, web: Web) -> Found | None:
@@ -200,7 +200,7 @@ json = {body}
 
 def _is(url: str, protocol: str) -> bool:
     try:
-        return split(url)[0] == protocol
+        return identified(url).adapter == protocol
     except SuspectLoadError:
         return False
 

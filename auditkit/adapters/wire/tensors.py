@@ -28,12 +28,7 @@ LARGEST_REQUEST, MOST = 1 << 20, 32
 SCORES = ("logit", "prob", "score", "output")
 
 
-def points_at_once(shape: Sequence[int]) -> int:
-    """How many points of this shape go into one request at first."""
-    return max(1, min(MOST, LARGEST_REQUEST // (4 * math.prod(shape))))
-
-
-class Port(NamedTuple):
+class Tensor(NamedTuple):
     """One input or output that a model has."""
 
     name: str
@@ -45,8 +40,8 @@ class Port(NamedTuple):
 class Served(NamedTuple):
     """What a server says of a model."""
 
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
     version: str
     platform: str
 
@@ -57,7 +52,7 @@ class Wire(Protocol):
     def described(self) -> Served:
         """What the server says of the model."""
 
-    def infer(self, port: Port, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def infer(self, asked: Tensor, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """The outputs to a batch, by name."""
 
     def hide(self, text: str) -> str:
@@ -119,11 +114,11 @@ def _flat(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def ports(found: Any) -> tuple[Port, ...]:
-    """Ports as JSON lists them; what is unreadable is left out."""
+def listed_tensors(found: Any) -> tuple[Tensor, ...]:
+    """Tensors as JSON lists them; what is unreadable is left out."""
     listed: Sequence[Any] = found if isinstance(found, list) else []
     return tuple(
-        Port(port["name"], str(port.get("datatype", "FP32")), tuple(_sizes(port.get("shape"))))
+        Tensor(port["name"], str(port.get("datatype", "FP32")), tuple(_sizes(port.get("shape"))))
         for port in listed
         if isinstance(port, dict) and isinstance(port.get("name"), str)
     )

@@ -1,18 +1,16 @@
 """One suspect among the reference models of its bundle."""
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.access import Access
-from auditkit.core.arrays import IntArray
+from auditkit.core.arrays import DoubleArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint, order_of
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.points import CORE
 from auditkit.core.verdicts import Comparison
+from auditkit.files.bundle import Bundle
 from auditkit.judging.calibration.conformal import p_value
 from auditkit.judging.calibration.erratic import p_erratic
 from auditkit.judging.calibration.likelihood import ratio
@@ -29,80 +27,67 @@ FEWEST = 2
 """References of each kind below which nothing can be learnt."""
 
 
-def compare(
-    fingerprint: Fingerprint, references: Sequence[Reference], evidence: Evidence
-) -> Comparison | None:
+def compare(bundle: Bundle, evidence: Evidence) -> Comparison | None:
     """The suspect's place among the references; None where it can't be compared with them.
 
-    References count that answered every family, in the owner's label space. Where one of them
-    reveals less than the suspect, labels alone are compared, all models alike.
+    References count in the owner's label space alone. Where one of them reveals less than the
+    suspect, labels alone are compared, all models alike.
     """
-    if evidence.classes not in (None, fingerprint.owner.classes):
+    if evidence.classes not in (None, bundle.fingerprint.owner.classes):
         return None
-    known = comparable(fingerprint, references)
+    known = comparable(bundle)
     derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
     if min(derived.sum(), (~derived).sum()) < FEWEST:
         return None
-    revealed = all(r.access.rank >= evidence.access.rank for r in known)
+    revealed = all(r.answers.access.rank >= evidence.access.rank for r in known)
     access = evidence.access if revealed else Access.LABEL
-    order = order_of(fingerprint)
-    score = learnt(fingerprint, known, access, sequential=evidence.asked is not None)
-    suspect = replies([evidence.answers], tuple(fingerprint.families), order, access)
-    owner = np.concatenate([family.labels for family in fingerprint.families.values()])[order]
-    return _compared(score, suspect, owner, evidence.asked, access)
+    score = learnt(bundle, access, sequential=evidence.asked is not None)
+    suspect = replies([evidence.answers], access)
+    return _compared(score, suspect, bundle.fingerprint.sheet.labels, evidence.asked, access)
 
 
-def comparable(fingerprint: Fingerprint, references: Sequence[Reference]) -> tuple[Reference, ...]:
+def comparable(bundle: Bundle) -> tuple[Reference, ...]:
     """The models of known kind that a score can be learnt from: references, then shadows."""
-    families = set(fingerprint.families)
+    classes = bundle.fingerprint.owner.classes
     known = (
         reference
-        for reference in references
-        if not reference.kind.is_vetoing
-        and families <= set(reference.answers)
-        and all(
-            answers.scores is None or answers.scores.shape[1] == fingerprint.owner.classes
-            for answers in reference.answers.values()
-        )
+        for reference in bundle.references
+        if not reference.kind.is_vetoing and reference.answers.classes in (None, classes)
     )
     return tuple(sorted(known, key=lambda reference: reference.kind.is_shadow))
 
 
 @functools.lru_cache(maxsize=8)
-def learnt(
-    fingerprint: Fingerprint,
-    references: tuple[Reference, ...],
-    access: Access,
-    *,
-    sequential: bool,
-) -> Score:
+def learnt(bundle: Bundle, access: Access, *, sequential: bool) -> Score:
     """The score for one access level: it follows from the bundle alone, so it is learnt once.
 
     Args:
-        fingerprint: Whose points were asked.
-        references: The comparable ones, in that order.
+        bundle: Whose references teach it; equal bundles share what was learnt.
         access: What is looked at of their answers.
         sequential: Whether there are looks before the last point.
     """
-    order, families = order_of(fingerprint), tuple(fingerprint.families)
-    models = replies([reference.answers for reference in references], families, order, access)
-    derived = np.array([r.kind.is_derived for r in references if not r.kind.is_shadow], bool)
-    shadows = np.array([SORTS[r.kind] for r in references if r.kind.is_shadow], np.int64)
+    sheet, known = bundle.fingerprint.sheet, comparable(bundle)
     if not sequential:
-        return learn(models, derived, np.array([len(order)]), np.full(len(order), -1), shadows)
-    owner = _core_labels(fingerprint)[order]
-    return learn(models, derived, look_schedule(len(order)), owner, shadows)
+        return _learnt(known, access, np.array([len(sheet)]), np.full(len(sheet), -1))
+    owner = np.where(sheet.rows(CORE), sheet.labels, -1)
+    return _learnt(known, access, look_schedule(len(sheet)), owner)
 
 
-def _core_labels(fingerprint: Fingerprint) -> IntArray:
-    """(points,) the owner's labels of core points, -1 for those of other families."""
-    labels: IntArray = np.concatenate(
-        [
-            family.labels if name == CORE else np.full(len(family), -1)
-            for name, family in fingerprint.families.items()
-        ]
-    )
-    return labels
+@functools.lru_cache(maxsize=8)
+def learnt_from_shadows(bundle: Bundle, access: Access) -> Score:
+    """The score that the bundle's shadow models alone teach, for one look after all points."""
+    count = len(bundle.fingerprint.sheet)
+    shadows = tuple(r for r in comparable(bundle) if r.kind.is_shadow)
+    return _learnt(shadows, access, np.array([count]), np.full(count, -1))
+
+
+def _learnt(
+    known: tuple[Reference, ...], access: Access, looks: IntArray, owner: IntArray
+) -> Score:
+    models = replies([reference.answers for reference in known], access)
+    derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
+    shadows = np.array([SORTS[r.kind] for r in known if r.kind.is_shadow], np.int64)
+    return learn(models, derived, looks, owner, shadows)
 
 
 def _compared(
@@ -129,7 +114,7 @@ def _compared(
     )
 
 
-def _ratio(score: Score, scores: NDArray[np.float64]) -> float:
+def _ratio(score: Score, scores: DoubleArray) -> float:
     """At the last look; 1 before the first."""
     if not len(scores):
         return 1.0

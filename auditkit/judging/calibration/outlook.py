@@ -23,9 +23,9 @@ def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
         suspects: How many will be looked at.
     """
     made, terms = bundle.fingerprint, bundle.terms
-    points = {name: len(family) for name, family in made.families.items()}
+    points = made.sheet.counts()
     told = ", ".join(f"{count} {name}" for name, count in points.items())
-    known = comparable(made, bundle.references)
+    known = comparable(bundle)
     derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
     yield f"queries     {sum(points.values())} for each suspect ({told}), 5 of them twice"
     yield f"references  {int((~derived).sum())} independent, {int(derived.sum())} pirated"
@@ -61,11 +61,7 @@ def _supported(known: Support, level: float) -> str:
 
 def _power(bundle: Bundle, access: Access, derived: BoolArray) -> Iterator[str]:
     """Of the reference models themselves, each by the score learnt without it."""
-    known = comparable(bundle.fingerprint, bundle.references)
-    once, looking = (
-        learnt(bundle.fingerprint, known, access, sequential=sequential)
-        for sequential in (False, True)
-    )
+    once, looking = (learnt(bundle, access, sequential=sequential) for sequential in (False, True))
     for kind, members, level in (
         ("pirated", derived, bundle.terms.accuse),
         ("independent", ~derived, bundle.terms.acquit),

@@ -6,39 +6,34 @@ from typing import Protocol
 import numpy as np
 
 from auditkit.core.answers import Answers
-from auditkit.core.arrays import FloatArray
+from auditkit.core.arrays import FloatArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
 from auditkit.core.models import Reference
-from auditkit.core.points import Family
 from auditkit.core.verdicts import Identification
-
-PIRATED_FROM = 0.85
-"""Least share of core points on which a modified copy was seen to agree, uncalibrated."""
-ROBUST_FROM = 0.90
-"""The same of points that survive compression or resizing: an innocent was seen at 0.88."""
-HOMOLOGOUS_BELOW = 0.60
-"""Most innocent models stay below, all of them below `PIRATED_FROM`; between is no man's land."""
+from auditkit.files.bundle import Bundle
 
 
 class Weigh(Protocol):
-    """One way to weigh a suspect's answers."""
+    """A plug-in: one way to weigh a suspect's answers."""
 
-    def __call__(
-        self, fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
-    ) -> Identification | None:
+    def __call__(self, bundle: Bundle, evidence: Evidence) -> Identification | None:
         """Say pirated, homologous or inconclusive, or abstain with a reason.
 
-        None where it has nothing to do with this fingerprint's points.
+        None where it has nothing to do with this bundle's points.
         """
 
 
-def agreement(family: Family, answers: Answers) -> float:
-    """Share of answered points on which the owner's label was given, 0..1; NaN without answers."""
+def agreement(labels: IntArray, answers: Answers) -> float:
+    """Share of answered points that got the owner's label, 0..1; NaN where none is answered.
+
+    Args:
+        labels: (n,) the owner's.
+        answers: To the same points.
+    """
     answered = answers.answered
     if not answered.any():
         return float("nan")
-    return float((answers.labels == family.labels)[answered].mean())
+    return float((answers.labels == labels)[answered].mean())
 
 
 def centred(log_probabilities: FloatArray) -> FloatArray:

@@ -9,14 +9,13 @@ somebody; it also abstains where the split does not keep the known references ap
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.core.arrays import BoolArray, IntArray
+from auditkit.core.arrays import BoolArray, DoubleArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference, ReferenceKind
+from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE
-from auditkit.core.verdicts import Decision, Identification
+from auditkit.core.verdicts import Decision, Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 
 __all__ = ["weigh_clusters"]
 
@@ -26,30 +25,25 @@ FEWEST = 3
 """References of each kind."""
 
 
-def weigh_clusters(
-    fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
-) -> Identification:
+def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
     """Split owner, references and suspect; say what all three clusterings agree on."""
-    known = [r for r in references if r.kind in COMPARED and CORE in r.answers]
+    known = [r for r in bundle.references if r.kind in COMPARED]
     pirated = np.array([r.kind.is_derived for r in known], bool)
     if min(pirated.sum(), (~pirated).sum()) < FEWEST:
-        return Identification(
-            NAME,
-            None,
-            f"needs {FEWEST} homologous and {FEWEST} pirated reference models, "
-            f"has {int((~pirated).sum())} and {int(pirated.sum())}",
-        )
-    owner = fingerprint.families[CORE].labels
-    labels = [owner, *(r.answers[CORE].labels for r in known), evidence.answers[CORE].labels]
-    distances = _distances(np.stack(labels) == owner)
+        counts = {"homologous": int((~pirated).sum()), "pirated": int(pirated.sum())}
+        reason = Reason(ReasonCode.NEEDS_REFERENCES, {"needed": FEWEST, **counts})
+        return Identification(NAME, None, reason)
+    core = bundle.fingerprint.sheet.rows(CORE)
+    owner = bundle.fingerprint.sheet.labels[core]
+    said = [*(r.answers.labels[core] for r in known), evidence.answers.labels[core]]
+    distances = _distances(np.stack([owner, *said]) == owner)
     splits = [split(distances) for split in (_hierarchical, _kmeans, _spectral)]
     votes = [_vote(split == split[0], pirated) for split in splits]
     value = float(np.mean([vote is Decision.PIRATED for vote in votes]))
     if None in votes or len(set(votes)) > 1:
-        return Identification(NAME, None, "the three clusterings do not agree", value)
-    says = votes[0]
-    side = "with the owner" if says is Decision.PIRATED else "with the homologous references"
-    return Identification(NAME, says, f"all three clusterings put the suspect {side}", value, 1.0)
+        return Identification(NAME, None, Reason(ReasonCode.CLUSTERINGS_DISAGREE), value)
+    reason = Reason(ReasonCode.CLUSTERED, {"with": str(votes[0])})
+    return Identification(NAME, votes[0], reason, value, 1.0)
 
 
 def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:
@@ -60,13 +54,13 @@ def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:
     return Decision.PIRATED if with_owner[-1] else Decision.HOMOLOGOUS
 
 
-def _distances(matches: BoolArray) -> NDArray[np.float64]:
+def _distances(matches: BoolArray) -> DoubleArray:
     """(models, points) -> (models, models): share of points on which two rows differ, 0..1."""
-    differ: NDArray[np.float64] = (matches[:, None] != matches[None]).mean(axis=2)
+    differ: DoubleArray = (matches[:, None] != matches[None]).mean(axis=2)
     return differ
 
 
-def _hierarchical(distances: NDArray[np.float64]) -> IntArray:
+def _hierarchical(distances: DoubleArray) -> IntArray:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
@@ -75,7 +69,7 @@ def _hierarchical(distances: NDArray[np.float64]) -> IntArray:
     return split
 
 
-def _kmeans(distances: NDArray[np.float64]) -> IntArray:
+def _kmeans(distances: DoubleArray) -> IntArray:
     """On the rows of the distance matrix, from the owner's and the furthest model's."""
     from scipy.cluster.vq import kmeans2
 
@@ -84,7 +78,7 @@ def _kmeans(distances: NDArray[np.float64]) -> IntArray:
     return split
 
 
-def _spectral(distances: NDArray[np.float64]) -> IntArray:
+def _spectral(distances: DoubleArray) -> IntArray:
     affinity = np.exp(-((distances / max(float(np.median(distances)), 1e-9)) ** 2))
     root = 1 / np.sqrt(affinity.sum(axis=1))
     _, vectors = np.linalg.eigh(np.eye(len(affinity)) - root[:, None] * affinity * root)

@@ -11,15 +11,13 @@ elsewhere. It abstains: the paper has no threshold without models of known kind.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.access import Access
-from auditkit.core.arrays import FloatArray, IntArray
+from auditkit.core.arrays import DoubleArray, FloatArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference
 from auditkit.core.points import CORE
-from auditkit.core.verdicts import Identification
+from auditkit.core.verdicts import Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 from auditkit.judging.identification.base import centred, clipped
 
 __all__ = ["weigh_correlations"]
@@ -29,46 +27,37 @@ OTHER = 0.01
 """Score of every class but the label's (SAC's code)."""
 
 
-def weigh_correlations(
-    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
-) -> Identification | None:
+def weigh_correlations(bundle: Bundle, evidence: Evidence) -> Identification | None:
     """1 less the mean absolute difference of the two correlation matrices, 0..1."""
-    if fingerprint.lead != NAME:
+    made, answers = bundle.fingerprint, evidence.answers
+    if made.lead != NAME:
         return None
-    family, answers = fingerprint.families[CORE], evidence.answers[CORE]
-    rows = answers.answered
+    rows = made.sheet.rows(CORE) & answers.answered
     if rows.sum() < 2:
-        return Identification(
-            NAME, None, f"needs 2 answered core points, the suspect answered {int(rows.sum())}"
-        )
-    if answers.scores is None or evidence.access.rank < Access.PROBABILITIES.rank:
-        apart = _label_distance(fingerprint.owner.classes)
-        owner = apart * _differing(family.labels[rows])
+        facts = {"needed": 2, "answered": int(rows.sum())}
+        return Identification(NAME, None, Reason(ReasonCode.TOO_FEW_TO_COMPARE, facts))
+    if answers.scores is None or answers.access.rank < Access.PROBABILITIES.rank:
+        apart = _label_distance(made.owner.classes)
+        owner = apart * _differing(made.sheet.labels[rows])
         suspect = apart * _differing(answers.labels[rows])
     else:
-        owner = _distances(family.outputs[rows])
+        owner = _distances(made.sheet.outputs[rows])
         suspect = _distances(answers.scores[rows])
     value = 1 - float(np.abs(suspect - owner).mean())
-    return Identification(
-        NAME,
-        None,
-        f"correlations between points are {value:.3f} like the owner's; needs reference models "
-        "to tell what that means",
-        value,
-    )
+    return Identification(NAME, None, Reason(ReasonCode.CORRELATED, {"likeness": value}), value)
 
 
-def _distances(scores: FloatArray) -> NDArray[np.float64]:
+def _distances(scores: FloatArray) -> DoubleArray:
     """(n, classes) -> (n, n): half the cosine distance of each pair of points, 0..1."""
     outputs = centred(clipped(scores)).astype(np.float64)
     outputs /= np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), 1e-12)
-    distances: NDArray[np.float64] = (1 - outputs @ outputs.T) / 2
+    distances: DoubleArray = (1 - outputs @ outputs.T) / 2
     return distances
 
 
-def _differing(labels: IntArray) -> NDArray[np.float64]:
+def _differing(labels: IntArray) -> DoubleArray:
     """(n,) -> (n, n): 1 where two points have different labels."""
-    differing: NDArray[np.float64] = (labels[:, None] != labels).astype(np.float64)
+    differing: DoubleArray = (labels[:, None] != labels).astype(np.float64)
     return differing
 
 

@@ -10,15 +10,13 @@ labels differ, else 0. It abstains: the paper has no threshold without models of
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.access import Access
-from auditkit.core.arrays import BoolArray, FloatArray, IntArray
+from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference
 from auditkit.core.points import CORE
-from auditkit.core.verdicts import Identification
+from auditkit.core.verdicts import Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 from auditkit.judging.identification.base import clipped
 
 __all__ = ["weigh_decision_distances"]
@@ -26,31 +24,27 @@ __all__ = ["weigh_decision_distances"]
 NAME = "decision_distance"
 
 
-def weigh_decision_distances(
-    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
-) -> Identification | None:
+def weigh_decision_distances(bundle: Bundle, evidence: Evidence) -> Identification | None:
     """The cosine of the two decision distance vectors, 0..1."""
-    if fingerprint.lead != NAME:
+    made = bundle.fingerprint
+    if made.lead != NAME:
         return None
-    family, answers = fingerprint.families[CORE], evidence.answers[CORE]
+    rows = made.sheet.filed(CORE)  # pairs lie side by side in the bundle's file
+    outputs, labels = made.sheet.outputs[rows], made.sheet.labels[rows]
+    answers = evidence.answers.at(rows)
     pairs = _whole_pairs(answers.answered)
     if not pairs.any():
-        return Identification(NAME, None, "the suspect answered both points of no pair")
-    if answers.scores is None or evidence.access.rank < Access.PROBABILITIES.rank:
-        owner, suspect = _label_distances(family.labels), _label_distances(answers.labels)
+        facts = {"needed": 2, "answered": int(answers.answered.sum())}
+        return Identification(NAME, None, Reason(ReasonCode.TOO_FEW_TO_COMPARE, facts))
+    if answers.scores is None or answers.access.rank < Access.PROBABILITIES.rank:
+        owner, suspect = _label_distances(labels), _label_distances(answers.labels)
     else:
-        owner = _score_distances(family.outputs, pairs)
+        owner = _score_distances(outputs, pairs)
         suspect = _score_distances(answers.scores, pairs)
     value = _cosine(owner[pairs], suspect[pairs])
     if value is None:
-        return Identification(NAME, None, "the owner answers alike on both points of every pair")
-    return Identification(
-        NAME,
-        None,
-        f"pairs of points move its answers {value:.3f} like the owner's; needs reference models "
-        "to tell what that means",
-        value,
-    )
+        return Identification(NAME, None, Reason(ReasonCode.OWNER_CONSTANT))
+    return Identification(NAME, None, Reason(ReasonCode.DISTANCES_ALIKE, {"cosine": value}), value)
 
 
 def _whole_pairs(answered: BoolArray) -> BoolArray:
@@ -60,13 +54,13 @@ def _whole_pairs(answered: BoolArray) -> BoolArray:
     return whole
 
 
-def _label_distances(labels: IntArray) -> NDArray[np.float64]:
+def _label_distances(labels: IntArray) -> DoubleArray:
     count = len(labels) // 2
     differ: BoolArray = labels[: 2 * count : 2] != labels[1 : 2 * count : 2]
     return differ.astype(np.float64)
 
 
-def _score_distances(scores: FloatArray, pairs: BoolArray) -> NDArray[np.float64]:
+def _score_distances(scores: FloatArray, pairs: BoolArray) -> DoubleArray:
     """(points, classes) -> (pairs,): cosine distances, 0..1; 0 where a pair was not answered."""
     distances = np.zeros(len(pairs))
     first, second = (
@@ -79,7 +73,7 @@ def _score_distances(scores: FloatArray, pairs: BoolArray) -> NDArray[np.float64
     return distances
 
 
-def _cosine(owner: NDArray[np.float64], suspect: NDArray[np.float64]) -> float | None:
+def _cosine(owner: DoubleArray, suspect: DoubleArray) -> float | None:
     """None where the owner's vector is 0; 0 where only the suspect's is."""
     length = float(np.linalg.norm(owner))
     if length < 1e-9:

@@ -8,11 +8,10 @@ it (`auditkit calibrate`).
 
 from auditkit.core.access import Access
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint, order_of
-from auditkit.core.models import Reference
 from auditkit.core.points import LINEAGE
-from auditkit.core.verdicts import Identification
-from auditkit.judging.calibration.comparison import comparable, learnt
+from auditkit.core.verdicts import Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
+from auditkit.judging.calibration.comparison import comparable, learnt_from_shadows
 from auditkit.judging.calibration.similarity import replies
 
 __all__ = ["weigh_kinship"]
@@ -20,28 +19,21 @@ __all__ = ["weigh_kinship"]
 NAME = "kinship"
 
 
-def weigh_kinship(
-    fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
-) -> Identification | None:
+def weigh_kinship(bundle: Bundle, evidence: Evidence) -> Identification | None:
     """The learnt score of the suspect; nothing to do where no shadow models chose points."""
-    if LINEAGE not in fingerprint.families and fingerprint.lead != NAME:
+    made = bundle.fingerprint
+    if LINEAGE not in made.sheet.names and made.lead != NAME:
         return None
-    shadows = tuple(r for r in comparable(fingerprint, references) if r.kind.is_shadow)
+    shadows = [r for r in comparable(bundle) if r.kind.is_shadow]
     if len({shadow.kind.is_derived for shadow in shadows}) < 2:
-        return Identification(NAME, None, "the bundle has no shadow models of both kinds")
-    if evidence.classes not in (None, fingerprint.owner.classes):
-        return Identification(NAME, None, "the suspect's label space is another")
-    order = order_of(fingerprint)
-    revealed = all(shadow.access.rank >= evidence.access.rank for shadow in shadows)
+        return Identification(NAME, None, Reason(ReasonCode.NO_SHADOWS))
+    if evidence.classes not in (None, made.owner.classes):
+        return Identification(NAME, None, Reason(ReasonCode.CLASSES_DIFFER))
+    revealed = all(shadow.answers.access.rank >= evidence.access.rank for shadow in shadows)
     access = evidence.access if revealed else Access.LABEL
-    score = learnt(fingerprint, shadows, access, sequential=False)
-    suspect = replies([evidence.answers], tuple(fingerprint.families), order, access)
-    value = float(score.of(suspect, len(order))[0, 0, -1])
-    count = sum(shadow.kind.is_derived for shadow in shadows)
-    return Identification(
-        NAME,
-        None,
-        f"answers like {count} derived and {len(shadows) - count} independent shadow models at "
-        f"{value:+.2f}, from -1 (independent) to 1 (derived)",
-        value,
-    )
+    score = learnt_from_shadows(bundle, access)
+    suspect = replies([evidence.answers], access)
+    value = float(score.of(suspect, len(made.sheet))[0, 0, -1])
+    derived = sum(shadow.kind.is_derived for shadow in shadows)
+    facts = {"derived": derived, "independent": len(shadows) - derived, "score": value}
+    return Identification(NAME, None, Reason(ReasonCode.KINSHIP, facts), value)

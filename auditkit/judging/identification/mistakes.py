@@ -5,10 +5,9 @@ abstains: without reference models nobody knows how many mistakes strangers shar
 """
 
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference
 from auditkit.core.points import MISTAKE
-from auditkit.core.verdicts import Identification
+from auditkit.core.verdicts import Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 from auditkit.judging.identification.base import agreement
 
 __all__ = ["weigh_mistakes"]
@@ -16,16 +15,16 @@ __all__ = ["weigh_mistakes"]
 NAME = "mistakes"
 
 
-def weigh_mistakes(
-    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
-) -> Identification:
+def weigh_mistakes(bundle: Bundle, evidence: Evidence) -> Identification:
     """The share of the owner's natural mistakes that the suspect makes too."""
-    if MISTAKE not in fingerprint.families:
-        return Identification(NAME, None, "the bundle has no natural mistakes of the owner")
-    family = fingerprint.families[MISTAKE]
-    if not evidence.answers[MISTAKE].answered.any():
-        return Identification(NAME, None, "the suspect answered none of the natural mistakes")
-    value = agreement(family, evidence.answers[MISTAKE])
-    return Identification(
-        NAME, None, f"makes {value:.0%} of the owner's {len(family)} natural mistakes too", value
-    )
+    sheet = bundle.fingerprint.sheet
+    rows = sheet.rows(MISTAKE)
+    if not rows.any():
+        return Identification(NAME, None, Reason(ReasonCode.NO_MISTAKES))
+    answers = evidence.answers.at(rows)
+    if not answers.answered.any():
+        reason = Reason(ReasonCode.NO_ANSWERS, {"family": MISTAKE})
+        return Identification(NAME, None, reason)
+    value = agreement(sheet.labels[rows], answers)
+    facts = {"share": value, "mistakes": int(rows.sum())}
+    return Identification(NAME, None, Reason(ReasonCode.MISTAKES_SHARED, facts), value)

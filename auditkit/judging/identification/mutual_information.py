@@ -12,34 +12,26 @@ import numpy as np
 
 from auditkit.core.arrays import IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference
 from auditkit.core.points import CORE
-from auditkit.core.verdicts import Identification
+from auditkit.core.verdicts import Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 
 __all__ = ["weigh_information"]
 
 NAME = "mutual_information"
 
 
-def weigh_information(
-    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
-) -> Identification | None:
+def weigh_information(bundle: Bundle, evidence: Evidence) -> Identification | None:
     """The share of the less varied labels' information that both have in common, 0..1."""
-    if fingerprint.lead != NAME:
+    made = bundle.fingerprint
+    if made.lead != NAME:
         return None
-    family, answers = fingerprint.families[CORE], evidence.answers[CORE]
-    rows = answers.answered
+    rows = made.sheet.rows(CORE) & evidence.answers.answered
     if not rows.any():
-        return Identification(NAME, None, "the suspect answered no core point")
-    value = _shared(family.labels[rows], answers.labels[rows])
-    return Identification(
-        NAME,
-        None,
-        f"its labels share {value:.0%} of the information with the owner's; needs reference "
-        "models to tell what that means",
-        value,
-    )
+        return Identification(NAME, None, Reason(ReasonCode.NO_ANSWERS))
+    value = _shared(made.sheet.labels[rows], evidence.answers.labels[rows])
+    reason = Reason(ReasonCode.INFORMATION_SHARED, {"share": value})
+    return Identification(NAME, None, reason, value)
 
 
 def _shared(first: IntArray, second: IntArray) -> float:

@@ -10,10 +10,9 @@ import numpy as np
 from auditkit.core.access import Access
 from auditkit.core.arrays import FloatArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference
 from auditkit.core.points import CORE
-from auditkit.core.verdicts import Decision, Identification
+from auditkit.core.verdicts import Decision, Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 from auditkit.judging.identification.base import centred, clipped
 
 __all__ = ["weigh_outputs"]
@@ -23,28 +22,26 @@ PIRATED_FROM = 0.90
 HOMOLOGOUS_BELOW = 0.60
 
 
-def weigh_outputs(
-    fingerprint: Fingerprint, _references: tuple[Reference, ...], evidence: Evidence
-) -> Identification:
+def weigh_outputs(bundle: Bundle, evidence: Evidence) -> Identification:
     """Compare the mean cosine with the thresholds; abstain where scores are not revealed."""
-    family, answers = fingerprint.families[CORE], evidence.answers[CORE]
-    if answers.scores is None or evidence.access.rank < Access.PROBABILITIES.rank:
-        return Identification(NAME, None, f"needs probabilities, the access is {evidence.access}")
-    if evidence.classes != fingerprint.owner.classes:
-        return Identification(NAME, None, "the suspect scores other classes than the owner")
-    rows = answers.answered
+    made, answers = bundle.fingerprint, evidence.answers
+    if answers.scores is None or answers.access.rank < Access.PROBABILITIES.rank:
+        reason = Reason(ReasonCode.NEEDS_PROBABILITIES, {"access": str(answers.access)})
+        return Identification(NAME, None, reason)
+    if evidence.classes != made.owner.classes:
+        return Identification(NAME, None, Reason(ReasonCode.CLASSES_DIFFER))
+    rows = made.sheet.rows(CORE) & answers.answered
     if not rows.any():
-        return Identification(NAME, None, "the suspect answered no core point")
-    value = float(_cosines(family.outputs[rows], answers.scores[rows]).mean())
+        return Identification(NAME, None, Reason(ReasonCode.NO_ANSWERS))
+    value = float(_cosines(made.sheet.outputs[rows], answers.scores[rows]).mean())
     if value >= PIRATED_FROM:
-        says, like = Decision.PIRATED, f"as modified copies' are ({PIRATED_FROM:.2f} or more)"
+        says, code = Decision.PIRATED, ReasonCode.SCORES_AS_COPIES
     elif value < HOMOLOGOUS_BELOW:
-        says = Decision.HOMOLOGOUS
-        like = f"as independent models' are (below {HOMOLOGOUS_BELOW:.2f})"
+        says, code = Decision.HOMOLOGOUS, ReasonCode.SCORES_AS_INDEPENDENT
     else:
-        says, like = Decision.INCONCLUSIVE, "which copies and independent models both reach"
-    reason = f"scores on core points have a mean cosine of {value:.2f} to the owner's, {like}"
-    return Identification(NAME, says, reason, value, PIRATED_FROM)
+        says, code = Decision.INCONCLUSIVE, ReasonCode.SCORES_BETWEEN
+    facts = {"cosine": value, "from": PIRATED_FROM, "below": HOMOLOGOUS_BELOW}
+    return Identification(NAME, says, Reason(code, facts), value, PIRATED_FROM)
 
 
 def _cosines(owner: FloatArray, suspect: FloatArray) -> FloatArray:

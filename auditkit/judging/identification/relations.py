@@ -12,16 +12,15 @@ It abstains, and tells how known models of other label spaces rank, where the bu
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
-from auditkit.core.arrays import FloatArray
+from auditkit.core.arrays import DoubleArray, FloatArray, IntArray, JsonObject
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import Reference, ReferenceKind
-from auditkit.core.points import CORE, Family
-from auditkit.core.verdicts import Identification
+from auditkit.core.models import ReferenceKind
+from auditkit.core.points import CORE, Sheet
+from auditkit.core.verdicts import Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
 from auditkit.judging.identification.base import centred, clipped
 
 __all__ = ["weigh_relations"]
@@ -30,71 +29,62 @@ NAME = "relations"
 FEWEST = 3
 
 
-def weigh_relations(
-    fingerprint: Fingerprint, references: tuple[Reference, ...], evidence: Evidence
-) -> Identification | None:
+def weigh_relations(bundle: Bundle, evidence: Evidence) -> Identification | None:
     """The correlation of the two models' likenesses, -1..1.
 
     None for a suspect of the owner's label space, where labels and scores tell more.
     """
-    if evidence.classes in (None, fingerprint.owner.classes) and fingerprint.lead != NAME:
+    made = bundle.fingerprint
+    if evidence.classes in (None, made.owner.classes) and made.lead != NAME:
         return None
-    family = fingerprint.families[CORE]
-    labels_only = evidence.access.rank < Access.PROBABILITIES.rank
-    value = correlation(family, evidence.answers[CORE], labels_only=labels_only)
+    value = correlation(made.sheet, evidence.answers)
     if value is None:
-        return Identification(NAME, None, "too few answers, or all of one kind, to compare")
-    told = f"likenesses between core points are correlated {value:.2f} with the owner's"
-    return Identification(NAME, None, told + _ranked(fingerprint, references, value), value)
+        few = Reason(ReasonCode.TOO_FEW_TO_COMPARE, {"needed": FEWEST})
+        return Identification(NAME, None, few)
+    facts: JsonObject = {"correlation": value, **_ranks(bundle, value)}
+    return Identification(NAME, None, Reason(ReasonCode.RELATIONS_CORRELATED, facts), value)
 
 
-def correlation(family: Family, answers: Answers, *, labels_only: bool) -> float | None:
-    """-1..1; None where either model finds all pairs of answered points equally alike."""
-    rows = answers.answered
+def correlation(sheet: Sheet, answers: Answers) -> float | None:
+    """How alike owner and another model find pairs of core points, -1..1.
+
+    None where either model finds all pairs of answered points equally alike.
+    """
+    rows = sheet.rows(CORE) & answers.answered
     if rows.sum() < FEWEST:
         return None
-    if labels_only or answers.scores is None:
-        sides = [_same(labels[rows]) for labels in (family.labels, answers.labels)]
+    if answers.scores is None or answers.access.rank < Access.PROBABILITIES.rank:
+        sides = [_same(labels[rows]) for labels in (sheet.labels, answers.labels)]
     else:
-        sides = [_cosines(scores[rows]) for scores in (family.outputs, answers.scores)]
+        sides = [_cosines(scores[rows]) for scores in (sheet.outputs, answers.scores)]
     pairs = np.triu_indices(int(rows.sum()), 1)
     owner, suspect = (side[pairs] - side[pairs].mean() for side in sides)
     length = float(np.linalg.norm(owner) * np.linalg.norm(suspect))
     return float(owner @ suspect) / length if length > 1e-9 else None
 
 
-def _same(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    same: NDArray[np.float64] = (labels[:, None] == labels).astype(np.float64)
+def _same(labels: IntArray) -> DoubleArray:
+    same: DoubleArray = (labels[:, None] == labels).astype(np.float64)
     return same
 
 
-def _cosines(scores: FloatArray) -> NDArray[np.float64]:
+def _cosines(scores: FloatArray) -> DoubleArray:
     rows = centred(clipped(scores)).astype(np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    cosines: NDArray[np.float64] = rows @ rows.T
+    cosines: DoubleArray = rows @ rows.T
     return cosines
 
 
-def _ranked(fingerprint: Fingerprint, references: tuple[Reference, ...], value: float) -> str:
-    """Among the references that know other classes than the owner."""
-    told = []
-    for kind, word in (
-        (ReferenceKind.HOMOLOGOUS, "independent"),
-        (ReferenceKind.PIRATED, "pirated"),
-    ):
+def _ranks(bundle: Bundle, value: float) -> JsonObject:
+    """How many references of other label spaces than the owner's come as close, and of how many."""
+    made, ranks = bundle.fingerprint, {}
+    for kind in (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED):
         known = [
-            correlation(fingerprint.families[CORE], r.answers[CORE], labels_only=False)
-            for r in references
-            if r.kind is kind and CORE in r.answers and _is_elsewhere(r, fingerprint)
+            correlation(made.sheet, r.answers)
+            for r in bundle.references
+            if r.kind is kind and r.answers.classes not in (None, made.owner.classes)
         ]
         if known:
             above = sum(other is not None and other >= value for other in known)
-            told.append(f"{above} of {len(known)} {word} ones")
-    if not told:
-        return "; needs reference models of other label spaces to tell what that means"
-    return f"; of the reference models of other label spaces {' and '.join(told)} come as close"
-
-
-def _is_elsewhere(reference: Reference, fingerprint: Fingerprint) -> bool:
-    scores = reference.answers[CORE].scores
-    return scores is not None and scores.shape[1] != fingerprint.owner.classes
+            ranks[str(kind)] = {"as close": above, "of": len(known)}
+    return ranks

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from auditkit.files.model_folder import TAUGHT
 from auditkit.owner.classifier import Owner
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.training.recipes import (
@@ -128,8 +129,6 @@ ATTACKS: dict[str, Callable[[Job], Owner]] = {
     "heavily pruned and tuned": lambda job: _pruned(job, 0.7, 0.8),
 }
 """What thieves do, in the order in which it is done again and again."""
-TAUGHT = ("distilled", "extracted by labels")
-"""Those that need nothing but the parent's answers."""
 MODIFYING = ("heavily pruned and tuned", "adversarially fine-tuned", "pruned and tuned")
 """Of the others, those whose copies are hardest to tell from independent models."""
 

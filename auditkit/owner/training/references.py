@@ -22,6 +22,7 @@ from auditkit.core.progress import Progress
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Order, ReferencePlan, ShadowPlan
 from auditkit.files.container import write_whole
+from auditkit.files.model_folder import TAUGHT
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import RawSamples, read_samples
@@ -152,7 +153,7 @@ def make_shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progres
     Raises:
         OwnerError, SamplesError, CalibrationError, FingerprintError: As there.
     """
-    students = ReferencePlan(plan.independent, plan.students, plan.epochs, attacks.TAUGHT)
+    students = ReferencePlan(plan.independent, plan.students, plan.epochs, TAUGHT)
     first = make_references(order, folder, students, progress)
     others = 3 * (plan.modified // 2)  # every third independent model is a copy of another
     modified = ReferencePlan(others, plan.modified, plan.epochs, attacks.MODIFYING)
