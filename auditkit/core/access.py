@@ -141,5 +141,13 @@ def _listed(rows: DoubleArray) -> int | None:
 
 
 def _has_digits(rows: DoubleArray, digits: int) -> bool:
-    scaled = rows * 10**digits
+    """Whether no number has more decimals than that.
+
+    The first row is looked at first: most replies are told by it, and the whole takes long where
+    there are a thousand classes.
+    """
+    return _is_whole(rows[:1] * 10**digits) and _is_whole(rows * 10**digits)
+
+
+def _is_whole(scaled: DoubleArray) -> bool:
     return bool((np.abs(scaled - np.round(scaled)) < 1e-3).all())
