@@ -1,11 +1,13 @@
-"""What a reply reveals; an adapter is never trusted, so every reply is checked here."""
+"""What a suspect's replies reveal.
+
+An adapter is never trusted, so every reply is checked here before anything is computed from it.
+"""
 
 import enum
-from typing import Any
 
 import numpy as np
 
-from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, Rows
+from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, Json, Rows
 from auditkit.core.errors import QueryError
 
 
@@ -21,27 +23,36 @@ class Access(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the least; a suspect of some rank also reveals every lower one."""
+        """0 for labels up to 4 for logits; a reply of one level contains every lower level."""
         return list(Access).index(self)
 
 
 LARGEST_CLASS = 2**31 - 1
+"""No classifier has this many classes, so larger numbers are taken for garbage."""
 TOP_K = 3
-"""Classes that are listed where only the best are shown."""
+"""How many of the best classes an API of access `top-k` is taken to list: the commonest number."""
 DECIMALS = 2
-"""Of rounded probabilities."""
+"""Decimals of probabilities at access `rounded`: the fewest that still say more than the label."""
 
 
-def checked(reply: Any, count: int) -> Rows:
-    """(count, classes) floats or (count,) integer labels.
+def checked(reply: Json, count: int) -> Rows:
+    """Check that a reply is one row of scores, or one label, for each point asked.
+
+    Args:
+        reply: Whatever an adapter returned.
+        count: How many points were asked.
+
+    Returns:
+        (count, classes) float32 scores or (count,) int64 labels.
 
     Raises:
-        QueryError: Anything else.
+        QueryError: The reply is anything else.
     """
     try:
         array = np.asarray(reply)
     except ValueError as error:
         raise QueryError("got rows of different lengths, wanted as many scores for each") from error
+    # A column of labels is common: ArgMax keeps the axis unless it is told not to.
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     fits = array.ndim == 1 or (array.ndim == 2 and array.shape[1] > 1)
@@ -51,13 +62,15 @@ def checked(reply: Any, count: int) -> Rows:
             f"got {array.dtype} of shape {array.shape}"
         )
     if array.ndim == 2:
-        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, so unusable
+        # Doubles beyond float32 become infinite and are treated as unusable, like any infinity.
+        with np.errstate(over="ignore"):
             return array.astype(np.float32)
     return _classes(array)
 
 
 def _classes(numbers: Rows) -> IntArray:
-    """(n,) int64; -1 where the number can't be a class: NaN, infinite, negative, far too large."""
+    """(n,) int64 labels; -1 where a number can't be a class: NaN, infinite, negative, too large."""
+    # Labels often arrive as floats (JSON, CSV), so whole floats count and others are an error.
     exact = numbers.astype(np.float64)
     possible = (exact >= 0) & (exact <= LARGEST_CLASS)
     if not np.array_equal(exact[possible], np.round(exact[possible])):
@@ -69,12 +82,12 @@ def _classes(numbers: Rows) -> IntArray:
 
 
 def from_best(labels: Rows, scores: Rows, classes: int) -> Rows:
-    """The best few classes and their probabilities -> (b, classes), the rest spread evenly.
+    """Turn lists of the best classes into full rows, with the remaining probability spread evenly.
 
     Args:
         labels: (b, k) class numbers.
-        scores: (b, k).
-        classes: How many there are.
+        scores: (b, k) their probabilities.
+        classes: How many classes the owner knows.
 
     Returns:
         (b, classes) float32; (b,) the best class alone where the scores are no probabilities.
@@ -93,6 +106,7 @@ def from_best(labels: Rows, scores: Rows, classes: int) -> Rows:
         )
     rows = scores.astype(np.float64)
     rest = 1 - rows.sum(axis=1)
+    # APIs round what they list, so a sum a little above 1 is still a list of probabilities.
     if not ((rows >= 0).all() and (rows <= 1 + 1e-2).all() and (rest >= -2e-2).all()):
         best: IntArray = np.take_along_axis(labels, scores.argmax(axis=1)[:, None], axis=1)[:, 0]
         return np.where(np.isfinite(rows).all(axis=1), best, -1)
@@ -103,12 +117,18 @@ def from_best(labels: Rows, scores: Rows, classes: int) -> Rows:
 
 
 def usable(whole: Rows) -> BoolArray:
-    """(n,) bool: finite rows, and labels that are classes."""
+    """(n,) bool: which rows of scores are finite, or which labels are classes."""
     return np.asarray(np.isfinite(whole).all(axis=-1) if whole.ndim == 2 else whole >= 0)
 
 
 def access_of(whole: Rows) -> Access:
-    """What these answers reveal; one-hot rows, and those of one decimal, reveal labels only."""
+    """The access level of checked replies.
+
+    One-hot rows, and rows of one decimal, reveal no more than a label.
+
+    Args:
+        whole: (n, classes) scores or (n,) labels, at least one of them usable.
+    """
     if whole.ndim == 1:
         return Access.LABEL
     rows = whole[usable(whole)].astype(np.float64)
@@ -116,7 +136,9 @@ def access_of(whole: Rows) -> Access:
     if listed is not None:
         return Access.TOP_K if listed >= TOP_K else Access.LABEL
     digits = next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
-    rounding = 0.5 * rows.shape[1] / 10**digits if digits else 0.0  # one-hot rows are exact
+    # Rounding moves each probability by up to half a digit, so rounded rows need not sum to 1;
+    # one-hot rows (0 digits) are exact.
+    rounding = 0.5 * rows.shape[1] / 10**digits if digits else 0.0
     off = float(np.abs(rows.sum(axis=1) - 1).max())
     if (rows < 0).any() or (rows > 1 + 1e-2).any() or off > 1e-2 + rounding:
         return Access.LOGITS
@@ -126,9 +148,11 @@ def access_of(whole: Rows) -> Access:
 
 
 def _listed(rows: DoubleArray) -> int | None:
-    """How many classes have a probability of their own, where the rest share one; else None.
+    """How many classes are listed where the other classes share one filled-in probability.
 
-    0 where those are rounded, since references are not rounded so.
+    Returns:
+        None where no such list is seen; 0 where the listed probabilities are rounded, since what
+        reference models would have listed is not rounded, so only the label is comparable.
     """
     inside = (rows >= 0).all() and (rows.sum(axis=1) <= 1 + 2e-2).all()
     same = np.isclose(rows, rows.min(axis=1, keepdims=True), rtol=1e-5, atol=1e-12)
@@ -136,7 +160,8 @@ def _listed(rows: DoubleArray) -> int | None:
     if not inside or rows.shape[1] < TOP_K + 2 or (same.sum(axis=1) < 2).any() or not listed:
         return None
     if _has_digits(rows, DECIMALS) and np.abs(rows.sum(axis=1) - 1).max() < 2e-2:
-        return None  # rounded, and no list: the rest is 0 because it is small
+        # These rows are rounded and no list: small probabilities were rounded to the same 0.
+        return None
     return 0 if _has_digits(np.where(same, 0, rows), DECIMALS + 1) else listed
 
 

@@ -1,4 +1,4 @@
-"""Text from files and suspects, made harmless before it reaches a terminal or a report."""
+"""Text from files and suspects is made harmless here before it reaches a terminal or a report."""
 
 import unicodedata
 
@@ -16,20 +16,22 @@ BLANKS = frozenset(
         ),
     )
 )
-"""What Unicode files under letters, marks and symbols, and yet nobody sees: two names that differ
-only in these look the same."""
+"""Invisible characters that Unicode counts as letters, marks or symbols: two names that differ only
+in these look the same, so `str.isprintable` is not enough."""
 
 
 def clean(text: str, limit: int = 120) -> str:
-    r"""Show what is invisible as `\u{1b}`, normalise to NFC, and cut to `limit` characters.
+    r"""Return the text in NFC, cut to `limit` characters, with invisible characters as `\u{1b}`.
 
-    Cleaning twice changes nothing.
+    Cleaning a cleaned text changes nothing.
 
     Args:
-        text: Anything, lone surrogates and control characters included.
-        limit: Greatest length of the result; 2 or more. What is cut ends in an ellipsis.
+        text: Any text; lone surrogates and control characters are allowed.
+        limit: Greatest length of the result, 2 or more. A text that is cut ends in an ellipsis.
     """
-    longest = 4 * limit  # NFC makes one character of at most four, so nothing longer can fit
+    # NFC merges at most four characters into one, so text beyond this can't fit. It is cut first,
+    # so that a name of a gigabyte is never normalised.
+    longest = 4 * limit
     shown = "".join(map(_visible, unicodedata.normalize("NFC", text[:longest])))
     whole = len(text) <= longest and len(shown) <= limit
     return shown if whole else shown[: limit - 1] + "…"

@@ -1,4 +1,4 @@
-"""The points of one owner, and what a verdict by them takes."""
+"""The points of one owner, and the terms of a verdict that is reached with them."""
 
 import enum
 from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a calibrated verdict takes, fixed in the bundle before any suspect is seen."""
+    """The requirements of a calibrated verdict, fixed in the bundle before any suspect is seen."""
 
     accuse: float = 0.01
     """An accusation's p-value among homologous references is at most this."""

@@ -1,4 +1,4 @@
-"""Owners, suspects and reference models, as records."""
+"""Records of owners, suspects and reference models."""
 
 import enum
 from collections.abc import Mapping
@@ -10,22 +10,25 @@ from auditkit.core.answers import Answers
 
 
 class ReferenceKind(enum.StrEnum):
-    """Why a reference model's answers are in a bundle."""
+    """How a reference model is related to the owner, and what its answers are used for."""
 
     STAND_IN = "stand-in"
-    """Small net trained by auditkit from the owner's samples; vetoes, never prices a verdict."""
+    """A small net that auditkit trained from the owner's samples. It can refuse points, and never
+    contributes to an error rate."""
     SIBLING = "sibling"
-    """Net of the owner's architecture trained anew by auditkit from its answers; likewise."""
+    """A net of the owner's architecture that auditkit trained anew from the owner's answers. It can
+    refuse points too, and never contributes to an error rate."""
     HOMOLOGOUS = "homologous"
     """Known to be independent of the owner."""
     PIRATED = "pirated"
     """Known to be derived from the owner."""
     INDEPENDENT_SHADOW = "independent shadow"
-    """Known to be independent; helped to choose the points, so it never prices a verdict."""
+    """Known to be independent. It helped to choose the points, so it never contributes to an error
+    rate: it would be exceptionally far from the owner."""
     STUDENT_SHADOW = "student shadow"
-    """Known to have learnt from the owner's answers, likewise."""
+    """Known to have learnt from the owner's answers; used as independent shadow models are."""
     MODIFIED_SHADOW = "modified shadow"
-    """Known to be made from the owner's weights, likewise."""
+    """Known to be made from the owner's weights; used as independent shadow models are."""
 
     @property
     def is_derived(self) -> bool:
@@ -47,7 +50,7 @@ class ReferenceKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnerRecord:
-    """What a bundle says about the model it defends."""
+    """What a bundle says about the model that it defends."""
 
     name: str
     digest: str  # "sha256:…" of the file, or of the weights
@@ -68,7 +71,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class SuspectRecord:
-    """Who was asked, and through what."""
+    """The suspect that was asked, and how it was reached."""
 
     name: str
     digest: str | None  # "sha256:…"; None where what answers can't be hashed

@@ -16,18 +16,18 @@ CORE, CONTROL, MISTAKE, LINEAGE = "core", "control", "mistake", "lineage"
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The owner's input domain: points live in it, whoever is asked."""
+    """The owner's input domain. Points lie in it, whichever suspect is asked about them."""
 
     shape: tuple[int, ...]
-    """Of one input, without the batch axis: (channels, height, width), (features,), …"""
+    """Shape of one input without the batch axis, e.g. (channels, height, width) or (features,)."""
     lower: tuple[float, ...]
-    """Least value: one for all, or one for each element of the input (table rows)."""
+    """Smallest value: one number for all elements, or one for each element (rows of a table)."""
     upper: tuple[float, ...]
-    """Greatest value, likewise."""
+    """Largest value, in the same form."""
     mean: tuple[float, ...] = ()
-    """Subtracted for each channel before the model sees a point; empty: nothing is."""
+    """Subtracted from each channel before the model sees a point; empty: nothing is subtracted."""
     std: tuple[float, ...] = ()
-    """Divides for each channel after `mean`; empty: nothing does."""
+    """Each channel is divided by it after `mean`; empty: nothing is divided."""
 
     def __post_init__(self) -> None:
         size = math.prod(self.shape)
@@ -39,6 +39,7 @@ class InputSpec:
             )
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
             raise ValueError("bounds must be finite")
+        # Points are float32, so bounds that differ only as float64 leave no room for any point.
         if not (np.array(self.lower, np.float32) < np.array(self.upper, np.float32)).all():
             raise ValueError("the lower bound must lie below the upper bound everywhere")
         if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.shape[0]):
@@ -53,7 +54,10 @@ class InputSpec:
 
     @property
     def is_image(self) -> bool:
-        """Channels, height, width in 0..1 or 0..255: points are kept on the 8-bit grid."""
+        """Whether inputs are (channels, height, width) in 0..1 or 0..255.
+
+        Points of images are kept on the 8-bit grid, so that a picture file can carry them.
+        """
         return len(self.shape) == 3 and self.lower == (0.0,) and self.upper in ((1.0,), (255.0,))
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
@@ -67,7 +71,7 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """Points found the same way with the same purpose, and what the owner says of them."""
+    """Points that were found in one way for one purpose, with the owner's outputs for them."""
 
     points: FloatArray  # (n, *shape), within the spec's bounds
     outputs: FloatArray  # (n, classes): the owner's logits, or log-probabilities
@@ -87,7 +91,7 @@ class Family:
 
     @property
     def labels(self) -> IntArray:
-        """(n,) int64: the owner's classes."""
+        """(n,) int64: the classes that the owner gives these points."""
         labels: IntArray = self.outputs.argmax(axis=1)
         return labels
 
@@ -171,7 +175,7 @@ class Cut:
 
 
 def normalised(points: FloatArray, spec: InputSpec) -> FloatArray:
-    """(n, *shape) in the spec's bounds -> what the owner's model itself takes, float32."""
+    """Apply the owner's normalisation: (n, *shape) in the spec's bounds -> float32 model inputs."""
     if not spec.mean:
         return points
     axes = (1, -1) + (1,) * (points.ndim - 2)
@@ -182,7 +186,7 @@ def normalised(points: FloatArray, spec: InputSpec) -> FloatArray:
 
 
 def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
-    """(n, *shape) in the spec's bounds -> 0..255, not normalised."""
+    """Scale points to pixels: (n, *shape) in the spec's bounds -> uint8 0..255, not normalised."""
     lower, upper = spec.bounds()
     result: NDArray[np.uint8] = np.rint((points - lower) / (upper - lower) * 255).astype(np.uint8)
     return result
@@ -190,11 +194,14 @@ def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
 
 def point_digest(point: FloatArray) -> str:
     """Hexadecimal SHA-256 of one point's little-endian float32 bytes."""
+    # The byte order is fixed, so that every machine names a point alike.
     return hashlib.sha256(np.ascontiguousarray(point, dtype="<f4").tobytes()).hexdigest()
 
 
 def _asking_order(families: Mapping[str, Family]) -> IntArray:
-    """(n,) the order of asking over all families' points in a row; see `Sheet`."""
+    """(n,) the order of asking over the points of one family after the other; see `Sheet`."""
+    # Every point gets a time between 0 and 1. Core points share one line with the other families,
+    # so that they come first; controls have a line of their own, so that they spread evenly.
     rest = [name for name in families if name not in (CORE, CONTROL)]
     lines = ([CORE, *rest], [CONTROL] if CONTROL in families else [])
     times: dict[str, DoubleArray] = {}

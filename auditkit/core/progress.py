@@ -1,9 +1,10 @@
-"""How long work tells how far it is."""
+"""How long-running work reports its progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, how much of it is done, and how much there is in all."""
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
-    """The progress report of a library that never prints."""
+    """Ignore progress: the library itself never prints."""

@@ -1,4 +1,4 @@
-"""What something was made of and with: digests, versions, time."""
+"""Where things come from: digests, versions of tools, and time."""
 
 import hashlib
 import importlib.metadata
@@ -11,21 +11,26 @@ from auditkit.core.arrays import Json
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """auditkit's, Python's and these packages' versions."""
+    """Versions of auditkit, Python and the named packages, by name."""
     found = {"auditkit": importlib.metadata.version("model-auditkit")}
     found["python"] = platform.python_version()
     return found | {package: importlib.metadata.version(package) for package in packages}
 
 
 def now() -> str:
-    """The time in UTC to the second; `SOURCE_DATE_EPOCH` fixes it."""
+    """The time in UTC to the second, ISO 8601; `SOURCE_DATE_EPOCH` fixes it."""
+    # Reproducible builds set this variable, so that the same inputs give the same bytes.
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def canonical(value: Json) -> bytes:
-    """JSON with sorted keys and no spaces, ASCII only; NaN is refused."""
+    """The value as JSON with sorted keys, without spaces, in ASCII: what digests are taken of.
+
+    Raises:
+        ValueError: A number is NaN or infinite, which JSON does not know.
+    """
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
@@ -33,5 +38,5 @@ def canonical(value: Json) -> bytes:
 
 
 def sha256(data: bytes) -> str:
-    """`sha256:` and 64 hexadecimal digits."""
+    """The digest of the bytes as `sha256:` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()

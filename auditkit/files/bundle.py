@@ -1,4 +1,4 @@
-"""The portable fingerprint bundle (.fp): what an owner hands to an auditor."""
+"""The fingerprint bundle (.fp): the file that an owner hands to an auditor."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +20,7 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A fingerprint and what reference models answered to it.
+    """A fingerprint, and the answers of reference models to its points.
 
     Bundles of one digest are equal: what is learnt from a bundle is kept by its digest, also where
     another process has read it anew.
@@ -34,7 +34,7 @@ class Bundle:
 
     @cached_property
     def digest(self) -> str:
-        """`sha256:…` of everything but the time and the tools' versions; every suspect needs it."""
+        """`sha256:…` of everything but the time and the tools' versions."""
         return container.digest(container.described(_packed(self)))
 
     def __eq__(self, other: object) -> bool:
@@ -61,6 +61,7 @@ def read(path: Path | str) -> Bundle:
         BundleIntegrityError: It was changed after it was written.
     """
     contents = container.read(Path(path), "bundle", VERSION)
+    # A manifest that matches its hashes may still be nonsense: anyone can write one.
     try:
         return _unpacked(contents.manifest, contents.tensors)
     except BundleFormatError as error:
@@ -70,11 +71,12 @@ def read(path: Path | str) -> Bundle:
 
 
 def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
-    """The same bundle with more references.
+    """The bundle with more reference models.
 
     Raises:
-        CalibrationError: A model is there already, or named with both kinds.
+        CalibrationError: A model is in the bundle already, or is given with both kinds.
     """
+    # One model counted twice would make an error rate look better than it is.
     merged = list(bundle.references)
     for reference in references:
         for known in merged:
@@ -90,7 +92,7 @@ def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
 def with_terms(
     bundle: Bundle, accuse: float | None, acquit: float | None, clearance: float | None = None
 ) -> Bundle:
-    """The same bundle with other terms (see `Terms`); None keeps one.
+    """The bundle with other terms (see `Terms`); None keeps the old value.
 
     Raises:
         CalibrationError: A level or a clearance outside 0..1.
@@ -125,6 +127,8 @@ def _packed(bundle: Bundle) -> container.Packed:
         "families": list(made.sheet.names),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
+        # Keys that came later are written only where they say something, so that bundles of earlier
+        # versions keep their digest, and evidence that was made with them stays valid.
         **({"transports": dict(made.transports)} if made.transports else {}),
         **({"siblings": _packed_siblings(made.siblings)} if made.siblings != Siblings() else {}),
         "terms": asdict(bundle.terms),

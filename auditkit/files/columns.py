@@ -43,6 +43,7 @@ def unpacked(
         BundleFormatError: The answers are not those to the sheet's points.
         ValueError: The answers contradict each other.
     """
+    # A family without answers would read as "not answered", which is evidence of something else.
     if sorted(families) != sorted(sheet.names):
         raise BundleFormatError(f"{prefix} answers {sorted(families)}, wanted {list(sheet.names)}")
     labels = [tensor(tensors, f"{prefix}/{family}/labels") for family in sheet.names]
@@ -53,13 +54,14 @@ def unpacked(
             )
     scores = [tensors.get(f"{prefix}/{family}/scores") for family in sheet.names]
     given = [part for part in scores if part is not None]
+    # One column has scores for all its rows or for none; half a column would compare nothing.
     if len(given) not in (0, len(scores)):
         raise BundleFormatError(f"{prefix} has scores for some families only")
     return Answers(_in_order(sheet, labels), _in_order(sheet, given) if given else None, access)
 
 
 def _in_order(sheet: Sheet, parts: list[Rows]) -> Rows:
-    """Parts in the order of the file -> one column in the order of asking."""
+    """Join the families' parts, as the file orders them, into one column in the order of asking."""
     whole = np.concatenate(parts)
     column: Rows = whole[sheet.places]
     return column

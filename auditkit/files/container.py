@@ -1,6 +1,7 @@
-"""One safetensors file with one metadata entry: a canonical JSON manifest (docs/bundle-format.md).
+"""The file format of bundles and evidence: safetensors with a JSON manifest as its only metadata.
 
-Hashes show accidents and careless edits, not forgery: who can rewrite the file can rewrite them.
+docs/bundle-format.md describes it. The hashes in it show accidents and careless edits, not forgery:
+whoever can rewrite the file can rewrite the hashes too.
 """
 
 import json
@@ -36,7 +37,7 @@ DTYPES = {"F32": 4, "I64": 8}
 
 
 UNSEALED = ("created", "versions", "seal")
-"""What a digest leaves out, so that the same fingerprint made twice has the same digest."""
+"""Keys that a digest leaves out, so that the same fingerprint made twice has the same digest."""
 
 
 Tensors = Mapping[str, Rows]
@@ -55,7 +56,7 @@ class Packed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """A file's manifest and tensors, both checked, and the digest of what they say."""
+    """What was read from a file and checked: manifest, tensors, and the digest of both."""
 
     manifest: JsonObject
     tensors: Tensors
@@ -63,7 +64,7 @@ class Contents:
 
 
 def digest(manifest: Mapping[str, Json]) -> str:
-    """Of all that a manifest says, tensors' hashes included; time and tool versions excluded."""
+    """The digest of a manifest with its tensors' hashes, without time and tool versions."""
     return sha256(canonical({k: v for k, v in manifest.items() if k not in UNSEALED}))
 
 
@@ -82,12 +83,13 @@ def write(path: Path, packed: Packed) -> None:
     Raises:
         BundleError: The place can't be written.
     """
+    # The seal covers the manifest, which holds the hashes of all tensors: every byte is covered.
     data = _serialised(Packed(_sealed(described(packed)), packed.tensors))
     write_whole(path, data)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` by these bytes in one step.
+    """Replace a file by these bytes in one step: a killed run leaves the old file or the new.
 
     Raises:
         BundleError: The place can't be written.
@@ -98,7 +100,8 @@ def write_whole(path: Path, data: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(file.fileno())  # or a power cut could leave an empty file after the rename
+            # mkstemp makes files that only their owner may read; others get the usual rights here.
             mask = os.umask(0)
             os.umask(mask)
             Path(name).chmod(0o666 & ~mask)
@@ -122,7 +125,7 @@ def _serialised(packed: Packed) -> bytes:
 
 
 def read(path: Path, kind: str, version: int) -> Contents:
-    """Read a file of `auditkit.<kind>/<version>`, checked byte for byte.
+    """Read a file of the format `auditkit.<kind>/<version>` and check every byte of it.
 
     Raises:
         BundleFormatError: Not such a file, or another version.
@@ -136,8 +139,11 @@ def read(path: Path, kind: str, version: int) -> Contents:
         found = Packed(manifest, tensors)
         same = _sealed(described(found)) == manifest and _serialised(found) == data
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-        # ValueError also where a number of the manifest is too large to be finite.
+        # A number of the manifest that is too large to be finite is a ValueError, since JSON has
+        # none.
         raise BundleIntegrityError(f"{str(path)!r} was damaged: {first_line(error)}") from error
+    # Writing what was read must give the same bytes again: a tensor outside the manifest, padding
+    # or another order of keys would be bytes that no hash covers.
     if not same:
         raise BundleIntegrityError(
             f"{str(path)!r} was changed after it was written; get it again from its maker"
@@ -162,12 +168,14 @@ def _bytes(path: Path) -> bytes:
 
 
 def _manifest(path: Path, data: bytes) -> JsonObject:
-    """The manifest, after the header around it was found to fit the file."""
+    """The manifest, once the header around it was seen to fit the file."""
     stranger = BundleFormatError(
         f"{str(path)!r} is no auditkit file; make one with: auditkit fingerprint MODEL"
     )
     if len(data) < 8:
         raise stranger
+    # The header is checked by hand before safetensors sees the file, so that sizes it claims are
+    # never set aside in memory.
     (length,) = struct.unpack("<Q", data[:8])
     if not 2 <= length <= min(LARGEST_HEADER, len(data) - 8):
         raise stranger
@@ -203,12 +211,13 @@ def _check_format(path: Path, manifest: Mapping[str, Json], kind: str, version: 
 
 
 def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
-    """A manifest's value of this type.
+    """A value of the manifest, checked to be of the wanted type.
 
     Raises:
         BundleFormatError: It is missing or of another type.
     """
     value = record.get(key) if isinstance(record, Mapping) else None
+    # JSON writes 1.0 as 1 in some tools, so whole numbers count as floats, but true is no number.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -219,7 +228,7 @@ def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
 
 
 def tensor(tensors: Tensors, name: str) -> Rows:
-    """The tensor of this name.
+    """The file's tensor of this name.
 
     Raises:
         BundleFormatError: It is missing.

@@ -19,6 +19,7 @@ VERSION = 1
 
 def file_name(evidence: Evidence) -> str:
     """A name that differs for suspects that differ: `model.onnx.0a1b2c3d.evidence`."""
+    # A suspect chooses its own name, so nothing that a file system takes for a path stays in it.
     plain = re.sub(r"[^\w.-]", "_", Path(evidence.suspect.name).name)[:80]
     identity = evidence.suspect.digest or sha256(evidence.suspect.name.encode())
     return f"{plain}.{identity.removeprefix('sha256:')[:8]}.evidence"
@@ -41,6 +42,7 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
         "notes": list(evidence.notes),
         "asked": evidence.asked,
         "spent": evidence.spent,
+        # Written only where it is known, so that evidence of earlier versions keeps its bytes.
         **({} if evidence.sent is None else {"sent": evidence.sent}),
         "disguises": list(evidence.disguises),
         "repeated": evidence.repeated,
@@ -65,6 +67,8 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
     manifest = contents.manifest
     try:
         digest = take(manifest, "bundle", str)
+        # Rows are told by the order of the bundle's points: with another bundle they would be
+        # nonsense.
         if digest != bundle.digest:
             raise EvidenceError(
                 f"{str(path)!r} answers bundle {digest[:80]}, this one is {bundle.digest}; "

@@ -1,8 +1,8 @@
-"""What was asked and answered, kept as it happens: SQLite, each entry bound to the one before.
+"""The journal of an audit: every question and answer, written to SQLite as it happens.
 
-A killed audit goes on from here, and who holds the last entry's digest can tell whether anything
-was changed, left out or put in before it. Secrets never get here: points are kept by digest,
-answers as numbers.
+Each entry holds the hash of the one before it. A killed audit continues from its journal, and
+anyone who knows the digest of the last entry can tell whether an earlier one was changed, removed
+or added. Secrets are never written: points are kept by digest, answers as numbers.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ INSERT = "INSERT INTO entries (kind, endpoint, at, content, digest) VALUES (?, ?
 
 
 class Entry(NamedTuple):
-    """One event; `content` is JSON."""
+    """One event of an audit; `content` is JSON."""
 
     kind: str
     endpoint: str
@@ -43,17 +43,17 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One answer: a row of scores, or a label."""
+    """One answer: a row of scores or a label, and when it was given (ISO 8601)."""
 
     row: Rows
     at: str
 
 
 class Journal:
-    """An open journal; entries are in the file before the next step is taken."""
+    """An open journal. Every entry is in the file before the audit takes its next step."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open or begin a journal; None: in memory alone.
+        """Open a journal, or begin one; None: a journal in memory alone.
 
         Raises:
             JournalError: Not a journal, changed, in use by another audit, or not writable.
@@ -61,7 +61,7 @@ class Journal:
         self._name = str(path) if path is not None else ":memory:"
         self._lock = threading.Lock()
         self.begun = _now()
-        """ISO 8601; what was answered before is an earlier audit's."""
+        """ISO 8601; answers that are older come from an earlier audit."""
         self._asked_as: dict[InputSpec, bytes] = {}
         self._spent: dict[str, int] = defaultdict(int)
         self._answers: dict[str, dict[Hashable, list[Recorded]]] = defaultdict(dict)
@@ -78,17 +78,17 @@ class Journal:
             ) from error
 
     def key(self, point: FloatArray, spec: InputSpec) -> str:
-        """What names a point that is asked with this normalisation; points are kept by digest."""
+        """The name under which the answer to a point, asked with this normalisation, is kept."""
         if spec not in self._asked_as:
             self._asked_as[spec] = json.dumps(asdict(spec), sort_keys=True).encode()
         return hashlib.sha256(point_digest(point).encode() + self._asked_as[spec]).hexdigest()
 
     def spent(self, endpoint: str) -> int:
-        """How many points were ever sent there, answered or not."""
+        """How many points were ever sent to this endpoint, answered or not."""
         return self._spent[endpoint]
 
     def answers(self, endpoint: str, key: Hashable) -> Sequence[Recorded]:
-        """What it answered to this point, one for each time it was asked."""
+        """The endpoint's answers to this point, one for each time it was asked."""
         return self._answers[endpoint].get(key, ())
 
     def asked(self, endpoint: str, keys: Sequence[Hashable], budget: int | None) -> None:
@@ -97,6 +97,7 @@ class Journal:
         Raises:
             BudgetError: That would be more than the budget; nothing is noted then.
         """
+        # Threads send at the same time: within the lock no two of them can spend the same budget.
         with self._lock:
             if budget is not None and self._spent[endpoint] + len(keys) > budget:
                 raise BudgetError(f"the budget of {budget} queries is spent")
@@ -133,6 +134,7 @@ class Journal:
             self._spent[entry.endpoint] += len(content["points"])
         if entry.kind == ANSWERED:
             rows = np.array(content["rows"])
+            # JSON has one kind of number; rows of scores and labels are told apart by their shape.
             rows = rows.astype(np.float32 if rows.ndim == 2 else np.int64)
             for point, row in zip(content["points"], rows, strict=True):
                 kept = self._answers[entry.endpoint].setdefault(point, [])
@@ -140,7 +142,7 @@ class Journal:
 
 
 def described(path: Path) -> list[str]:
-    """What a journal holds: its last digest, and a line for each endpoint.
+    """Describe a journal: the digest of its last entry, and one line for each endpoint.
 
     Raises:
         JournalError: Not a journal, or changed after it was written.
@@ -158,7 +160,7 @@ def described(path: Path) -> list[str]:
 
 
 def is_journal(path: Path) -> bool:
-    """Whether the file begins as SQLite's do."""
+    """Whether the file begins like an SQLite database."""
     try:
         with Path(path).open("rb") as file:
             return file.read(16) == b"SQLite format 3\0"
@@ -168,19 +170,24 @@ def is_journal(path: Path) -> bool:
 
 def _opened(name: str) -> sqlite3.Connection:
     file = sqlite3.connect(name, timeout=1, check_same_thread=False)
+    # The file may come from a stranger: views and triggers in it must not run functions.
     file.execute("PRAGMA trusted_schema = OFF")
     tables = [table for (table,) in file.execute("SELECT name FROM sqlite_master")]
     if tables not in ([], ["entries"]):
         raise JournalError(f"{name!r} is a database of something else; name another with --journal")
+    # Two audits in one journal would count each other's answers as their own.
     file.execute("PRAGMA locking_mode = EXCLUSIVE")
     file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = NORMAL")  # outlives a killed process; not a power cut
+    # In WAL mode this outlives a killed process; only a power cut can lose the last entries, and
+    # waiting for the disk after every answer would double the time of an audit.
+    file.execute("PRAGMA synchronous = NORMAL")
     with file:
         file.execute(TABLE)
     return file
 
 
 def _verified(file: sqlite3.Connection, name: str) -> Iterator[Entry]:
+    # Numbers must follow each other, or entries could be cut off the front unnoticed.
     head, next_number = START, 1
     rows = file.execute(
         "SELECT number, kind, endpoint, at, content, digest FROM entries ORDER BY number"
@@ -198,6 +205,7 @@ def _verified(file: sqlite3.Connection, name: str) -> Iterator[Entry]:
 
 
 def _now() -> str:
+    # Microseconds, since `begun` is compared with the times of answers given just before.
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
@@ -207,6 +215,7 @@ def _chained(before: str, kind: str, endpoint: str, at: str, content: str) -> st
 
 
 def _trouble(name: str, error: sqlite3.Error) -> str:
+    # SQLite has no error class of its own for this, only the message.
     if "locked" in str(error):
         return f"{name!r} is in use by another audit; wait for it, or name another with --journal"
     return f"{name!r} can't be used as a journal: {error}"

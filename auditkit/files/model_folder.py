@@ -16,32 +16,32 @@ TAUGHT = ("distilled", "extracted by labels")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of known kind."""
+    """One model of known kind, as the manifest lists it."""
 
     name: str
     kind: str
     """`owner`, `pirated` or `homologous`."""
     file: str
-    """What an auditor is handed: a suspect as `auditkit check` takes it."""
+    """The file that is asked: a suspect as `auditkit check` takes it."""
     how: str
-    """How it was made: one row of the table."""
+    """How it was made, in a few words; models made alike share a row of a benchmark."""
     owner: str | None = None
-    """Of a pirated model: whose copy it is."""
+    """For a pirated model: the name of the owner that it is a copy of."""
     model: str | None = None
-    """Of an owner: what `auditkit fingerprint` opens."""
+    """For an owner: the file that `auditkit fingerprint` opens."""
     task: str = ""
-    """Another label space than the owners'; empty: theirs."""
+    """Name of another label space than the owners'; empty: theirs."""
     broken: bool = False
-    """A copy that lost so much accuracy that nobody would use it; counted apart."""
+    """Whether a copy lost so much accuracy that nobody would use it; they are counted apart."""
     triggers: str | None = None
-    """Of an owner with a watermark: its inputs and expected labels."""
+    """For an owner with a watermark: a file of its inputs and expected labels."""
     shadows: str | None = None
-    """Of an owner: a folder of models, none of them among these, that help to choose points."""
+    """For an owner: a folder of shadow models, none of which is listed here."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """Everything that methods are compared on."""
+    """Models of known kind, and the samples that owners are fingerprinted with."""
 
     folder: Path
     title: str
@@ -53,7 +53,7 @@ class ModelFolder:
         return [model for model in self.models if model.kind == kind]
 
     def suspects(self, owner: Model) -> list[Model]:
-        """Its copies, all homologous models, and the other owners, who are innocent of it too."""
+        """The owner's copies, all homologous models, and the other owners, which are innocent too."""
         return [
             model
             for model in self.models
@@ -62,7 +62,7 @@ class ModelFolder:
 
 
 def read_model_folder(folder: Path) -> ModelFolder:
-    """Read the manifest and look whether its files are there.
+    """Read a folder's manifest and check that its files exist.
 
     Raises:
         BenchmarkError: The manifest is missing, malformed or contradicts itself.
@@ -124,6 +124,7 @@ def _existing(folder: Path, name: Json, what: str) -> Path:
 
 def _check(listed: ModelFolder) -> None:
     names = [model.name for model in listed.models]
+    # Answers are kept by name, so two models of one name would share them.
     for name in names:
         if names.count(name) > 1:
             raise BenchmarkError(f"two models are called {name!r}")
@@ -143,7 +144,7 @@ def _check(listed: ModelFolder) -> None:
 def reference_files(
     folder: Path | None, homologous: Iterable[str], pirated: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """Independent and derived models: those named, and those of a folder's manifest that work.
+    """Independent and derived models: the named ones, and the working ones of a folder's manifest.
 
     Raises:
         BenchmarkError: The folder has no readable manifest.
@@ -151,6 +152,7 @@ def reference_files(
     models = [*homologous], [*pirated]
     if folder is not None:
         for model in read_model_folder(folder).models:
+            # A copy that nobody would use says nothing about copies that somebody uses.
             if not model.broken and model.kind != OWNER:
                 models[model.kind == PIRATED].append(model.file)
     return models

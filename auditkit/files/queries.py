@@ -1,19 +1,17 @@
-"""What to ask a suspect that is out of reach, as a file."""
+"""The file of queries for a vendor whose model can't be reached: `auditkit queries`."""
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.core.arrays import FloatArray
+from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.points import InputSpec, normalised, pixels, point_digest
 from auditkit.files.container import write_whole
 
 
 def write_queries(path: Path, points: FloatArray, spec: InputSpec) -> None:
-    """Write an npz of what to ask: `points`, `inputs`, `queries`, and `pixels` for images.
+    """Write the points to ask as an npz of `points`, `inputs`, `queries` and, for images, `pixels`.
 
     Args:
         path: Written whole or not at all.
@@ -21,11 +19,13 @@ def write_queries(path: Path, points: FloatArray, spec: InputSpec) -> None:
         spec: `inputs` are the points as the owner's model takes them; `pixels` are (n, h, w, c)
             uint8; `queries` are the points' digests, which an answer may repeat.
     """
-    arrays: dict[str, NDArray[Any]] = {
+    # Vendors differ in what they feed a model, so the same points are written in three forms.
+    arrays: dict[str, Rows] = {
         "points": points,
         "inputs": normalised(points, spec),
         "queries": np.array([point_digest(point) for point in points]),
     }
+    # Upload services take picture files, which store channels last.
     if spec.is_image:
         arrays["pixels"] = np.moveaxis(pixels(points, spec), 1, -1)
     buffer = io.BytesIO()
