@@ -32,11 +32,11 @@ class Model:
     task: str = ""
     """Name of another label space than the owners'; empty: theirs."""
     broken: bool = False
-    """Whether a copy lost so much accuracy that nobody would use it; they are counted apart."""
+    """Whether it is a copy that lost too much accuracy to be used; such are counted apart."""
     triggers: str | None = None
     """For an owner with a watermark: a file of its inputs and expected labels."""
     shadows: str | None = None
-    """For an owner: a folder of shadow models, none of which is listed here."""
+    """For an owner: a folder of shadow models; none of them is listed here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Points -> the batches that one suspect takes: normalisation, layout, size and number type.
+"""How points become the batches that a suspect takes: normalisation, layout, size, number type.
 
-This is one function over a `Port`, so that every kind of suspect gets the same.
+This is one function over a `Port`, so that every kind of suspect is served alike.
 """
 
 import math
@@ -46,7 +46,7 @@ class Arrangement:
             batch = np.moveaxis(batch, 1, -1)
         if self.shape is not None:
             batch = batch.reshape(len(batch), *self.shape)
-        return np.ascontiguousarray(batch, dtype=self.dtype)
+        return np.array(batch, dtype=self.dtype, order="C")  # a copy: suspects may write into it
 
     def _values(self, points: FloatArray) -> Rows:
         if self.as_they_lie:
@@ -68,6 +68,7 @@ def arrange(spec: InputSpec, port: Port, *, resize: bool) -> Arrangement:
     Raises:
         SuspectMismatchError: Nothing fits; the message says what would.
     """
+    # First of all: a file may claim any size, and nothing is set aside in memory before this.
     _check_batch(spec, port)
     if port.dtype.kind != "f" and port.dtype != np.uint8:
         raise SuspectMismatchError(
@@ -77,6 +78,7 @@ def arrange(spec: InputSpec, port: Port, *, resize: bool) -> Arrangement:
     if port.values is Values.PIXELS and not spec.is_image:
         raise SuspectMismatchError("the points are no images; they can't be sent as pictures")
     if port.values is Values.UNIT:
+        # Scaling to 0..1 is a normalisation like any other, so it takes the place of the owner's.
         span = spec.upper[0] - spec.lower[0]
         spec = replace(spec, mean=(spec.lower[0],), std=(span,))
     plain = Arrangement(spec, port.dtype, as_they_lie=port.values is Values.POINTS)
@@ -99,12 +101,15 @@ def _own_shape(spec: InputSpec, port: Port) -> Shape:
 
 def _fitted(plain: Arrangement, wanted: Shape, port: Port, *, resize: bool) -> Arrangement:
     shape = plain.spec.shape
+    # The owner's own shape comes first: where several arrangements fit, this is the likeliest.
     if _fits(shape, wanted) and not port.channels_last:
         return plain
     if len(shape) == 3 and _fits((*shape[1:], shape[0]), wanted):
         return replace(plain, last=True)
+    # Nets of dense layers are often exported with flat inputs.
     if wanted == (math.prod(shape),):
         return replace(plain, shape=(math.prod(shape),))
+    # Grey images are often stored without a channel axis.
     if len(shape) == 3 and shape[0] == 1 and _fits(shape[1:], wanted):
         return replace(plain, shape=shape[1:])
     are_images = len(shape) == len(wanted) == 3
@@ -136,6 +141,7 @@ def _with_resizing(plain: Arrangement, wanted: Shape, port: Port) -> Arrangement
             f"the suspect takes inputs of shape {_shown(wanted)}; points are not made that large"
         )
     other_channels = channels if channels not in (None, spec.shape[0]) else None
+    # A normalisation for three channels can't be applied to one, nor the other way round.
     if other_channels is not None and spec.mean:
         raise SuspectMismatchError(
             f"the suspect takes {channels} channels, the points have {spec.shape[0]} that are "

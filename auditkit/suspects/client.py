@@ -1,8 +1,8 @@
-"""Asks any adapter: in fitting batches, with patience, within budget.
+"""The client of a suspect: it sends batches that fit, retries, and keeps to rate and budget.
 
-Everything that is sent is noted in the log before, every answer after. The n-th time that a point
-is asked in one audit is served by the n-th answer in the log, if there is one: so a killed audit
-repeats itself without asking, and goes on where it stopped.
+Every question is written to the log before it is sent, and every answer after it came. When a point
+is asked for the n-th time in one audit, the n-th answer in the log serves it, if there is one: so a
+killed audit that is started again asks nothing twice, and continues where it stopped.
 """
 
 import threading
@@ -28,11 +28,12 @@ from auditkit.suspects.arrangement import Arrangement, arrange
 Result = TypeVar("Result")
 Key = Hashable
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
-"""Seconds between tries, doubled each time, where the suspect does not say how long to wait."""
+"""Seconds between two tries where the suspect does not say how long to wait. The pause doubles each
+time, so that a server that is overloaded is not kept so."""
 
 
 class Log(Protocol):
-    """What was asked and answered: a `Journal` on disk, or a `Memory`."""
+    """A record of what was asked and answered: a `Journal` on disk, or a `Memory`."""
 
     begun: str
     """ISO 8601; what was answered before is an earlier audit's."""
@@ -58,20 +59,20 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """Points as one suspect takes them, and the keys of their answers."""
+    """Points to ask, the names of their answers, and how the points enter the suspect."""
 
     keys: list[Key]
     points: FloatArray
     arrangement: Arrangement
 
     def part(self, rows: slice | list[int]) -> "_Question":
-        """Some of the points."""
+        """The same question about some of the points."""
         places = range(len(self.keys))[rows] if isinstance(rows, slice) else rows
         return _Question([self.keys[i] for i in places], self.points[rows], self.arrangement)
 
 
 class Pace:
-    """When the next request may start, for all threads."""
+    """Decides for all threads when the next request may start."""
 
     def __init__(self, rate: float | None) -> None:
         self._gap = 1 / rate if rate else 0.0
@@ -79,7 +80,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Return when it is this thread's turn."""
+        """Wait until it is this thread's turn."""
         with self._lock:
             start = max(self._next, time.monotonic())
             self._next = start + self._gap
@@ -92,7 +93,7 @@ class Pace:
 
 
 class Client:
-    """One opened suspect, asked with patience; itself asked by one thread at a time."""
+    """Asks one opened suspect. Its own methods are called by one thread at a time."""
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class Client:
             SuspectMismatchError: It takes other inputs than these.
         """
         question = self._question(points, spec)
+        # A point that is asked again on purpose must be sent again, so each time counts for itself.
         turns = [self._turn(key) for key in question.keys]
         places = range(len(turns))
         missing = [
@@ -187,6 +189,7 @@ class Client:
     def _fetch(self, question: _Question) -> None:
         starts = range(0, len(question.keys), self._size)
         parts = [question.part(slice(start, start + self._size)) for start in starts]
+        # More threads than requests would only start and end.
         threads = min(self._patience.lanes, self.port.concurrency, len(parts))
         if threads == 1:
             for part in parts:
@@ -194,6 +197,7 @@ class Client:
             return
         with ThreadPoolExecutor(threads) as pool:
             jobs = [pool.submit(self._send, part) for part in parts]
+            # After the first failure nothing more is sent: every request may cost money.
             try:
                 for job in jobs:
                     job.result()
@@ -205,6 +209,8 @@ class Client:
         if len(question.keys) <= self._size:
             try:
                 patiently(lambda: self._once(question), self._patience.longest, self._pace)
+            # Some servers answer a batch that is too large with an error of their own (500, a
+            # timeout), so what keeps failing is tried in single points before it counts as failed.
             except (BatchError, TransientError) as error:
                 if len(question.keys) == 1:
                     raise
@@ -217,6 +223,7 @@ class Client:
 
     def _once(self, question: _Question) -> None:
         endpoint, count = self.port.identity, len(question.keys)
+        # Noted before it is sent: a request that gets no reply is paid for all the same.
         self._log.asked(endpoint, question.keys, self._patience.budget)
         with self._counting:
             self.sent += count
@@ -228,10 +235,11 @@ class Client:
         self._log.answered(endpoint, question.keys, rows)
 
     def _asked(self, batch: Rows) -> Rows:
-        """The adapter's reply; a suspect that takes a fixed number gets the first point again."""
+        """The adapter's reply; a batch of fixed size is filled up with its first point."""
         count, fixed = len(batch), self.port.batch or len(batch)
         if fixed > count:
             batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])
+        # Whatever an adapter or a stranger's code raises becomes one line here, for all adapters.
         try:
             return np.asarray(self._adapter.answer(batch))[:count]
         except QueryError:
@@ -245,7 +253,7 @@ class Client:
 
 
 class Memory:
-    """A log that lasts as long as one audit: files are asked anew at no cost."""
+    """A log in memory: a file can be asked anew at no cost, so nothing is written for it."""
 
     def __init__(self) -> None:
         self.begun = ""

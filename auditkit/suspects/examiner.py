@@ -1,4 +1,7 @@
-"""One suspect is examined: opened, asked, judged; total, so that one never ends another's audit."""
+"""Examines one suspect: opens, asks and judges it.
+
+`examine` is total, so that one suspect never ends the audit of the others.
+"""
 
 import contextlib
 from dataclasses import replace
@@ -61,6 +64,7 @@ def query(
         PluginError: The suspect's adapter or one of the bundle's identifications is missing.
         JournalError: The journal can't be used.
     """
+    # Before anything is opened: queries to somebody's API must not be spent in vain.
     check_references(bundle, asking)
     check_identifications(bundle)
     found = identified(suspect)
@@ -73,6 +77,7 @@ def query(
             Pace(asking.patience.rate),
         )
         stack.callback(adapter.close)
+        # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
         log = Memory() if kept is None else stack.enter_context(contextlib.closing(Journal(kept)))
         client = Client(adapter, made.spec, asking.patience, log, resize=options.resize)
@@ -103,6 +108,7 @@ def _ask_at_once(bundle: Bundle, interview: Interview, progress: Progress) -> Ev
 
 def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidence:
     """What can be said with the answers so far, as of a suspect that was asked one by one."""
+    # Answers after a gap belong to another order of asking, which no error rate covers.
     leading = interview.leading()
     if not leading:
         raise QueryError(f"{source!r}: {error} before enough was answered; raise --budget")

@@ -1,6 +1,6 @@
-"""How a suspect is asked: in the sheet's order, in its own preprocessing, some points twice.
+"""One interview: a suspect is asked in the sheet's order, in its preprocessing, some points twice.
 
-Nothing here knows what answers are worth; whoever calls decides when enough was asked.
+Nothing here judges answers; the caller decides when enough was asked.
 """
 
 from collections.abc import Iterable
@@ -34,14 +34,15 @@ from auditkit.suspects.preprocessing import (
 BATCH = 100
 """Points between two reports of progress."""
 OPENING = 5
-"""Controls that a sequential audit asks first: is it the owner's task at all?"""
+"""Controls that a sequential audit asks first, to see whether the suspect knows the task at all."""
 REPEATED = 5
-"""Points that are asked twice at most: a suspect that answers at random gives itself away."""
+"""Points that are asked twice. A suspect that answers at random gives itself away by them; each
+costs a query, so there are few."""
 WATCH = 25
 """A suspect without a digest (an API) is asked one earlier point again after every 25 new ones, so
 that a model that is swapped meanwhile is noticed."""
 MOVED = 0.01
-"""Change of a score, as a share of the largest, that rounding does not explain."""
+"""Change of a score, as a share of the largest, above which rounding no longer explains it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +59,7 @@ class _Twice:
 
 
 class Interview:
-    """One opened suspect and what it has said so far; only `repeat` asks anything twice."""
+    """One opened suspect and everything it has said so far. Only `repeat` asks anything twice."""
 
     def __init__(
         self, bundle: Bundle, client: Client, record: SuspectRecord, access: Access
@@ -92,11 +93,13 @@ class Interview:
             try:
                 said = self._client.answer(self._shown(batch, self._way), self._way.spec)
             except BudgetError:
+                # What was paid for counts, although the batch as a whole was not answered.
                 kept = self._client.kept(self._shown(batch, self._way), self._way.spec)
                 answered = zip(batch, kept, strict=True)
                 self._said.update((row, one) for row, one in answered if one is not None)
                 raise
             self._said.update(zip(batch, said, strict=True))
+            # A file can't be exchanged while it is asked: its bytes were hashed and are in memory.
             if self._client.port.digest is None:
                 self.repeat(min(REPEATED, len(self._said) // WATCH))
 
@@ -112,7 +115,8 @@ class Interview:
         way is a function on points, so the suspect stays open.
         """
         heard = [row for row in self.controls if row in self._said]
-        enough = KNOWN if len(heard) == len(self.controls) else RECOGNISED  # of few one may fail
+        # Of the few controls that open a sequential audit, one may fail by chance.
+        enough = KNOWN if len(heard) == len(self.controls) else RECOGNISED
         if not heard or self._known(heard, self._said) >= enough:
             return
         self.ask(self.controls, progress)
@@ -124,6 +128,7 @@ class Interview:
             known = self._tried(way)
             if known >= share and (best is None or known > share):
                 best, share = way, known
+        # Answers to wrongly prepared inputs say nothing about the model, so they are dropped.
         if best is not None:
             self._way, self._said, self._again = best, {}, {}
             self._why = (
@@ -168,7 +173,11 @@ class Interview:
         return access_of(joined([row[None] for row in self._said.values()]))
 
     def settle_access(self) -> None:
-        """From here on no more is used than was revealed so far."""
+        """From here on use no more than was revealed so far.
+
+        Looks at answers on the way must all compare the same thing, or their error rates don't add
+        up.
+        """
         self._wanted = min(self._level(), self._wanted, key=lambda level: level.rank)
 
     def _answers(self, revealed: Access, used: Access) -> Answers:
@@ -217,7 +226,7 @@ class Interview:
         )
 
     def leading(self) -> int:
-        """How many points in the order of asking were answered before the first that was not."""
+        """How many points in the order of asking were answered before the first unanswered one."""
         said = np.isin(np.arange(len(self._sheet)), list(self._said))
         return len(said) if said.all() else int(said.argmin())
 

@@ -1,7 +1,7 @@
-"""Suspects that look unlike the owner only because of how they are asked or read.
+"""Preprocessing and class order: suspects that differ from the owner only in how they are used.
 
-Another preprocessing and another class order are both found on natural controls, which every model
-of the task gets right, and undone before anything is compared.
+Both are found on natural controls, which every model of the task gets right, and undone before
+anything is compared.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from auditkit.core.arrays import DoubleArray, FloatArray, IntArray
 from auditkit.core.points import InputSpec
 
 RECOGNISED = 0.8
-"""Share of controls from which a model is known to be of the owner's task."""
+"""A suspect that gets at least this share of the controls right knows the owner's task."""
 KNOWN = 0.95
-"""Share from which a suspect is taken as it is, without a try at another preprocessing."""
+"""A suspect that gets at least this share right is taken as it is; nothing else is tried."""
 BETTER, REORDERED = 0.06, 0.3
-"""Shares of controls by which another preprocessing, or class order, must beat the suspect's own;
-a class order is matched to the controls, so it must gain more."""
+"""Shares of controls by which another preprocessing, or class order, must beat the suspect's own. A
+class order is fitted to these very controls, so chance alone gains some, and it must gain more."""
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 USUAL: dict[int, dict[str, Statistics]] = {
     1: {
@@ -32,25 +32,27 @@ USUAL: dict[int, dict[str, Statistics]] = {
         "CIFAR-100's means and deviations": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     },
 }
-"""For pixels in 0..1, by the number of channels."""
+"""Usual normalisations of pixels in 0..1, by the number of channels: those that the data sets' own
+pages and the model libraries give."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """One way in which a suspect may want its inputs."""
+    """One way in which a suspect may want its inputs: a function on points."""
 
     name: str
     spec: InputSpec
-    """With the mean and deviation that turn points into such inputs."""
+    """The input domain with the mean and deviation that turn points into such inputs."""
     reversed_channels: bool = False
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """Points of the spec's domain with channels in the suspect's order."""
+        """(n, *shape) points with their channels in the suspect's order."""
+        # The copy makes the reversed view contiguous, which the runtimes want.
         return points[:, ::-1].copy() if self.reversed_channels else points
 
 
 def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
-    """The usual ways of images other than the owner's own; none for other inputs."""
+    """The usual preprocessings of images other than the owner's own; none for other inputs."""
     if not spec.is_image:
         return
     top, known = spec.upper[0], {(spec.mean, spec.std)}
@@ -67,7 +69,7 @@ def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
 
 
 def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float, ...]]]:
-    """Names, means and deviations for pixels in 0..1."""
+    """Name, means and deviations of each usual scale, for pixels in 0..1."""
     yield "pixels from 0 to 255", (0.0,), (1 / 255,)
     yield "pixels from 0 to 1", (0.0,), (1.0,)
     yield "pixels from -1 to 1", (0.5,), (0.5,)
@@ -96,10 +98,12 @@ def class_order(labels: IntArray, answers: Answers, classes: int) -> IntArray | 
     where some class has no control.
     """
     own = _share(labels, answers)
+    # No order can gain enough any more, so the matching is not worth its time.
     if own > 1 - REORDERED:
         return None
     from scipy.optimize import linear_sum_assignment  # scipy takes long to load
 
+    # A class without a control could be matched with anything, and would be a guess.
     if answers.labels.max(initial=-1) >= classes or len(set(labels)) < classes:
         return None
     if answers.classes not in (None, classes):

@@ -1,4 +1,8 @@
-"""When to stop asking: as soon as the reference models decide, at every look's own price."""
+"""Sequential audits: asking stops as soon as the reference models decide.
+
+Every look at the answers is paid for in the p-values (judging/calibration/score.py), so that
+stopping early costs no error rate.
+"""
 
 from collections import Counter
 
@@ -58,9 +62,11 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
     """
     for count in look_schedule(len(interview)).tolist():
         interview.ask(range(count), progress)
+        # What a suspect reveals may grow with its answers, and looks must stay comparable.
         interview.settle_access()
         if judge(bundle, interview.evidence(count)).decision is not Decision.INCONCLUSIVE:
             break
+    # Repeats come last: before, they would only delay the answers that decide.
     interview.repeat()
     return interview.evidence(count)
 
