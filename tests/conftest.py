@@ -10,12 +10,15 @@ import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
+from auditkit.adapters.base import Adapter
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
-from auditkit.core.points import CONTROL, CORE, Family, InputSpec
+from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
+from auditkit.core.requests import Patience
 from auditkit.files.bundle import Bundle
+from auditkit.suspects.client import Client, Memory
 
 # How long an example takes depends on the machine's other work, and says nothing of what holds.
 settings.register_profile("patient", deadline=None)
@@ -37,33 +40,29 @@ def family(count: int, seed: int) -> Family:
     return Family(points, linear(points))
 
 
-def stand_in(core: Family, control: Family) -> Reference:
+def stand_in(sheet: Sheet) -> Reference:
     """A stranger that always answers class 0."""
-    answers = {
-        CORE: Answers(np.zeros(len(core), np.int64), np.zeros((len(core), CLASSES), np.float32)),
-        CONTROL: Answers(np.zeros(len(control), np.int64)),
-    }
-    return Reference(
-        "net", ReferenceKind.STAND_IN, "sha256:aa", Access.LOGITS, answers, {"steps": 1}
-    )
+    zeros = np.zeros((len(sheet), CLASSES), np.float32)
+    answers = Answers(np.zeros(len(sheet), np.int64), zeros, Access.LOGITS)
+    return Reference("net", ReferenceKind.STAND_IN, "sha256:aa", answers, {"steps": 1})
 
 
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """100 core and 20 control points of the linear owner."""
-    families = {CORE: family(100, 1), CONTROL: family(20, 2)}
+    sheet = Sheet.of({CORE: family(100, 1), CONTROL: family(20, 2)})
     made = Fingerprint(
         "deepcore",
         {"level": 1.0},
         0,
         InputSpec(SHAPE, (0.0,), (1.0,)),
         OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, CLASSES),
-        families,
+        sheet,
         Discrimination.DISCRIMINATING,
         "measured",
         siblings=Siblings((0.2, 0.3), ""),
     )
-    return Bundle(made, (stand_in(*families.values()),), {"auditkit": "0"}, "2026-01-01T00:00:00Z")
+    return Bundle(made, (stand_in(sheet),), {"auditkit": "0"}, "2026-01-01T00:00:00Z")
 
 
 @pytest.fixture(scope="session")
@@ -111,13 +110,23 @@ def linear_onnx(
     return path
 
 
-def said_by(families: dict[str, Family], weights: np.ndarray) -> dict[str, Answers]:
-    """What a linear model says to all points."""
-    rows = {name: linear(family.points, weights) for name, family in families.items()}
-    log = {
-        name: scores - np.log(np.exp(scores).sum(1, keepdims=True)) for name, scores in rows.items()
-    }
-    return {name: Answers(scores.argmax(1), scores) for name, scores in log.items()}
+def said_by(points: np.ndarray, weights: np.ndarray) -> Answers:
+    """What a linear model says to these points."""
+    scores = linear(points, weights)
+    log = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    return Answers(log.argmax(1), log, Access.LOGITS)
+
+
+def answered_by(
+    adapter: Adapter,
+    points: np.ndarray,
+    spec: InputSpec,
+    *,
+    resize: bool = False,
+    patience: Patience = Patience(),
+) -> np.ndarray:
+    """What an opened suspect replies to points of this spec, asked as an audit asks."""
+    return Client(adapter, spec, patience, Memory(), resize=resize).answer(points, spec)
 
 
 def stranger_weights(number: int) -> np.ndarray:
@@ -138,11 +147,9 @@ COPY, STRANGER = copy_weights(1000), stranger_weights(1000)
 @pytest.fixture(scope="session")
 def calibrated(bundle: Bundle) -> Bundle:
     """The same with 99 independent and 20 pirated reference models, and right controls."""
-    families = dict(bundle.fingerprint.families)
+    points = bundle.fingerprint.sheet.points
     references = [
-        Reference(
-            f"{kind}{n}", kind, f"sha256:{kind}{n}", Access.LOGITS, said_by(families, made(n))
-        )
+        Reference(f"{kind}{n}", kind, f"sha256:{kind}{n}", said_by(points, made(n)))
         for kind, count, made in (
             (ReferenceKind.HOMOLOGOUS, 99, stranger_weights),
             (ReferenceKind.PIRATED, 20, copy_weights),

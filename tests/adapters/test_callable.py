@@ -11,7 +11,7 @@ from auditkit import adapters, api
 from auditkit.core.errors import QueryError, TransientError
 from auditkit.core.requests import Asking, Options, Patience
 from auditkit.core.verdicts import Decision, Verdict
-from tests.conftest import COPY, SHAPE
+from tests.conftest import COPY, SHAPE, answered_by
 
 POINTS = np.zeros((2, *SHAPE), np.float32)
 
@@ -31,9 +31,9 @@ def vendor(tmp_path, monkeypatch):
     return write
 
 
-def opened(bundle):
+def opened():
     """The function's adapter."""
-    return adapters.open_suspect("python:vendor_api:ask", bundle.fingerprint.spec, Options("cpu"))
+    return adapters.open_suspect(adapters.identified("python:vendor_api:ask"), Options("cpu"))
 
 
 SLOW = """
@@ -54,17 +54,17 @@ def test_an_async_function_is_asked_at_once(bundle, vendor):
     vendor(SLOW)
     asking = Asking(options=Options("cpu"), patience=Patience(lanes=4))
     [found] = api.audit(bundle, ["python:vendor_api:ask"], asking)
-    assert isinstance(found, Verdict)
-    assert found.decision is Decision.PIRATED
+    assert isinstance(found.outcome, Verdict)
+    assert found.outcome.decision is Decision.PIRATED
     module = sys.modules["vendor_api"]
     assert len(module.loops) == 1
     assert 1 <= module.most <= 4
 
 
-def test_many_threads_share_one_loop(bundle, vendor):
+def test_many_threads_share_one_loop(vendor):
     """What a function keeps open in its loop stays usable for each of its askers."""
     vendor(SLOW)
-    adapter, rows = opened(bundle), []
+    adapter, rows = opened(), []
     threads = [
         threading.Thread(target=lambda: rows.append(adapter.answer(POINTS))) for _ in range(4)
     ]
@@ -78,11 +78,11 @@ def test_many_threads_share_one_loop(bundle, vendor):
     assert len(sys.modules["vendor_api"].loops) == 1
 
 
-def test_closing_ends_the_loop(bundle, vendor):
+def test_closing_ends_the_loop(vendor):
     """No thread is left behind."""
     vendor(SLOW)
     before = threading.active_count()
-    adapter = opened(bundle)
+    adapter = opened()
     adapter.answer(POINTS)
     adapter.close()
     time.sleep(0.05)
@@ -102,17 +102,17 @@ def test_closing_ends_the_loop(bundle, vendor):
 def test_what_a_function_raises_is_one_line(bundle, vendor, kind, raised, error):
     """Passing troubles are asked again, others end the audit; nobody chooses our exit code."""
     vendor(f"{kind}def ask(x):\n    raise {raised}\n")
-    adapter = opened(bundle)
+    adapter = opened()
     with pytest.raises(QueryError, match=f"the suspect raised {raised.partition('(')[0]}") as found:
-        adapter.answer(POINTS)
+        answered_by(adapter, POINTS, bundle.fingerprint.spec, patience=Patience(longest=0))
     assert type(found.value) is error
     adapter.close()
 
 
-def test_a_function_that_stops_its_loop_is_one_line(bundle, vendor):
+def test_a_function_that_stops_its_loop_is_one_line(vendor):
     """Nobody waits for ever for an answer that can't come."""
     vendor("async def ask(x):\n    asyncio.get_running_loop().stop()\n    await asyncio.sleep(9)\n")
-    adapter = opened(bundle)
+    adapter = opened()
     with pytest.raises(QueryError, match="stopped the event loop"):
         adapter.answer(POINTS)
     adapter.close()

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from auditkit import api
-from auditkit.adapters import open_suspect
+from auditkit.adapters import identified, open_suspect
 from auditkit.adapters.onnx import OnnxAdapter
 from auditkit.adapters.runtime import why_no_cuda
 from auditkit.core.errors import (
@@ -19,15 +19,16 @@ from auditkit.core.errors import (
 from auditkit.core.points import CORE, InputSpec
 from auditkit.core.requests import Asking, Options
 from auditkit.core.verdicts import Refusal
-from tests.conftest import CLASSES, SHAPE, linear, linear_onnx
+from tests.conftest import CLASSES, SHAPE, answered_by, linear, linear_onnx
 
 CPU = Options("cpu")
 
 
 def answers(path, bundle, options=CPU):
     """What the file says about the core points."""
-    adapter = OnnxAdapter(str(path), bundle.fingerprint.spec, options)
-    return adapter.answer(bundle.fingerprint.families[CORE].points)
+    made = bundle.fingerprint
+    points = made.sheet.of_family(CORE).points
+    return answered_by(OnnxAdapter(str(path), options), points, made.spec, resize=options.resize)
 
 
 @pytest.mark.parametrize(
@@ -49,20 +50,20 @@ def answers(path, bundle, options=CPU):
 def test_every_form_gives_the_owners_scores(tmp_path, bundle, form):
     """Number type, layout, batch size and extra outputs don't change the answers."""
     found = answers(linear_onnx(tmp_path / "model.onnx", **form), bundle)
-    expected = linear(bundle.fingerprint.families[CORE].points)
+    expected = linear(bundle.fingerprint.sheet.of_family(CORE).points)
     np.testing.assert_allclose(found, expected, atol=2e-2 if form.get("kind") == 10 else 1e-4)
 
 
 def test_bytes_are_given_pixels(tmp_path, bundle):
     """A model that takes uint8 is given 0..255."""
     found = answers(linear_onnx(tmp_path / "model.onnx", kind=TensorProto.UINT8), bundle)
-    expected = linear(bundle.fingerprint.families[CORE].points) * 255
+    expected = linear(bundle.fingerprint.sheet.of_family(CORE).points) * 255
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-2)
 
 
 def test_labels_and_probabilities_are_answers(tmp_path, bundle):
     """A model that ends in ArgMax or Softmax is asked as well."""
-    expected = linear(bundle.fingerprint.families[CORE].points)
+    expected = linear(bundle.fingerprint.sheet.of_family(CORE).points)
     labels = answers(linear_onnx(tmp_path / "l.onnx", last="ArgMax"), bundle)
     rows = answers(linear_onnx(tmp_path / "p.onnx", last="Softmax"), bundle)
     assert labels.tolist() == expected.argmax(1).tolist()
@@ -86,7 +87,7 @@ def test_another_channel_count_is_made_to_fit_only_when_asked_for(tmp_path, bund
     )
     with pytest.raises(SuspectMismatchError, match="--resize"):
         answers(path, bundle)
-    grey = bundle.fingerprint.families[CORE].points.reshape(100, -1).sum(axis=1)
+    grey = bundle.fingerprint.sheet.of_family(CORE).points.reshape(100, -1).sum(axis=1)
     found = answers(path, bundle, Options("cpu", resize=True))
     np.testing.assert_allclose(found[:, 0], 3 * grey, rtol=1e-5)
 
@@ -95,8 +96,8 @@ def test_normalisation_is_applied_to_floats(tmp_path, bundle):
     """Points live in pixel space; the model gets what the owner's model gets."""
     spec = InputSpec(SHAPE, (0.0,), (1.0,), (0.5,), (0.25,))
     path = linear_onnx(tmp_path / "m.onnx")
-    points = bundle.fingerprint.families[CORE].points
-    found = OnnxAdapter(str(path), spec, CPU).answer(points)
+    points = bundle.fingerprint.sheet.of_family(CORE).points
+    found = answered_by(OnnxAdapter(str(path), CPU), points, spec)
     np.testing.assert_allclose(found, linear((points - 0.5) / 0.25), atol=1e-3)
 
 
@@ -201,12 +202,11 @@ def test_more_memory_than_there_is_asks_for_smaller_batches(tmp_path, bundle, de
     )
     opset = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "huge.onnx")
-    spec = bundle.fingerprint.spec
-    adapter = open_suspect(str(tmp_path / "huge.onnx"), spec, Options(device))
+    adapter = open_suspect(identified(str(tmp_path / "huge.onnx")), Options(device))
     with pytest.raises(BatchError, match="failed while answering"):
         adapter.answer(np.zeros((2, *SHAPE), np.float32))
     adapter.close()
     asking = Asking(options=Options(device))
-    [outcome] = api.audit(bundle, [str(tmp_path / "huge.onnx")], asking)
-    assert isinstance(outcome, Refusal)
-    assert "failed while answering" in outcome.reason
+    [found] = api.audit(bundle, [str(tmp_path / "huge.onnx")], asking)
+    assert isinstance(found.outcome, Refusal)
+    assert "failed while answering" in found.outcome.reason

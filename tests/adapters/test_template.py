@@ -18,6 +18,7 @@ from auditkit.core.errors import (
 from auditkit.core.points import InputSpec, pixels
 from auditkit.core.requests import Options
 from tests.api import Api, Asked, told
+from tests.conftest import answered_by
 
 SPEC = InputSpec((3, 8, 8), (0.0,), (1.0,), mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2))
 POINTS = (np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8)) / 255).astype(np.float32)
@@ -31,9 +32,9 @@ def answered(tmp_path, text, reply, points=POINTS[:1]):
     with Api(lambda _asked: told(reply)) as api:
         path = tmp_path / "api.toml"
         path.write_text(f'url = "{api.url}/classify"\n{text}')
-        adapter = TemplateAdapter(str(path), SPEC, Options(classes=5))
+        adapter = TemplateAdapter(str(path), Options(classes=5))
         try:
-            return api.asked, adapter.answer(points)
+            return api.asked, answered_by(adapter, points, SPEC)
         finally:
             adapter.close()
 
@@ -186,20 +187,22 @@ def test_wrong_descriptions_are_one_line(tmp_path, before, after, message):
     path = tmp_path / "api.toml"
     path.write_text(RIGHT.replace(before, after, 1))
     with pytest.raises(SuspectLoadError, match=message) as caught:
-        TemplateAdapter(str(path), SPEC, Options())
+        TemplateAdapter(str(path), Options())
     assert "\n" not in str(caught.value)
 
 
 def test_points_that_are_no_pictures_are_not_sent_as_such(tmp_path):
     """Table rows can't be uploaded as PNG."""
-    (tmp_path / "api.toml").write_text(RIGHT)
+    (tmp_path / "api.toml").write_text(RIGHT.replace("https://x.example", "http://127.0.0.1:9"))
     rows = InputSpec((4,), (0.0,), (9.0,))
+    adapter = TemplateAdapter(str(tmp_path / "api.toml"), Options())
     with pytest.raises(SuspectMismatchError, match="no images"):
-        TemplateAdapter(str(tmp_path / "api.toml"), rows, Options())
+        answered_by(adapter, np.zeros((1, 4), np.float32), rows)
+    adapter.close()
 
 
 def test_files_that_are_no_text_are_one_line(tmp_path):
     """A binary file is no description."""
     (tmp_path / "api.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SuspectError, match="no text"):
-        TemplateAdapter(str(tmp_path / "api.toml"), SPEC, Options())
+        TemplateAdapter(str(tmp_path / "api.toml"), Options())

@@ -7,8 +7,8 @@ import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
 
-from auditkit.adapters import open_suspect, runtime
-from auditkit.adapters.onnx import _answering
+from auditkit.adapters import identified, open_suspect, runtime
+from auditkit.adapters.onnx import OnnxAdapter
 from auditkit.cli import app
 from auditkit.commands import diagnosis
 from auditkit.commands.diagnosis import Finding, State, examine, fit_for
@@ -90,11 +90,11 @@ def test_nodes_are_counted_where_they_run(tmp_path):
 
 
 @WITHOUT
-def test_cuda_that_is_asked_for_is_not_replaced(tmp_path, bundle):
+def test_cuda_that_is_asked_for_is_not_replaced(tmp_path):
     """--device cuda ends in one line with the reason, where CUDA does not work."""
     path = linear_onnx(tmp_path / "m.onnx")
     with pytest.raises(SuspectLoadError, match="nothing would run on CUDA here, since"):
-        open_suspect(str(path), bundle.fingerprint.spec, Options("cuda"))
+        open_suspect(identified(str(path)), Options("cuda"))
 
 
 @pytest.mark.parametrize("driver", [True, False])
@@ -116,10 +116,17 @@ def test_a_card_that_is_not_used_is_told(tmp_path, monkeypatch, driver):
         ("Got invalid dimensions for input", QueryError),
     ],
 )
-def test_too_little_memory_asks_for_smaller_batches(line, error):
+def test_too_little_memory_asks_for_smaller_batches(tmp_path, line, error):
     """What a card says when it is full makes batches smaller; other failures end the audit."""
-    with pytest.raises(QueryError, match="failed while answering") as caught, _answering():
-        raise RuntimeError(line)
+
+    class Full:
+        def run(self, *_question):
+            raise RuntimeError(line)
+
+    adapter = OnnxAdapter(str(linear_onnx(tmp_path / "m.onnx")), Options("cpu"))
+    adapter._session = Full()
+    with pytest.raises(QueryError, match="failed while answering") as caught:
+        adapter.answer(np.zeros((1, 1, 4, 4), np.float32))
     assert type(caught.value) is error
 
 

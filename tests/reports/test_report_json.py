@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Decision, Identification, Refusal
 from auditkit.reports.json import write_json
-from tests.unit.test_report_every import DIGEST, HOSTILE, REPORTS, hostile, report, verdict
+from tests.reports.test_report_every import DIGEST, HOSTILE, REPORTS, hostile, report, verdict
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())

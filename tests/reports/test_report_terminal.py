@@ -12,7 +12,7 @@ from auditkit.core.fingerprint import Discrimination
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Comparison, Decision, Identification, Refusal
 from auditkit.reports.terminal import WORDS, renderables, write_terminal
-from tests.unit.test_report_every import DIGEST, HOSTILE, hostile, report, summary, verdict
+from tests.reports.test_report_every import DIGEST, HOSTILE, hostile, report, summary, verdict
 
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
 TITLES = ["PIRATED", "HOMOLOGOUS (independently trained)", "INCONCLUSIVE", "REFUSED"]

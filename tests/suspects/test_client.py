@@ -1,19 +1,21 @@
-"""Points are carried in fitting batches, with patience, within the budget, and never twice."""
+"""Points are sent in fitting batches, with patience, within the budget, and never twice."""
 
 import json
 import sqlite3
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from auditkit.adapters.base import Port
 from auditkit.core.errors import BatchError, BudgetError, QueryError, TransientError
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Journal
 from auditkit.suspects import client as module
-from auditkit.suspects.client import Courier, Pace, patiently
+from auditkit.suspects.client import Client, Pace, patiently
 
 SPEC = InputSpec((2,), (0.0,), (1.0,))
 POINTS = np.random.default_rng(0).random((50, 2)).astype(np.float32)
@@ -22,10 +24,11 @@ POINTS = np.random.default_rng(0).random((50, 2)).astype(np.float32)
 class Suspect:
     """Answers each point with itself, after what `trouble` does about a batch."""
 
-    digest, identity, runtime = None, "https://here", {"protocol": "test"}
+    runtime: ClassVar = {"protocol": "test"}
 
     def __init__(self, trouble=lambda _points: None, batch=16, lanes=4):
-        self.trouble, self.batch, self.lanes = trouble, batch, lanes
+        self.trouble = trouble
+        self.port = Port("https://here", at_once=batch, concurrency=lanes)
         self.sent, self.closed, self.lock = [], 0, threading.Lock()
 
     def answer(self, points):
@@ -47,15 +50,15 @@ def hurried(monkeypatch):
     monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
 
 
-def carried(suspect, journal=None, **patience):
-    """A courier to this suspect."""
-    return Courier(suspect, SPEC, Patience(**patience), journal or Journal())
+def client(suspect, log=None, **patience):
+    """A client of this suspect."""
+    return Client(suspect, SPEC, Patience(**patience), log or Journal())
 
 
 def test_answers_are_the_points_in_order():
     """However it is cut into requests, each point gets its own answer."""
     suspect = Suspect(lambda _points: time.sleep(0.002 * np.random.default_rng().random()))
-    np.testing.assert_array_equal(carried(suspect).answer(POINTS), POINTS)
+    np.testing.assert_array_equal(client(suspect).answer(POINTS, SPEC), POINTS)
     assert sorted(suspect.sent) == [2, 16, 16, 16]
 
 
@@ -73,7 +76,7 @@ def test_lanes_are_what_the_adapter_bears():
 
     for lanes, wanted, expected in ((1, 8, 1), (8, 1, 1), (8, 3, 3)):
         most[0] = 0
-        carried(Suspect(watch, batch=5, lanes=lanes), lanes=wanted).answer(POINTS)
+        client(Suspect(watch, batch=5, lanes=lanes), lanes=wanted).answer(POINTS, SPEC)
         assert most[0] == expected
 
 
@@ -85,7 +88,7 @@ def test_batches_are_halved_until_they_fit():
             raise BatchError("too many")
 
     suspect = Suspect(picky, lanes=1)
-    np.testing.assert_array_equal(carried(suspect).answer(POINTS), POINTS)
+    np.testing.assert_array_equal(client(suspect).answer(POINTS, SPEC), POINTS)
     assert suspect.sent[:3] == [16, 8, 4]
     assert max(suspect.sent[3:]) <= 4
 
@@ -94,7 +97,7 @@ def test_a_refusal_of_one_point_is_final():
     """Where even one point is refused, its words are told."""
     suspect = Suspect(lambda _points: (_ for _ in ()).throw(BatchError("no such input")), lanes=1)
     with pytest.raises(QueryError, match="no such input"):
-        carried(suspect).answer(POINTS)
+        client(suspect).answer(POINTS, SPEC)
     assert suspect.sent == [16, 8, 4, 2, 1]
 
 
@@ -109,7 +112,9 @@ def test_passing_troubles_are_waited_out():
             raise TransientError("busy")
 
     journal = Journal()
-    np.testing.assert_array_equal(carried(Suspect(moody, batch=2), journal).answer(POINTS), POINTS)
+    np.testing.assert_array_equal(
+        client(Suspect(moody, batch=2), journal).answer(POINTS, SPEC), POINTS
+    )
     assert journal.spent("https://here") > len(POINTS)
 
 
@@ -121,7 +126,7 @@ def test_lasting_troubles_end():
 
     suspect = Suspect(never, lanes=1)
     with pytest.raises(TransientError, match=r"busy \(tried for"):
-        carried(suspect, longest=0.05).answer(POINTS)
+        client(suspect, longest=0.05).answer(POINTS, SPEC)
     assert set(suspect.sent) == {16, 1}
 
 
@@ -134,7 +139,7 @@ def test_it_waits_as_long_as_asked():
         if len(seen) == 1:
             raise TransientError("busy", after=0.3)
 
-    carried(Suspect(once, batch=50)).answer(POINTS)
+    client(Suspect(once, batch=50)).answer(POINTS, SPEC)
     assert seen[1] - seen[0] >= 0.3
 
 
@@ -153,7 +158,7 @@ def test_pauses_grow_up_to_the_longest(monkeypatch):
 
 
 def test_a_suspect_that_writes_into_its_question_harms_nobody():
-    """Points are the courier's: the second try sends what the first did."""
+    """Points are the client's: the second try sends what the first did."""
     seen = []
 
     def spoil(points):
@@ -162,7 +167,7 @@ def test_a_suspect_that_writes_into_its_question_harms_nobody():
         if len(seen) == 1:
             raise TransientError("busy")
 
-    carried(Suspect(spoil, batch=50)).answer(POINTS)
+    client(Suspect(spoil, batch=50)).answer(POINTS, SPEC)
     np.testing.assert_array_equal(seen[0], seen[1])
 
 
@@ -174,7 +179,7 @@ def test_failures_are_in_the_journal(tmp_path):
 
     journal = Journal(tmp_path / "j")
     with pytest.raises(QueryError):
-        carried(Suspect(refuse), journal).answer(POINTS[:1])
+        client(Suspect(refuse), journal).answer(POINTS[:1], SPEC)
     journal.close()
     with sqlite3.connect(tmp_path / "j") as file:
         entries = file.execute("SELECT kind, content FROM entries").fetchall()
@@ -197,7 +202,7 @@ def test_the_rate_is_kept():
     """Requests don't start faster than allowed, over all lanes."""
     starts = []
     suspect = Suspect(lambda _points: starts.append(time.monotonic()), batch=10, lanes=8)
-    carried(suspect, rate=50).answer(POINTS)
+    client(suspect, rate=50).answer(POINTS, SPEC)
     assert (np.diff(sorted(starts)) > 0.015).all()
 
 
@@ -206,11 +211,11 @@ def test_the_budget_is_never_exceeded(budget):
     """No more points are sent than allowed, failed ones counted; answers so far are kept."""
     journal = Journal()
     suspect = Suspect(batch=4)
-    suspect_courier = carried(suspect, journal, budget=budget)
+    asked = client(suspect, journal, budget=budget)
     with pytest.raises(BudgetError):
-        suspect_courier.answer(POINTS)
+        asked.answer(POINTS, SPEC)
     assert sum(suspect.sent) == journal.spent("https://here") <= budget
-    kept = suspect_courier.kept(POINTS)
+    kept = asked.kept(POINTS, SPEC)
     assert sum(row is not None for row in kept) == sum(suspect.sent)
 
 
@@ -219,10 +224,10 @@ def test_a_budget_goes_to_the_first_points():
     pauses = np.random.default_rng(0)
     for _ in range(5):
         suspect = Suspect(lambda _points: time.sleep(0.01 * pauses.random()), batch=8, lanes=4)
-        asked = carried(suspect, budget=20)
+        asked = client(suspect, budget=20)
         with pytest.raises(BudgetError, match="the budget of 20 queries is spent"):
-            asked.answer(POINTS)
-        answered = [row is not None for row in asked.kept(POINTS)]
+            asked.answer(POINTS, SPEC)
+        answered = [row is not None for row in asked.kept(POINTS, SPEC)]
         assert answered == [True] * 20 + [False] * 30
 
 
@@ -234,7 +239,7 @@ def test_failed_points_count_against_the_budget():
 
     suspect = Suspect(never, batch=1, lanes=1)
     with pytest.raises(BudgetError):
-        carried(suspect, budget=7).answer(POINTS)
+        client(suspect, budget=7).answer(POINTS, SPEC)
     assert sum(suspect.sent) == 7
 
 
@@ -243,12 +248,12 @@ def test_what_the_journal_has_is_not_asked(tmp_path):
     for number in range(2):
         journal = Journal(tmp_path / "j")
         suspect = Suspect()
-        courier = carried(suspect, journal)
-        np.testing.assert_array_equal(courier.answer(POINTS), POINTS)
-        np.testing.assert_array_equal(courier.answer(POINTS[:5]), POINTS[:5])
+        asked = client(suspect, journal)
+        np.testing.assert_array_equal(asked.answer(POINTS, SPEC), POINTS)
+        np.testing.assert_array_equal(asked.answer(POINTS[:5], SPEC), POINTS[:5])
         journal.close()
         assert sum(suspect.sent) == (0 if number else 55)
-        assert len(courier.reused) == (55 if number else 0)
+        assert len(asked.reused) == (55 if number else 0)
 
 
 def test_asking_again_is_asked():
@@ -259,8 +264,8 @@ def test_asking_again_is_asked():
         count[0] += 1
         points[:] = count[0]
 
-    courier = carried(Suspect(forgetful))
-    first, again = courier.answer(POINTS[:3]), courier.answer(POINTS[:3])
+    asked = client(Suspect(forgetful))
+    first, again = asked.answer(POINTS[:3], SPEC), asked.answer(POINTS[:3], SPEC)
     assert (first == 1).all()
     assert (again == 2).all()
 
@@ -268,9 +273,9 @@ def test_asking_again_is_asked():
 def test_other_ways_of_asking_have_other_answers():
     """The same point normalised otherwise is another question."""
     journal, suspect = Journal(), Suspect()
-    carried(suspect, journal).answer(POINTS)
+    client(suspect, journal).answer(POINTS, SPEC)
     other = InputSpec((2,), (0.0,), (1.0,), mean=(0.5,), std=(0.5,))
-    Courier(suspect, other, Patience(), journal).answer(POINTS)
+    client(suspect, journal).answer(POINTS, other)
     assert sum(suspect.sent) == 100
 
 
@@ -281,8 +286,8 @@ def test_nonsense_is_one_line_and_no_answer(reply):
     suspect.answer = lambda _points: reply
     journal = Journal()
     with pytest.raises(QueryError):
-        carried(suspect, journal).answer(POINTS)
-    assert carried(suspect, journal).kept(POINTS) == [None] * 50
+        client(suspect, journal).answer(POINTS, SPEC)
+    assert client(suspect, journal).kept(POINTS, SPEC) == [None] * 50
 
 
 def test_changing_forms_are_one_line():
@@ -291,4 +296,4 @@ def test_changing_forms_are_one_line():
     suspect = Suspect(batch=25, lanes=1)
     suspect.answer = lambda _points: next(forms)
     with pytest.raises(QueryError, match="now in one form"):
-        carried(suspect).answer(POINTS)
+        client(suspect).answer(POINTS, SPEC)
