@@ -1,7 +1,8 @@
-"""One file per kind of suspect; this page finds the kind that a name belongs to, and opens it.
+"""Adapters: one file for each kind of suspect. This module finds the adapter for a suspect's name.
 
-Each file says itself which suffixes and addresses belong to it, and loads its runtime (onnxruntime,
-torch, an HTTP client) only when a suspect is opened.
+Each adapter declares the file suffixes and address patterns that belong to it. Its runtime
+(onnxruntime, torch, an HTTP client) is imported only when a suspect is opened, because `identified`
+also runs in commands that open nothing and should start quickly.
 """
 
 import re
@@ -18,7 +19,7 @@ from auditkit.core.plugins import built_in, load, missing_package, names
 from auditkit.core.requests import Options
 
 SHARED = ("base", "runtime")
-"""Files of this folder that are no plug-ins."""
+"""Modules of this folder that are not plug-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +27,24 @@ class Suspect:
     """A suspect as the user named it, before it is opened."""
 
     adapter: str
-    """Name of the plug-in."""
+    """Name of the adapter plug-in, e.g. `onnx`."""
     source: str
-    """What the plug-in opens."""
+    """What the adapter opens: a path, an address or `module:function`."""
     kind: Kind
 
 
 def identified(name: str) -> Suspect:
-    """The kind that a suspect's name belongs to, by its prefix, its address or its suffix.
-
-    Plug-ins of other packages are looked at only where no built-in one fits.
+    """Find the adapter for a suspect's name, by its prefix, its address or its suffix.
 
     Raises:
-        SuspectLoadError: Nothing tells how to ask it.
+        SuspectLoadError: No adapter claims the name, or the address is malformed.
+        PluginError: An installed adapter can't be loaded.
     """
-    rooms = sys.modules[__name__]
-    own = built_in(rooms)
-    found = _among(own, name) or _among([one for one in names(rooms) if one not in own], name)
+    package = sys.modules[__name__]
+    own = built_in(package)
+    # Built-in adapters are tried first: an installed package can't take over `.onnx`, and listing
+    # the installed entry points, which reads the metadata of every package, is mostly not needed.
+    found = _match(own, name) or _match([one for one in names(package) if one not in own], name)
     if found is not None:
         return found
     if "://" in name:
@@ -59,8 +61,9 @@ def identified(name: str) -> Suspect:
     )
 
 
-def _among(plugins: Sequence[str], name: str) -> Suspect | None:
+def _match(plugins: Sequence[str], name: str) -> Suspect | None:
     scheme, colon, rest = name.partition(":")
+    # An explicit prefix wins over every suffix: `recorded:answers.onnx` is what the user asked for.
     for plugin in plugins:
         kind = _kind(plugin)
         if colon and scheme in (plugin, kind.alias) and not rest.startswith("//"):
@@ -68,7 +71,7 @@ def _among(plugins: Sequence[str], name: str) -> Suspect | None:
     for plugin in plugins:
         kind = _kind(plugin)
         if any(re.match(form, name) for form in kind.addresses):
-            parsed(name)
+            parsed(name)  # refuses an address with a password before anything repeats it
             return Suspect(plugin, name, kind)
         if "://" not in name and PurePath(name).suffix.lower() in kind.suffixes:
             return Suspect(plugin, name, kind)
@@ -83,14 +86,14 @@ def _kind(plugin: str) -> Kind:
 
 
 def open_suspect(suspect: Suspect, options: Options) -> Adapter:
-    """Open a suspect with the adapter of its kind.
+    """Open a suspect with its adapter.
 
-    Whatever a stranger's file or server makes an adapter raise becomes one line here, so that no
-    adapter has to.
+    Every exception of an adapter or of the library below it becomes an auditkit error with a
+    one-line message here, so that no adapter needs code for that.
 
     Raises:
-        SuspectError: It can't be opened, or is out of reach for the moment (TransientError).
-        MissingRuntimeError: Its runtime is not installed.
+        SuspectError: The suspect can't be opened; TransientError if trying again may help.
+        MissingRuntimeError: A package that the adapter needs is not installed.
     """
     try:
         return suspect.kind.open(suspect.source, options)
@@ -98,6 +101,8 @@ def open_suspect(suspect: Suspect, options: Options) -> Adapter:
         raise
     except ModuleNotFoundError as error:
         raise missing_package(suspect.adapter, error) from error
+    # A plug-in, or a user's module that it imports, may call sys.exit(). Its exit code must not
+    # become auditkit's, where 0 and 3 are verdicts.
     except (Exception, SystemExit) as error:
         raise SuspectLoadError(
             f"{shown(suspect.source)!r} can't be opened as {suspect.adapter}: {first_line(error)}"

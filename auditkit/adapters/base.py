@@ -1,8 +1,9 @@
-"""What an adapter is: a way to ask one kind of suspect.
+"""The interface that every adapter implements: a way to query one kind of suspect.
 
-An adapter opens a suspect, says in its `Port` what the suspect takes, and maps batches of that to
-rows. Everything else happens once, above all adapters (`auditkit.suspects`): how points become
-batches, padding, retries, several questions at once, and what a stranger's code raises.
+An adapter opens a suspect, describes the inputs that the suspect takes in a `Port`, and maps a
+batch of such inputs to scores or labels. Everything else is done once for all adapters, in
+`auditkit.suspects`: arranging points as batches, padding, retries, concurrent requests, and turning
+exceptions of foreign code into auditkit's errors.
 """
 
 import enum
@@ -17,101 +18,117 @@ from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.requests import Options
 
+# A file is read into memory as a whole, so that the bytes that are hashed are the bytes that run.
 LARGEST_FILE = 8 << 30
+"""Size in bytes of the largest model file that is opened."""
 FLOAT32 = np.dtype(np.float32)
+# Not measured: enough to spread the cost of a call, few enough for images to fit into memory. A
+# batch that does not fit is halved.
 AT_ONCE = 100
-"""Points that a model in this process is asked at once."""
+"""Default number of points in one batch for a model that runs in this process."""
+# With 8 requests of one point each, a server that takes 20 ms is asked at 94 to 97 % of the rate of
+# a bare httpx loop (docs/remote.md).
 CONCURRENT = 8
 """Default number of concurrent requests to a remote suspect."""
 
 Shape = tuple[int | None, ...]
-"""Sizes of one input without the batch axis; None where any size will do."""
+"""Shape of one input without the batch axis; None for an axis of any size."""
 
 
 class Values(enum.StrEnum):
-    """What the numbers of a batch are."""
+    """The scale of the numbers in a batch."""
 
     OWNER = "owner"
-    """What the owner's model takes: points after its normalisation; uint8 gets pixels, 0 to 255."""
+    """Normalised as for the owner's model; pixels 0 to 255 if the suspect takes uint8."""
     UNIT = "0..1"
-    """Points scaled from the bundle's bounds to 0..1."""
+    """Points scaled from the bounds of the bundle's input specification to 0..1."""
     PIXELS = "0..255"
-    """Pixels as uint8; only images can be asked so."""
+    """Pixels 0 to 255 as uint8; for images only."""
     POINTS = "points"
-    """Points as they lie in the bundle, for suspects that recognise them."""
+    """Points unchanged, for suspects that look them up by their digest (recorded answers)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """What one opened suspect takes, and how it wants to be asked."""
+    """What inputs one opened suspect takes, and in how large and how many requests."""
 
     identity: str
-    """What answers, and how it is asked: with the point, the key to an answer. No secrets."""
+    """Names the suspect and the way it is queried. The journal finds an answer by this and the
+    point, and keeps it on disk: it must hold no secrets."""
     digest: str | None = None
-    """`sha256:…` of what answers; None where that can't be hashed."""
+    """`sha256:…` of the suspect's file; None for suspects without one, such as APIs."""
     shape: Shape | None = None
-    """Of one input; None: it does not say, and is asked as the owner is."""
+    """Shape of one input; None if the suspect does not declare it: points then keep the owner's."""
     dtype: DType = FLOAT32
     values: Values = Values.OWNER
     channels_last: bool = False
-    """Whether channels come last where the shape does not tell."""
+    """Whether channels come last if `shape` does not tell."""
     fits_any_size: bool = False
-    """Whether `shape` was given by hand, so that points are resized to it without being asked."""
+    """Whether points are resized to `shape` even without `--resize`, because the user wrote it."""
     batch: int | None = None
-    """The number of points that every batch must have; None: any."""
+    """Exact number of points in every batch; None if any number is taken."""
     at_once: int = AT_ONCE
-    """Points to ask at once, at first; fewer are asked of a suspect that refuses."""
+    """Largest number of points in one request; halved whenever the suspect refuses a batch."""
     largest_request: int | None = None
-    """Bytes of numbers in one request at first; None: no limit but `at_once`."""
+    """Largest size of one request in bytes, counting 4 for each number; None for no such limit."""
     concurrency: int = 1
-    """Requests that may be under way at once, each in a thread; 1: it is not made for more."""
+    """Largest number of concurrent requests, each in its own thread; 1 if `answer` is not
+    thread-safe."""
 
 
 class Adapter(Protocol):
-    """One opened suspect. It is never trusted: whoever asks it checks every reply."""
+    """One opened suspect. Its replies are not trusted: `auditkit.suspects` checks every one."""
 
     @property
     def port(self) -> Port:
-        """What the suspect takes."""
+        """What inputs the suspect takes."""
 
     @property
     def runtime(self) -> Mapping[str, str]:
-        """What ran where, for the report. No secrets."""
+        """Versions, device and protocol, for the report; must hold no secrets."""
 
     def answer(self, batch: Rows) -> Rows:
-        """(b, *port.shape) of `port.dtype` -> (b, classes) scores or (b,) labels.
+        """Query the suspect about one batch.
+
+        Args:
+            batch: (b, *port.shape) array of `port.dtype`.
+
+        Returns:
+            (b, classes) scores, i.e. logits or probabilities, or (b,) labels.
 
         Raises:
-            TransientError: The suspect failed for the moment; so do ConnectionError, TimeoutError.
-            BatchError: It refused so many at once.
-            Exception: It failed for good.
+            TransientError: The suspect can't answer now, but may later. ConnectionError and
+                TimeoutError are treated alike.
+            BatchError: The suspect refuses the batch; a smaller one may pass.
+            Exception: The suspect can't answer.
         """
 
     def close(self) -> None:
-        """Let go of everything; a second call does nothing."""
+        """Release memory, threads and connections; a second call does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A plug-in: one kind of suspect, and how users name suspects of this kind."""
+    """An adapter plug-in: how to open one kind of suspect, and which names belong to it."""
 
     open: Callable[[str, Options], Adapter]
-    """Opens a suspect; may raise anything, which becomes a refusal."""
+    """Opens the suspect that `Suspect.source` names. It may raise anything: what is no
+    auditkit error becomes a SuspectLoadError in `open_suspect`."""
     suffixes: tuple[str, ...] = ()
-    """Endings of files of this kind, lower case, with their dot."""
+    """File suffixes of this kind in lower case, with the dot."""
     addresses: tuple[str, ...] = ()
-    """Regular expressions that the addresses of this kind begin with."""
+    """Regular expressions for addresses of this kind, matched at the beginning."""
     alias: str = ""
-    """Another name before the colon than the plug-in's own, as in `python:module:function`."""
+    """A second prefix beside the plug-in's name, such as `python` in `python:module:function`."""
     remote: bool = False
-    """Whether suspects of this kind answer from elsewhere: their answers are kept in a journal."""
+    """Whether suspects of this kind are reached over a network; their answers are journalled."""
 
 
 def read_file(source: str) -> bytes:
-    """A suspect file's bytes.
+    """Read a suspect's file as a whole.
 
     Raises:
-        SuspectLoadError: It is missing, empty, a folder, too large or not readable.
+        SuspectLoadError: The file is missing, empty, a folder, unreadable or above `LARGEST_FILE`.
     """
     path = Path(source)
     try:
@@ -123,5 +140,5 @@ def read_file(source: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise SuspectLoadError(f"no such file: {source!r}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise SuspectLoadError(f"{source!r} can't be read: {error}") from error

@@ -1,4 +1,4 @@
-"""A Python function, plain or async, as a suspect: `python:package.module:function`."""
+"""Suspects that are a Python function, plain or async: `python:package.module:function`."""
 
 import asyncio
 import importlib
@@ -20,21 +20,24 @@ from auditkit.core.requests import Options
 
 __all__ = ["python"]
 
-LOOK = 0.5
-"""Seconds between looks at whether an event loop still runs."""
+LOOP_CHECK = 0.5
+"""Seconds between two checks whether the event loop still runs."""
+Reply = object
+"""What a user's function returns: anything that `numpy.asarray` may or may not understand."""
 
 
 class CallableAdapter:
-    """Asks a function with (b, *shape) float32 inputs as the owner's model takes them.
+    """Calls a function with a (b, *shape) float32 batch, normalised as for the owner's model.
 
-    It returns (b, classes) scores or (b,) labels: anything `numpy.asarray` understands. What raises
-    ConnectionError or TimeoutError is asked again later; an async function is asked several
-    questions at once, all in one event loop.
+    The function returns (b, classes) scores or (b,) labels as anything that `numpy.asarray`
+    understands. A call that raises ConnectionError or TimeoutError is repeated later. Up to
+    `CONCURRENT` calls of an async function run concurrently, all in one event loop.
     """
 
-    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - all are made alike
+    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - the interface
         self._function = _imported(source)
         self._loop = _Loop() if inspect.iscoroutinefunction(self._function) else None
+        # Nothing says that a plain function is thread-safe, so that one gets one call at a time.
         self.port = Port(f"python:{source}", concurrency=1 if self._loop is None else CONCURRENT)
         self.runtime = {"function": source}
 
@@ -51,33 +54,42 @@ class CallableAdapter:
 
 
 class _Loop:
-    """An event loop in a thread of its own, so that what a function opens in it stays usable."""
+    """An event loop in its own thread, shared by all calls of one async function."""
+
+    # One lasting loop and not asyncio.run() for each call: a vendor's client binds its connections
+    # to the loop in which it first ran, and fails in any other.
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def run(self, question: Coroutine[Any, Any, Any]) -> Any:
-        """What the coroutine returns; for any thread."""
-        answer = asyncio.run_coroutine_threadsafe(_kept_in(question), self._loop)
-        while not wait([answer], timeout=LOOK).done:
+    def run(self, call: Coroutine[object, object, Reply]) -> Reply:
+        """Run the coroutine in the loop and return its result; callable from any thread.
+
+        Raises:
+            QueryError: The coroutine ended the event loop or the interpreter.
+        """
+        answer = asyncio.run_coroutine_threadsafe(_without_exits(call), self._loop)
+        # A stopped loop never completes its futures, so that waiting without limit would hang.
+        while not wait([answer], timeout=LOOP_CHECK).done:
             if not self._thread.is_alive():
                 raise QueryError("the suspect stopped the event loop that it was asked in")
         return answer.result()
 
     def close(self) -> None:
-        """End the thread; a second call does nothing."""
+        """Stop the loop and end its thread; a second call does nothing."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
 
 
-async def _kept_in(question: Coroutine[Any, Any, Any]) -> Any:
-    """An exit would end the loop, and with it everybody's questions."""
+async def _without_exits(call: Coroutine[object, object, Reply]) -> Reply:
+    """Await the coroutine, with SystemExit and KeyboardInterrupt turned into QueryError."""
     try:
-        return await question
+        return await call
+    # asyncio lets these two pass through the loop, which ends it and all calls under way in it.
     except (SystemExit, KeyboardInterrupt) as error:
         raise QueryError(f"the suspect raised {type(error).__name__}") from error
 
@@ -86,6 +98,7 @@ def _imported(source: str) -> Callable[[FloatArray], Any]:
     module_name, colon, name = source.partition(":")
     if not colon or not module_name or not name:
         raise SuspectLoadError(f"wanted python:package.module:function, got {source!r}")
+    # An installed command does not search the working folder, where users keep such a module.
     sys.path.insert(0, str(Path.cwd()))
     try:
         function = getattr(importlib.import_module(module_name), name)

@@ -1,13 +1,21 @@
 """Models behind the Open Inference Protocol v2: Triton, MLServer, KServe, OpenVINO, Seldon.
 
-`https://host/v2/models/NAME[/versions/V]` by JSON, or raw tensors where the server offers them;
-`grpcs://host:port/NAME[/V]` by gRPC, which needs grpcio.
+`https://host/v2/models/NAME[/versions/V]` is queried over HTTP, with raw tensors if the server
+offers that extension and JSON if not. `grpcs://host:port/NAME[/V]` is queried over gRPC and needs
+the package grpcio.
 """
 
 from auditkit.adapters.base import CONCURRENT, Kind, Port
 from auditkit.adapters.wire.addresses import parsed
-from auditkit.adapters.wire.tensors import DTYPES, LARGEST_REQUEST, MOST, Served, Tensor, Wire
-from auditkit.adapters.wire.tensors import answer as answer_among
+from auditkit.adapters.wire.tensors import (
+    DTYPES,
+    FIRST_BYTES,
+    FIRST_POINTS,
+    Served,
+    Tensor,
+    Wire,
+    answering_rows,
+)
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import SuspectMismatchError
 from auditkit.core.requests import Options, Reach
@@ -16,7 +24,7 @@ __all__ = ["oip"]
 
 
 class OipAdapter:
-    """Asks with what the server says of its model: names, number type, layout, batch axis."""
+    """Queries a model as its server's metadata says: input, number type, shape, batch size."""
 
     def __init__(self, source: str, options: Options) -> None:
         parsed(source)
@@ -26,10 +34,12 @@ class OipAdapter:
             served = self._wire.described()
             self._tensor = _input(served)
         except Exception:
+            # Nobody else holds the connection yet: without an adapter there is no one to close it.
             self._wire.close()
             raise
         self.runtime = {
             "protocol": "Open Inference Protocol 2",
+            # A server may repeat the request's token in what it says of itself.
             "platform": self._wire.hide(served.platform)[:60],
             "versions": self._wire.hide(served.version)[:60],
         }
@@ -39,14 +49,14 @@ class OipAdapter:
             shape=tuple(size if size > 0 else None for size in sizes[1:]) or None,
             dtype=DTYPES[self._tensor.datatype],
             batch=sizes[0] if sizes and sizes[0] > 0 else None,
-            at_once=MOST,
-            largest_request=LARGEST_REQUEST,
+            at_once=FIRST_POINTS,
+            largest_request=FIRST_BYTES,
             concurrency=CONCURRENT,
         )
 
     def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
-        return answer_among(self._wire.infer(self._tensor, batch), len(batch), self._classes)
+        return answering_rows(self._wire.infer(self._tensor, batch), len(batch), self._classes)
 
     def close(self) -> None:
         """See `Adapter.close`."""
@@ -54,7 +64,8 @@ class OipAdapter:
 
 
 def _wire(source: str, reach: Reach) -> Wire:
-    """The encoding that the address asks for; the HTTP and gRPC clients take long to load."""
+    """Connect over gRPC or HTTP, as the address says."""
+    # Imported here, because both clients take long to load and grpcio is an optional dependency.
     if source.startswith("grpc"):
         from auditkit.adapters.wire.oip_grpc import GrpcWire
 
@@ -65,7 +76,9 @@ def _wire(source: str, reach: Reach) -> Wire:
 
 
 def _input(served: Served) -> Tensor:
-    if not served.inputs:  # some servers leave it to the model's code to say
+    if not served.inputs:
+        # A server may leave the inputs to the model's code, as MLServer does for custom runtimes.
+        # The owner's shape is tried then, under a name that such code mostly ignores.
         return Tensor("input", "FP32", ())
     if len(served.inputs) > 1:
         listed = ", ".join(repr(tensor.name[:40]) for tensor in served.inputs[:5])

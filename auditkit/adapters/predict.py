@@ -1,7 +1,7 @@
-"""Models behind `https://…/NAME:predict`: TensorFlow Serving, KServe's first protocol.
+"""Models behind `https://…/NAME:predict`: TensorFlow Serving and KServe's version 1 protocol.
 
-Rows go as `{"instances": …}`; the layout comes from `…/metadata` where the server has it, else it
-is the owner's.
+Points are sent as `{"instances": …}`. Their layout is read from `…/metadata`, which only TensorFlow
+Serving has; without it, points are sent as the owner's model takes them.
 """
 
 import json
@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from auditkit.adapters.base import CONCURRENT, Kind, Port, Shape
-from auditkit.adapters.wire.tensors import LARGEST_REQUEST, MOST
-from auditkit.adapters.wire.tensors import answer as answer_among
+from auditkit.adapters.wire.tensors import FIRST_BYTES, FIRST_POINTS, answering_rows
 from auditkit.core.arrays import Json, Rows
 from auditkit.core.errors import QueryError
 from auditkit.core.requests import Options
@@ -20,7 +19,7 @@ __all__ = ["predict"]
 
 
 class PredictAdapter:
-    """Asks in rows; the reply's `predictions` are rows of scores, labels, or named ones of each."""
+    """Sends points as JSON rows; reads `predictions`: scores, labels, or objects of both."""
 
     def __init__(self, source: str, options: Options) -> None:
         from auditkit.adapters.wire.web import Web  # its HTTP client takes long to load
@@ -31,18 +30,19 @@ class PredictAdapter:
         try:
             shape = self._declared()
         except Exception:
+            # Without an adapter there is no one else to close the connection.
             self._web.close()
             raise
         self.port = Port(
             source,
             shape=shape,
-            at_once=MOST,
-            largest_request=LARGEST_REQUEST,
+            at_once=FIRST_POINTS,
+            largest_request=FIRST_BYTES,
             concurrency=CONCURRENT,
         )
 
     def _declared(self) -> Shape | None:
-        """The only input's shape as the server's metadata has it."""
+        """Shape of the model's only input by the server's metadata; None if there is none."""
         parts = urlsplit(self._url)
         page = parts._replace(path=parts.path.removesuffix(":predict") + "/metadata").geturl()
         try:
@@ -51,16 +51,19 @@ class PredictAdapter:
             [port] = signatures["serving_default"]["inputs"].values()
             sizes = [int(axis["size"]) for axis in port["tensor_shape"]["dim"]]
         except (QueryError, KeyError, TypeError, ValueError, AttributeError):
-            return None  # only TensorFlow Serving has such a page
+            # KServe has no such page, and a model of several inputs fits no `Port`. The owner's
+            # shape is tried then; a model that takes another one says so when it is queried.
+            return None
+        # TensorFlow writes -1 for an axis of any size; the first axis is the batch.
         return tuple(size if size > 0 else None for size in sizes[1:]) or None
 
     def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
-        body = json.dumps({"instances": batch.astype(np.float64).tolist()}).encode()
+        body = json.dumps({"instances": batch.tolist()}).encode()
         reply = self._web.post(self._url, body, {"content-type": "application/json"}).json()
         if not isinstance(reply, dict) or not isinstance(reply.get("predictions"), list):
             raise QueryError("the reply has no list of 'predictions'")
-        return answer_among(_columns(reply["predictions"]), len(batch), self._classes)
+        return answering_rows(_columns(reply["predictions"]), len(batch), self._classes)
 
     def close(self) -> None:
         """See `Adapter.close`."""
@@ -68,7 +71,7 @@ class PredictAdapter:
 
 
 def _columns(rows: list[Json]) -> dict[str, Rows]:
-    """Predictions as named arrays: one for each key that all rows have, or one in all."""
+    """Predictions as arrays by name: one for each key that all rows share, else `scores` alone."""
     named = all(isinstance(row, dict) for row in rows) and bool(rows)
     keys = [key for key in rows[0] if all(key in row for row in rows)] if named else []
     columns = {str(key): [row[key] for row in rows] for key in keys} if named else {"scores": rows}
@@ -77,7 +80,7 @@ def _columns(rows: list[Json]) -> dict[str, Rows]:
         try:
             array = np.asarray(values)
         except ValueError:
-            continue  # rows of different lengths are no answer
+            continue  # rows of different lengths can't be scores; another key may hold them
         if array.dtype.kind in "iuf":
             found[name] = array
     return found

@@ -1,16 +1,18 @@
-"""Named tensors as the Open Inference Protocol describes them, and which of them is the answer."""
+"""Named tensors of the Open Inference Protocol, and which of a reply's tensors is the answer."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.access import from_best
+from auditkit.core.arrays import DType, Json, Rows
 from auditkit.core.errors import QueryError
 
-DTYPES: dict[str, np.dtype[Any]] = {
+# Little-endian on every machine, since the protocol's raw tensors are. BF16 and BYTES are missing:
+# numpy has no bfloat16, and text is no input that points could take.
+DTYPES: dict[str, DType] = {
     "FP16": np.dtype("<f2"),
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
@@ -23,22 +25,26 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "UINT32": np.dtype("<u4"),
     "UINT64": np.dtype("<u8"),
 }
-LARGEST_REQUEST, MOST = 1 << 20, 32
-"""Bytes of numbers, and points, in one request at first."""
+# Guesses that were not measured. Servers don't tell their limits; what is too large is answered
+# with 400, 413 or 422 and sent again in halves, which costs the budget of the refused points.
+FIRST_BYTES, FIRST_POINTS = 1 << 20, 32
+"""Limits of a remote suspect's first requests: bytes of numbers, and points."""
 SCORES = ("logit", "prob", "score", "output")
+"""Words in the names of outputs that hold scores."""
 
 
 class Tensor(NamedTuple):
-    """One input or output that a model has."""
+    """Metadata of one input or output of a model."""
 
     name: str
     datatype: str
+    """The protocol's name of the number type, a key of `DTYPES` if auditkit can use it."""
     shape: tuple[int, ...]
-    """With the batch axis; -1 where any size will do."""
+    """With the batch axis; -1 for an axis of any size, empty if the server does not tell."""
 
 
 class Served(NamedTuple):
-    """What a server says of a model."""
+    """Metadata of a model, as its server tells it."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -47,47 +53,62 @@ class Served(NamedTuple):
 
 
 class Wire(Protocol):
-    """One encoding of the protocol."""
+    """A connection to one model: the protocol over HTTP or gRPC."""
 
     def described(self) -> Served:
-        """What the server says of the model."""
+        """Ask the server for the model's metadata."""
 
-    def infer(self, asked: Tensor, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """The outputs to a batch, by name."""
+    def infer(self, asked: Tensor, batch: Rows) -> dict[str, Rows]:
+        """Send a batch as the input `asked` and return the model's outputs by name.
+
+        Args:
+            asked: Name and number type to send.
+            batch: (b, …) array in the shape that the model takes.
+        """
 
     def hide(self, text: str) -> str:
-        """A server's words without secrets."""
+        """Remove secrets of the request from a text that the server wrote."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
-def tensor(datatype: str, shape: Any, values: Any) -> NDArray[Any]:
-    """Raw little-endian bytes, or numbers flat or nested -> an array of that shape.
+def tensor(datatype: str, shape: Json, values: Json) -> Rows:
+    """Decode one tensor of a message, none of whose parts is trusted.
+
+    Args:
+        datatype: A key of `DTYPES`, else refused.
+        shape: The tensor's sizes.
+        values: Raw little-endian bytes, or numbers in a flat or nested list.
 
     Raises:
-        QueryError: They don't fit each other.
+        QueryError: Type, shape and values contradict each other.
     """
     try:
         sizes = [int(size) for size in shape]
         if isinstance(values, bytes):
-            array: NDArray[Any] = np.frombuffer(values, DTYPES[datatype])
+            array: Rows = np.frombuffer(values, DTYPES[datatype])
         else:
             array = np.asarray(values, DTYPES[datatype]).ravel()
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise QueryError(f"an output is no {datatype!r:.20} tensor of numbers") from error
+    # Checked by hand, since reshape would take a size of -1 and so make up a shape.
     if any(size < 0 for size in sizes) or math.prod(sizes) != array.size:
         raise QueryError(f"an output of shape {str(sizes)[:60]} has {array.size} numbers")
     return array.reshape(sizes)
 
 
-def answer(outputs: Mapping[str, NDArray[Any]], count: int, classes: int | None) -> NDArray[Any]:
-    """The output that answers: scores before labels; the best few as labels and scores beside.
+def answering_rows(outputs: Mapping[str, Rows], count: int, classes: int | None) -> Rows:
+    """Choose the output that holds the answers: a row of scores or a label for each point.
 
     Args:
-        outputs: By name.
-        count: How many points were asked.
-        classes: How many the owner knows; needed where only the best are listed.
+        outputs: Arrays by name; those without `count` rows are ignored.
+        count: How many points were sent.
+        classes: How many classes the owner knows. Needed for models that list only the best
+            classes, as one output of labels beside one of scores.
+
+    Returns:
+        (count, classes) scores, or (count,) labels.
 
     Raises:
         QueryError: No output has a row for each point.
@@ -95,10 +116,12 @@ def answer(outputs: Mapping[str, NDArray[Any]], count: int, classes: int | None)
     rows = {name: _flat(array) for name, array in outputs.items() if len(array) == count}
     scores = [name for name, array in rows.items() if array.dtype.kind == "f" and array.ndim == 2]
     labels = [name for name, array in rows.items() if array.dtype.kind in "iu"]
+    # First of all, because the scores of such a list alone would pass for scores of classes 0 to k.
     for label in labels:
         beside = [name for name in scores if rows[name].shape == rows[label].shape]
         if beside and classes is not None:
             return from_best(rows[label], rows[beside[0]], classes)
+    # Scores tell more than labels, and names that say so come first: features are float rows too.
     named = [name for name in scores if any(word in name.lower() for word in SCORES)]
     for names in (named, scores, labels):
         if names:
@@ -107,16 +130,17 @@ def answer(outputs: Mapping[str, NDArray[Any]], count: int, classes: int | None)
     raise QueryError(f"no output has one row of scores, or one label, for each point: {listed}")
 
 
-def _flat(array: NDArray[Any]) -> NDArray[Any]:
-    """Without axes of size 1 behind the second."""
+def _flat(array: Rows) -> Rows:
+    """Drop trailing axes of size 1 beyond the second."""
+    # Fully convolutional nets answer (b, classes, 1, 1).
     while array.ndim > 2 and array.shape[-1] == 1:
         array = array[..., 0]
     return array
 
 
-def listed_tensors(found: Any) -> tuple[Tensor, ...]:
-    """Tensors as JSON lists them; what is unreadable is left out."""
-    listed: Sequence[Any] = found if isinstance(found, list) else []
+def listed_tensors(found: Json) -> tuple[Tensor, ...]:
+    """Metadata of tensors as JSON lists them; unreadable entries are left out."""
+    listed: list[Json] = found if isinstance(found, list) else []
     return tuple(
         Tensor(port["name"], str(port.get("datatype", "FP32")), tuple(_sizes(port.get("shape"))))
         for port in listed
@@ -124,6 +148,8 @@ def listed_tensors(found: Any) -> tuple[Tensor, ...]:
     )
 
 
-def _sizes(shape: Any) -> list[int]:
+def _sizes(shape: Json) -> list[int]:
+    # Sizes may be texts, since protobuf's JSON mapping writes 64-bit integers so. Whatever is no
+    # number counts as any size.
     sizes = shape if isinstance(shape, list) else []
     return [int(size) if str(size).lstrip("-").isdigit() else -1 for size in sizes]
