@@ -53,7 +53,7 @@ class ModelFolder:
         return [model for model in self.models if model.kind == kind]
 
     def suspects(self, owner: Model) -> list[Model]:
-        """The owner's copies, all homologous models, and the other owners, which are innocent too."""
+        """Its copies, all homologous models, and the other owners, which are innocent of it too."""
         return [
             model
             for model in self.models
