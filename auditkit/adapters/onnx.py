@@ -1,7 +1,10 @@
-"""ONNX files through onnxruntime: CUDA where it really works, else CPU; never torch, never onnx."""
+"""ONNX files, run by onnxruntime on CUDA if it works on this machine, else on the CPU.
+
+Neither torch nor the package onnx is imported: an auditor of ONNX files need not install torch.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +21,9 @@ from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
 
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
 __all__ = ["onnx"]
 
 DTYPES: dict[str, DType] = {
@@ -28,14 +34,18 @@ DTYPES: dict[str, DType] = {
 }
 SCORES = ("logit", "prob", "score", "output")
 """Words in the names of outputs that hold scores."""
+PREFIX = "[ONNXRuntimeError] : "
+"""What onnxruntime puts before its messages."""
 
 
 class OnnxAdapter:
-    """An onnxruntime session over the very bytes that were hashed."""
+    """An onnxruntime session of the file's bytes as they were hashed."""
 
     def __init__(self, source: str, options: Options) -> None:
         from auditkit.adapters import runtime  # onnxruntime takes long to load
 
+        # The file is read once: if it were opened by its path, another process could exchange it
+        # after it was hashed, and another model would answer under the recorded digest.
         data = read_file(source)
         try:
             self._session = runtime.opened(data, options.device)
@@ -43,8 +53,10 @@ class OnnxAdapter:
             self._output = _output(self._session, source)
         except SuspectError:
             raise
-        except Exception as error:  # onnxruntime raises many kinds, and names may be no text
-            line = first_line(error).removeprefix("[ONNXRuntimeError] : ")
+        # onnxruntime has no common base class of its errors, and names that are no UTF-8 raise
+        # UnicodeDecodeError when they are read.
+        except Exception as error:
+            line = first_line(error).removeprefix(PREFIX)
             raise SuspectLoadError(f"{source!r} is not a readable ONNX model: {line}") from error
         self._is_out_of_memory = runtime.is_out_of_memory
         self.runtime = runtime.described(self._session)
@@ -58,11 +70,11 @@ class OnnxAdapter:
         )
 
     def answer(self, batch: Rows) -> Rows:
-        """See `Adapter.answer`; what is too much for a card's memory may fit in smaller batches."""
+        """See `Adapter.answer`. BatchError means that the batch exceeds the GPU's memory."""
         try:
             [found] = self._session.run([self._output], {self._input.name: batch})
-        except Exception as error:  # onnxruntime raises many kinds
-            line = first_line(error).removeprefix("[ONNXRuntimeError] : ")
+        except Exception as error:
+            line = first_line(error).removeprefix(PREFIX)
             kind = BatchError if self._is_out_of_memory(error) else QueryError
             raise kind(f"the suspect failed while answering: {line}") from error
         return _two_axes(np.asarray(found))
@@ -72,7 +84,7 @@ class OnnxAdapter:
         self._session = None
 
 
-def _input(session: Any) -> Any:
+def _input(session: "ort.InferenceSession") -> "ort.NodeArg":
     inputs = session.get_inputs()
     if len(inputs) != 1:
         listed = ", ".join(repr(node.name) for node in inputs)
@@ -88,21 +100,29 @@ def _input(session: Any) -> Any:
     return node
 
 
-def _shape(sizes: Sequence[Any]) -> Shape | None:
-    """None where the file says nothing at all: what fits shows when it runs."""
+def _shape(sizes: Sequence[int | str | None]) -> Shape | None:
+    """Shape of one input; None if the file declares no shape at all."""
+    # Such a file is asked in the owner's shape, and refuses it when it runs if that is wrong.
     if not sizes:
         return None
+    # Axes of any size have a name or None, and exporters write 0 or -1 for them too.
     return tuple(size if isinstance(size, int) and size > 0 else None for size in sizes[1:])
 
 
-def _fixed(sizes: Sequence[Any]) -> int | None:
+def _fixed(sizes: Sequence[int | str | None]) -> int | None:
+    """The batch size that the file was exported with; None for any size."""
     size = sizes[0] if sizes else None
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _output(session: Any, source: str) -> str:
-    """Scores before labels; among several, one whose name says so, else the first."""
+def _output(session: "ort.InferenceSession", source: str) -> str:
+    """Name of the output that is used: scores before labels.
+
+    Of several outputs of scores, the first whose name has one of the words `SCORES` is chosen, else
+    the first.
+    """
     outputs = session.get_outputs()
+    # Names decide, since embeddings beside the scores have the same form: (batch, n) floats.
     scores = [node for node in outputs if node.type in DTYPES and _is_rows(node.shape)]
     labels = [node for node in outputs if node.type in ("tensor(int64)", "tensor(int32)")]
     named = [node for node in scores if any(word in node.name.lower() for word in SCORES)]
@@ -115,13 +135,13 @@ def _output(session: Any, source: str) -> str:
     )
 
 
-def _is_rows(shape: Sequence[Any] | None) -> bool:
-    """(batch, classes), perhaps with axes of size 1 behind; unknown shapes are tried."""
+def _is_rows(shape: Sequence[int | str | None] | None) -> bool:
+    """Whether the shape is (batch, classes), perhaps with trailing axes of size 1, or unknown."""
     return not shape or (len(shape) >= 2 and shape[1] != 1 and all(s == 1 for s in shape[2:]))
 
 
 def _two_axes(outputs: Rows) -> Rows:
-    """(b, k, 1, 1) -> (b, k); half precision -> single."""
+    """Drop trailing axes of size 1, and convert floats of any precision to float32."""
     while outputs.ndim > 2 and outputs.shape[-1] == 1:
         outputs = outputs[..., 0]
     return outputs.astype(np.float32) if outputs.dtype.kind == "f" else outputs

@@ -1,4 +1,4 @@
-"""Answers that a vendor recorded: an npz or a CSV, in the order of `auditkit queries`."""
+"""Answers that a vendor recorded, as npz or CSV, in the order that `auditkit queries` wrote."""
 
 import csv
 import io
@@ -17,29 +17,30 @@ from auditkit.core.requests import Options
 __all__ = ["recorded"]
 
 NAMES = ("scores", "logits", "probabilities", "labels")
+# Bundles hold some hundred points. The limits only keep a malicious file from filling the memory.
 MOST_ROWS, MOST_BYTES = 1_000_000, 1 << 30
-"""More answers than any bundle has points, and more numbers than they need."""
+"""Most lines of a CSV, and most bytes of one array of an npz."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Recording:
-    """What a file holds."""
+    """The contents of a file of answers."""
 
     rows: Rows
     """(n, classes) scores or (n,) labels."""
     queries: Rows | None = None
-    """(n,) the points' digests, where the file repeats them."""
+    """(n,) the points' digests as texts; None if the file does not repeat them."""
 
 
 class RecordedAdapter:
-    """Serves the recorded rows in order.
+    """Answers the n-th new point with the n-th recorded row.
 
-    An npz holds one of `scores`, `logits`, `probabilities` (n, classes) or `labels` (n,), and may
-    repeat `queries`, the points' digests, so that a shuffled file is noticed. A CSV has a header
-    and either one column `label` or one column of scores for each class.
+    An npz holds one of `scores`, `logits`, `probabilities` (n, classes) or `labels` (n,). It may
+    also hold `queries`, the points' digests, so that rows in another order are detected. A CSV has
+    a header and either one column `label` or one column of scores for each class.
     """
 
-    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - all are made alike
+    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - the interface
         data = read_file(source)
         digest = sha256(data)
         self.port = Port(digest, digest, values=Values.POINTS)
@@ -49,13 +50,19 @@ class RecordedAdapter:
         self._served: dict[str, int] = {}
 
     def answer(self, batch: Rows) -> Rows:
-        """See `Adapter.answer`; new points must come in the order of the queries."""
+        """See `Adapter.answer`. New points must come in the order that `auditkit queries` wrote."""
         places = [self._place(point_digest(point)) for point in batch]
         served: Rows = self._recording.rows[places]
         return served
 
     def _place(self, point: str) -> int:
-        """A point that was asked before gets the same row."""
+        """Row of the answer to the point with this digest.
+
+        Raises:
+            QueryError: There are too few rows, or the row is known to answer another point.
+        """
+        # Points are counted by digest, because an audit asks some of them again: controls that
+        # reveal the pixel range, for example. The repeated point must get the row it got before.
         rows, queries = self._recording.rows, self._recording.queries
         place = self._served.setdefault(point, len(self._served))
         if place >= len(rows):
@@ -95,7 +102,14 @@ def _from_npz(source: str, data: bytes) -> _Recording:
 
 
 def _check_sizes(source: str, data: bytes) -> None:
-    """What an array's header claims is what numpy sets aside before it reads a byte of it."""
+    """Refuse arrays that claim to be larger than their bytes or than `MOST_BYTES`.
+
+    Raises:
+        SuspectLoadError: An array claims too much.
+        ValueError: A member is no array.
+    """
+    # numpy allocates what an array's header claims before it reads the data, so that a file of a
+    # few bytes could take all memory. zipfile's file_size bounds what a member really holds.
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in archive.infolist():
             with archive.open(member) as file:
@@ -115,6 +129,7 @@ def _check_sizes(source: str, data: bytes) -> None:
 
 
 def _from_csv(source: str, data: bytes) -> _Recording:
+    # Counted before parsing, because the parsed rows take many times the size of the text.
     lines = data.count(b"\n")
     if lines > MOST_ROWS:
         raise SuspectLoadError(
@@ -122,8 +137,10 @@ def _from_csv(source: str, data: bytes) -> _Recording:
             "`auditkit queries` wrote"
         )
     try:
+        # Excel writes a byte order mark, which would become part of the first column's name.
         header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         rows = [row for row in rows if row]
+        # Tables are often exported with their row numbers, which are no scores.
         kept = [i for i, name in enumerate(header) if name.strip().lower() != "index"]
         table = np.array([[float(row[i]) for i in kept] for row in rows], np.float64)
     except (UnicodeDecodeError, ValueError, IndexError, csv.Error) as error:

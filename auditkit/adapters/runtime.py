@@ -1,7 +1,8 @@
-"""onnxruntime sessions: silent, without files beside the model, on a device that is really used.
+"""onnxruntime sessions: no output, no files beside the model, and a device that is really used.
 
-Which providers onnxruntime lists, and even which one a session names first, says what was compiled,
-not what runs; where each node was placed does.
+onnxruntime lists the execution providers it was compiled with, and a session lists CUDA first even
+if its libraries are missing and everything runs on the CPU. So the device is read from the provider
+to which each node of the model was assigned.
 """
 
 import contextlib
@@ -10,16 +11,18 @@ import functools
 import io
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import onnxruntime as ort
 
 from auditkit.core.errors import SuspectLoadError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# onnxruntime has no error class for this. The texts are those of its own allocator, of CUDA, and of
+# cuDNN and cuBLAS, which fail to allocate their workspaces.
 OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "cudnn_status_alloc_failed",
                  "cublas_status_alloc_failed")  # fmt: skip
 DRIVER = "libcuda.so.1"
+# Asked one by one, because onnxruntime only says that its provider could not be loaded, not why.
 LIBRARIES = {
     "12": ("libcudart.so.12", "libcublasLt.so.12", "libcublas.so.12", "libcufft.so.11",
            "libcurand.so.10", "libnvrtc.so.12", "libcudnn.so.9"),
@@ -29,28 +32,30 @@ LIBRARIES = {
 """CUDA's major version -> the libraries that onnxruntime's CUDA provider loads."""
 
 
-def opened(data: bytes, device: str) -> Any:
-    """A session over the very bytes, on the device, without a word on stdout or stderr.
-
-    External weights are refused by a model path that can't exist: what a file would read from
-    beside itself is not there.
+def opened(data: bytes, device: str) -> ort.InferenceSession:
+    """Open a session that prints nothing and reads no other file.
 
     Args:
-        data: An ONNX file's.
+        data: Contents of an ONNX file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        SuspectLoadError: CUDA is asked for, and nothing of the model would run on it.
-        Exception: The model can't be read; onnxruntime raises many kinds.
+        SuspectLoadError: `device` is CUDA, and no node of the model would run on it.
+        Exception: The model can't be read; onnxruntime's errors have no common base class.
     """
+    # 4 is FATAL. onnxruntime logs to stderr from C++, where Python can't redirect it, and a
+    # stranger's model could write there in auditkit's name.
     ort.set_default_logger_severity(4)
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # Weights in other files would not be covered by the hash, and a model could name any file of
+    # this machine as its weights. A folder that does not exist holds none of them.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", "/nonexistent/auditkit"
     )
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     session = ort.InferenceSession(data, options, providers=_providers(device))
+    # Otherwise a CUDA error while a batch runs would silently reopen the session on the CPU.
     session.disable_fallback()
     if device.startswith("cuda") and not placed(session).get(CUDA):
         raise SuspectLoadError(
@@ -60,16 +65,19 @@ def opened(data: bytes, device: str) -> Any:
     return session
 
 
-def placed(session: Any) -> Mapping[str, int]:
-    """How many nodes of the optimised model run through each provider."""
+def placed(session: ort.InferenceSession) -> Mapping[str, int]:
+    """Count the nodes of the optimised model that each execution provider runs."""
     nodes: Counter[str] = Counter()
     for part in session.get_provider_graph_assignment_info():
         nodes[part.ep_name] += len(part.get_nodes())
     return nodes
 
 
-def described(session: Any) -> dict[str, str]:
-    """What runs where, for a report; also why not on CUDA, where the machine has a card for it."""
+def described(session: ort.InferenceSession) -> dict[str, str]:
+    """Version and providers for the report.
+
+    If the model runs on the CPU although the machine has an NVIDIA driver, the reason is added.
+    """
     nodes = placed(session)
     provider = CUDA if nodes.get(CUDA) else CPU
     told = {"onnxruntime": str(ort.__version__), "provider": provider}
@@ -81,13 +89,13 @@ def described(session: Any) -> dict[str, str]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the card had too little memory for a batch; a smaller one may fit."""
+    """Whether a batch failed for lack of GPU memory, so that a smaller one may fit."""
     return any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
 
 
 @functools.cache
 def why_no_cuda() -> str | None:
-    """The first thing that keeps onnxruntime from CUDA on this machine; None: nothing seen."""
+    """Reason why onnxruntime can't use CUDA on this machine; None if no reason was found."""
     if CUDA not in ort.get_available_providers():
         return "this onnxruntime was built without it (pip install onnxruntime-gpu)"
     if not _loads(DRIVER):
@@ -99,7 +107,7 @@ def why_no_cuda() -> str | None:
 
 
 def libraries() -> Mapping[str, bool]:
-    """CUDA's libraries that this onnxruntime needs -> whether they can be loaded."""
+    """Names of the CUDA libraries that this onnxruntime needs, and whether each can be loaded."""
     major = str(getattr(ort, "cuda_version", "")).partition(".")[0]
     preload()
     return {name: _loads(name) for name in LIBRARIES.get(major, ())}
@@ -107,19 +115,21 @@ def libraries() -> Mapping[str, bool]:
 
 @functools.cache
 def preload() -> None:
-    """Once a process: CUDA's libraries from installed packages, where there are any."""
+    """Load CUDA's libraries from installed Python packages, once in a process."""
+    # It prints each library that it can't find, also on machines that have no card.
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):
             ort.preload_dlls()
 
 
-def _providers(device: str) -> list[Any]:
+def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     if device == "cpu" or CUDA not in ort.get_available_providers():
         return [CPU]
     preload()
     options = {
         "device_id": device.partition(":")[2] or "0",
-        "arena_extend_strategy": "kSameAsRequested",  # suspects share a card
+        # The default doubles the memory ahead of need, which other suspects on the card lack.
+        "arena_extend_strategy": "kSameAsRequested",
     }
     return [(CUDA, options), CPU]
 

@@ -1,14 +1,15 @@
-"""TorchScript (.pt) and exported programs (.pt2) through torch, from authors who are trusted.
+"""TorchScript files (.pt) and exported programs (.pt2), run by torch, of trusted authors only.
 
-Opening such a file runs what its author put into it: TorchScript's `__setstate__`, hooks and forked
-calls, and in `.pt2` pickled weights, opaque objects and expressions that sympy evaluates. No look
-at the file beforehand finds them all, so nothing is opened unless the user vouches for the author.
+Opening such a file can run code of its author: `__setstate__`, hooks and forked calls in
+TorchScript; pickled weights, opaque objects and expressions that sympy evaluates in `.pt2`. No scan
+of the file finds all of these, so it is opened only if the user vouches for the author
+(`--trust-torch`).
 """
 
 import io
 import warnings
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,10 +33,12 @@ __all__ = ["torchscript"]
 
 
 class TorchScriptAdapter:
-    """A module over the very bytes that were hashed."""
+    """A torch module of the file's bytes as they were hashed."""
 
     def __init__(self, source: str, options: Options) -> None:
         data = read_file(source)
+        # The kind is told first, so that a pickled checkpoint, which no option opens, is refused as
+        # such. Only the names in the archive are read for that; nothing is executed.
         exported = _is_exported(source, data)
         if not options.trust_torch:
             raise UntrustedError(
@@ -48,6 +51,7 @@ class TorchScriptAdapter:
         self._module, digest, batch = None, sha256(data), None
         try:
             with warnings.catch_warnings():
+                # torch warns that TorchScript is deprecated; the auditor can't change the suspect.
                 warnings.simplefilter("ignore")
                 if exported:
                     program = torch.export.load(io.BytesIO(data))
@@ -58,7 +62,7 @@ class TorchScriptAdapter:
                     self._module = loaded.eval()
         except SuspectError:
             raise
-        except Exception as error:  # torch raises many kinds
+        except Exception as error:  # torch's errors have no common base class
             raise SuspectLoadError(f"{source!r} can't be opened: {first_line(error)}") from error
         self.port = Port(digest, digest, dtype=np.dtype(np.float32), batch=batch)
         self.runtime = {"torch": str(torch.__version__), "device": str(self._device)}
@@ -73,7 +77,7 @@ class TorchScriptAdapter:
                 rows: Rows = _scores(found).cpu().numpy()
         except QueryError:
             raise
-        except Exception as error:  # torch raises many kinds, and says the cause last
+        except Exception as error:  # the first lines are TorchScript's traceback
             raise QueryError(f"the suspect failed while answering: {_last_line(error)}") from error
         return rows
 
@@ -92,11 +96,12 @@ def _device(name: str) -> "torch.device":
 
 
 def _is_exported(source: str, data: bytes) -> bool:
-    """Whether it is a `.pt2` archive, told by the names in it; else it is TorchScript.
+    """Whether the file is a `.pt2` archive (True) or TorchScript (False), whatever its suffix.
 
     Raises:
-        SuspectLoadError: It is neither.
+        SuspectLoadError: The file is neither.
     """
+    # Names that torch.export (two generations of its format), torch.jit and torch.save write.
     members = _members(data)
     if any("models/" in name or "serialized_exported" in name for name in members):
         return True
@@ -115,7 +120,12 @@ def _members(data: bytes) -> list[str]:
         return []
 
 
-def _fixed_batch(program: Any) -> int | None:
+def _fixed_batch(program: "torch.export.ExportedProgram") -> int | None:
+    """The batch size that the program was exported with; None for any size.
+
+    Raises:
+        SuspectMismatchError: The program takes more than one input, or none.
+    """
     names = program.graph_signature.user_inputs
     values = [node.meta["val"] for node in program.graph.nodes if node.name in names]
     if len(values) != 1:
@@ -123,13 +133,19 @@ def _fixed_batch(program: Any) -> int | None:
             f"the suspect takes {len(values)} inputs, auditkit asks with one tensor"
         )
     size = values[0].shape[0]
+    # An axis of any size is a torch.SymInt here, which is no int.
     return int(size) if isinstance(size, int) else None
 
 
-def _scores(outputs: Any) -> "torch.Tensor":
-    """The first tensor of rows among what the model returned."""
+def _scores(outputs: object) -> "torch.Tensor":
+    """The model's output, or the first (n, classes) tensor among several outputs.
+
+    Raises:
+        QueryError: There is no such tensor.
+    """
     import torch
 
+    # Half precision becomes float32 here, since numpy knows no bfloat16.
     if isinstance(outputs, torch.Tensor):
         return outputs.float() if outputs.is_floating_point() else outputs
     parts = list(outputs.values() if isinstance(outputs, dict) else outputs)
