@@ -43,8 +43,8 @@ def opened(data: bytes, device: str) -> ort.InferenceSession:
         SuspectLoadError: `device` is CUDA, and no node of the model would run on it.
         Exception: The model can't be read; onnxruntime's errors have no common base class.
     """
-    # 4 is FATAL. onnxruntime logs to stderr from C++, where Python can't redirect it, and a
-    # stranger's model could write there in auditkit's name.
+    # 4 is FATAL. onnxruntime logs to stderr from C++, where Python can't redirect it, and its
+    # messages repeat names that a stranger chose.
     ort.set_default_logger_severity(4)
     options = ort.SessionOptions()
     options.log_severity_level = 4
@@ -55,7 +55,8 @@ def opened(data: bytes, device: str) -> ort.InferenceSession:
     )
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     session = ort.InferenceSession(data, options, providers=_providers(device))
-    # Otherwise a CUDA error while a batch runs would silently reopen the session on the CPU.
+    # Otherwise an error of CUDA while a batch runs would reopen the session on the CPU and go on,
+    # and the report would name the wrong device.
     session.disable_fallback()
     if device.startswith("cuda") and not placed(session).get(CUDA):
         raise SuspectLoadError(
@@ -116,7 +117,7 @@ def libraries() -> Mapping[str, bool]:
 @functools.cache
 def preload() -> None:
     """Load CUDA's libraries from installed Python packages, once in a process."""
-    # It prints each library that it can't find, also on machines that have no card.
+    # It prints the libraries that it can't find, and stdout belongs to the report.
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):
             ort.preload_dlls()

@@ -9,7 +9,7 @@ of the file finds all of these, so it is opened only if the user vouches for the
 import io
 import warnings
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -137,7 +137,7 @@ def _fixed_batch(program: "torch.export.ExportedProgram") -> int | None:
     return int(size) if isinstance(size, int) else None
 
 
-def _scores(outputs: object) -> "torch.Tensor":
+def _scores(outputs: Any) -> "torch.Tensor":
     """The model's output, or the first (n, classes) tensor among several outputs.
 
     Raises:
