@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     )
     from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
     from auditkit.files.bundle import Bundle, read, write
+    from auditkit.files.evidence import read as read_evidence
+    from auditkit.files.evidence import write as write_evidence
     from auditkit.files.model_folder import reference_files
 
 _HOMES = {
@@ -70,9 +72,13 @@ _HOMES = {
     "files.bundle": ("Bundle", "read", "write"),
     "files.model_folder": ("reference_files",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_HOME = {name: (module, name) for module, names in _HOMES.items() for name in names}
+_HOME |= {
+    "read_evidence": ("files.evidence", "read"),
+    "write_evidence": ("files.evidence", "write"),
+}
 
-__all__ = [  # noqa: PLE0604 - the names are those of the table above
+__all__ = [  # noqa: PLE0604 - the names are those of the tables above
     *sorted(_HOME)
 ]
 
@@ -80,4 +86,9 @@ __all__ = [  # noqa: PLE0604 - the names are those of the table above
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'auditkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"auditkit.{_HOME[name]}"), name)
+    module, found = _HOME[name]
+    return getattr(importlib.import_module(f"auditkit.{module}"), found)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

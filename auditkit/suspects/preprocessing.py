@@ -52,20 +52,39 @@ class Preprocessing:
 
 
 def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
-    """The usual preprocessings of images other than the owner's own; none for other inputs."""
+    """The usual preprocessings of images other than the owner's own; none for other inputs.
+
+    No two of them give a suspect the same inputs, and none gives what the owner takes: each costs
+    queries.
+    """
     if not spec.is_image:
         return
-    top, known = spec.upper[0], {(spec.mean, spec.std)}
-    for name, mean, std in _scales(spec.shape[0]):
-        scaled = tuple(top * value for value in mean), tuple(top * value for value in std)
-        if scaled not in known:
-            known.add(scaled)
-            yield Preprocessing(name, replace(spec, mean=scaled[0], std=scaled[1]))
-    if spec.mean:
-        yield Preprocessing("as the owner's points, not normalised", replace(spec, mean=(), std=()))
+    tried = {_same_for_all(spec)}
+    for name, other in _usual(spec):
+        if _same_for_all(other) not in tried:
+            tried.add(_same_for_all(other))
+            yield Preprocessing(name, other)
     if spec.shape[0] == 3:
         turned = replace(spec, mean=spec.mean[::-1], std=spec.std[::-1])
-        yield Preprocessing("channels in the order blue, green, red", turned, True)  # noqa: FBT003
+        yield Preprocessing(
+            "channels in the order blue, green, red", turned, reversed_channels=True
+        )
+
+
+def _usual(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
+    """Each usual scale by name, and the points as they lie in the bundle."""
+    top = spec.upper[0]
+    for name, mean, std in _scales(spec.shape[0]):
+        scaled = tuple(top * value for value in mean), tuple(top * value for value in std)
+        yield name, replace(spec, mean=scaled[0], std=scaled[1])
+    yield "as the owner's points, not normalised", replace(spec, mean=(), std=())
+
+
+def _same_for_all(spec: InputSpec) -> Statistics:
+    """Mean and deviation of every channel, so that specs which do the same compare equal."""
+    channels = spec.shape[0]
+    mean, std = spec.mean or (0.0,), spec.std or (1.0,)
+    return mean * (channels // len(mean)), std * (channels // len(std))
 
 
 def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float, ...]]]:
