@@ -17,14 +17,12 @@ from auditkit.core.fingerprint import Discrimination as Known
 from auditkit.core.fingerprint import Fingerprint
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
 from auditkit.core.plugins import load
-from auditkit.core.points import CORE, Family, InputSpec
+from auditkit.core.points import CORE, Family, InputSpec, Sheet
 from auditkit.core.verdicts import Decision
-from auditkit.files import bundle as bundles
+from auditkit.files.bundle import Bundle
 from auditkit.judging import identification
-from auditkit.judging.identification.correlation import weigh_correlations
-from auditkit.judging.identification.decision_distance import weigh_decision_distances
-from auditkit.judging.identification.mutual_information import weigh_information
 from auditkit.judging.identification.relations import correlation
+from auditkit.reports.wording import sentence
 from tests.conftest import linear
 
 RELATIONS = ["correlation", "decision_distance", "mutual_information"]
@@ -48,30 +46,43 @@ def log_probabilities(scores):
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def fingerprint(lead, outputs=OWNER):
+def sheet_of(outputs):
     """Points that only serve to have outputs."""
-    core = Family(np.zeros((len(outputs), 2), np.float32), outputs)
+    points = np.random.default_rng(9).random((len(outputs), 2)).astype(np.float32)
+    return Sheet.of({CORE: Family(points, outputs)})
+
+
+def bundle_of(lead, outputs=OWNER):
+    """Such points as a bundle."""
     owner = OwnerRecord("owner", "sha256:0", Access.LOGITS, outputs.shape[1])
-    spec = InputSpec((2,), (0.0,), (1.0,))
-    return Fingerprint("m", {}, 0, spec, owner, {CORE: core}, Known.DISCRIMINATING, "", lead)
+    spec, sheet = InputSpec((2,), (0.0,), (1.0,)), sheet_of(outputs)
+    return Bundle(Fingerprint("m", {}, 0, spec, owner, sheet, Known.DISCRIMINATING, "", lead))
 
 
-def evidence(answers, access=Access.LOGITS):
-    """Answers to the core points alone."""
-    classes = None if answers.scores is None else answers.scores.shape[1]
-    return Evidence(RECORD, "sha256:0", access, classes, {CORE: answers})
+def scored(scores):
+    """All that a model with these scores says."""
+    return Answers(scores.argmax(1), log_probabilities(scores), Access.LOGITS)
+
+
+def evidence(bundle, filed):
+    """Answers to the core points as the bundle's file lists them."""
+    return Evidence(RECORD, "sha256:0", filed.at(bundle.fingerprint.sheet.places), filed.classes)
+
+
+def weighed(lead, filed, outputs=OWNER):
+    """What an identification makes of answers to points as the bundle's file lists them."""
+    made = bundle_of(lead, outputs)
+    return load(identification, lead)(made, evidence(made, filed))
 
 
 def value(lead, scores, outputs=OWNER):
     """What an identification makes of these scores."""
-    answers = Answers(scores.argmax(1), log_probabilities(scores))
-    return load(identification, lead)(fingerprint(lead, outputs), (), evidence(answers)).value
+    return weighed(lead, scored(scores), outputs).value
 
 
 def label_value(lead, given_labels, outputs=OWNER):
     """The same of labels alone."""
-    found = evidence(Answers(given_labels), Access.LABEL)
-    return load(identification, lead)(fingerprint(lead, outputs), (), found).value
+    return weighed(lead, Answers(given_labels), outputs).value
 
 
 @pytest.mark.parametrize("lead", RELATIONS)
@@ -99,8 +110,7 @@ def test_unanswered_points_are_left_out(lead):
     scores, given_labels = log_probabilities(suspect), suspect.argmax(1)
     scores[skipped], given_labels[skipped] = np.nan, -1
     kept = np.setdiff1d(np.arange(POINTS), skipped)
-    found = evidence(Answers(given_labels, scores))
-    partial = load(identification, lead)(fingerprint(lead), (), found).value
+    partial = weighed(lead, Answers(given_labels, scores, Access.LOGITS)).value
     assert partial == pytest.approx(value(lead, suspect[kept], OWNER[kept]), abs=1e-6)
 
 
@@ -117,15 +127,11 @@ def test_another_label_space_is_weighed(lead, classes):
 def test_no_verdict_without_reference_models(lead, bundle):
     """Even the owner itself stays inconclusive: the papers have no threshold to go by."""
     made = dataclasses.replace(bundle.fingerprint, lead=lead)
-    changed = bundles.Bundle(made, bundle.references, bundle.versions, bundle.created)
-    answers = {
-        name: Answers(family.labels, log_probabilities(family.outputs))
-        for name, family in made.families.items()
-    }
-    own = Evidence(RECORD, changed.digest, Access.LOGITS, made.owner.classes, answers)
+    changed = dataclasses.replace(bundle, fingerprint=made)
+    own = Evidence(RECORD, changed.digest, scored(made.sheet.outputs), made.owner.classes)
     verdict = api.judge(changed, own)
     assert verdict.decision is Decision.INCONCLUSIVE
-    assert "reference models" in verdict.reason
+    assert "reference models" in sentence(verdict.reason)
     opinion = next(i for i in verdict.identifications if i.name == lead)
     assert opinion.value == pytest.approx(1.0, abs=1e-5)
 
@@ -159,9 +165,7 @@ def test_one_point_has_no_correlation():
     """A suspect that answers a single point is abstained on."""
     lonely = np.full(POINTS, -1)
     lonely[0] = 1
-    found = weigh_correlations(
-        fingerprint("correlation"), (), evidence(Answers(lonely), Access.LABEL)
-    )
+    found = weighed("correlation", Answers(lonely))
     assert (found.value, found.says) == (None, None)
 
 
@@ -207,8 +211,7 @@ def test_decision_distance_of_what_is_not_moved():
     """A suspect that is never moved is unlike the owner; of such an owner nothing is said."""
     still = np.eye(CLASSES, dtype=np.float32)[np.zeros(8, int)]
     assert label_value("decision_distance", np.zeros(POINTS, int)) == 0
-    found = evidence(Answers(np.zeros(8, int)), Access.LABEL)
-    opinion = weigh_decision_distances(fingerprint("decision_distance", still), (), found)
+    opinion = weighed("decision_distance", Answers(np.zeros(8, int)), still)
     assert (opinion.value, opinion.says) == (None, None)
 
 
@@ -241,20 +244,18 @@ def test_constant_labels_tell_nothing():
     constant = np.eye(CLASSES, dtype=np.float32)[np.zeros(POINTS, int)]
     assert label_value("mutual_information", constant.argmax(1)) == 0
     assert label_value("mutual_information", constant.argmax(1), constant) == 0
-    nothing = evidence(Answers(np.full(POINTS, -1)), Access.LABEL)
-    assert weigh_information(fingerprint("mutual_information"), (), nothing).value is None
+    assert weighed("mutual_information", Answers(np.full(POINTS, -1))).value is None
 
 
 @given(st.integers(0, 50), st.integers(2, 7))
 def test_relations_are_pearsons_correlation_of_likenesses(seed, classes):
     """Against numpy and scipy: cosines of centred scores, pair by pair, whatever the classes."""
-    scores = log_probabilities(rows(seed, classes)).astype(np.float32)
-    family = Family(np.zeros((POINTS, 4), np.float32), OWNER)
-    found = correlation(family, Answers(scores.argmax(1), scores), labels_only=False)
+    sheet, said = sheet_of(OWNER), scored(rows(seed, classes))
+    found = correlation(sheet, said)
     pairs = list(itertools.combinations(range(POINTS), 2))
     owner, suspect = (
         [1 - cosine(one[i] - one[i].mean(), one[j] - one[j].mean()) for i, j in pairs]
-        for one in (log_probabilities(OWNER), scores)
+        for one in (log_probabilities(sheet.outputs), said.scores)
     )
     assert found == pytest.approx(np.corrcoef(owner, suspect)[0, 1], abs=1e-4)
 
@@ -262,44 +263,31 @@ def test_relations_are_pearsons_correlation_of_likenesses(seed, classes):
 @given(permutations, labels)
 def test_relations_by_labels_ignore_names(order, given_labels):
     """Renaming classes changes nothing; who answers as the owner does is correlated 1."""
-    family = Family(np.zeros((POINTS, 4), np.float32), OWNER)
-    renamed = Answers(order[given_labels])
-    plain = Answers(given_labels)
-    assert correlation(family, plain, labels_only=True) == correlation(
-        family, renamed, labels_only=True
-    )
-    own = correlation(family, Answers(order[family.labels]), labels_only=True)
+    sheet = sheet_of(OWNER)
+    plain, renamed = Answers(given_labels), Answers(order[given_labels])
+    assert correlation(sheet, plain) == correlation(sheet, renamed)
+    own = correlation(sheet, Answers(order[sheet.labels]))
     assert own == pytest.approx(1.0)
 
 
 def test_relations_speak_of_other_label_spaces_alone(bundle):
     """Of the owner's label space they say nothing; of another they abstain with a value."""
     weigh = load(identification, "relations")
-    scores = log_probabilities(rows(3, CLASSES + 2, 100)).astype(np.float32)
-    said = Evidence(
-        RECORD, "", Access.LOGITS, CLASSES + 2, {CORE: Answers(scores.argmax(1), scores)}
-    )
-    opinion = weigh(bundle.fingerprint, (), said)
+    other = scored(rows(3, CLASSES + 2, len(bundle.fingerprint.sheet)))
+    opinion = weigh(bundle, Evidence(RECORD, "", other, CLASSES + 2))
     assert opinion.says is None
     assert -1 <= opinion.value <= 1
-    same = dataclasses.replace(said, classes=None, answers={CORE: Answers(scores.argmax(1) % 5)})
-    assert weigh(bundle.fingerprint, (), same) is None
+    assert weigh(bundle, Evidence(RECORD, "", Answers(other.labels % 5), None)) is None
 
 
 def test_relations_rank_among_references_of_other_label_spaces(bundle):
     """Only those count; how many of each kind come as close is told."""
-    near = log_probabilities(np.repeat(linear(bundle.fingerprint.families[CORE].points), 2, axis=1))
-    far = log_probabilities(rows(5, 7, 100))
-    kinds = ((ReferenceKind.PIRATED, near), (ReferenceKind.HOMOLOGOUS, far))
-    references = tuple(
-        Reference(
-            str(kind), kind, str(kind), Access.LOGITS,
-            {CORE: Answers(scores.argmax(1), scores.astype(np.float32))},
-        )
-        for kind, scores in kinds
-    )  # fmt: skip
-    middle = (near + 3 * log_probabilities(rows(6, 10, 100))).astype(np.float32)
-    middle = log_probabilities(middle).astype(np.float32)
-    said = Evidence(RECORD, "", Access.LOGITS, 10, {CORE: Answers(middle.argmax(1), middle)})
-    opinion = load(identification, "relations")(bundle.fingerprint, references, said)
-    assert "0 of 1 independent ones and 1 of 1 pirated ones come as close" in opinion.reason
+    count = len(bundle.fingerprint.sheet)
+    near = log_probabilities(np.repeat(linear(bundle.fingerprint.sheet.points), 2, axis=1))
+    kinds = ((ReferenceKind.PIRATED, near), (ReferenceKind.HOMOLOGOUS, rows(5, 7, count)))
+    references = tuple(Reference(str(k), k, str(k), scored(scores)) for k, scores in kinds)
+    middle = scored(near + 3 * log_probabilities(rows(6, 10, count)))
+    made = dataclasses.replace(bundle, references=references)
+    opinion = load(identification, "relations")(made, Evidence(RECORD, "", middle, 10))
+    told = sentence(opinion.reason)
+    assert "0 of 1 independent ones and 1 of 1 pirated ones come as close" in told

@@ -13,11 +13,12 @@ from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
-from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, InputSpec
-from auditkit.core.verdicts import Decision, Identification
+from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, InputSpec, Sheet
+from auditkit.core.verdicts import Decision, Identification, Reason, ReasonCode
 from auditkit.files.bundle import Bundle
 from auditkit.judging.decide import decide
 from auditkit.judging.identification.label_similarity import weigh_labels
+from auditkit.reports.wording import sentence
 
 CLASSES = 5
 RNG = np.random.default_rng(0)
@@ -30,14 +31,14 @@ def family(count: int) -> Family:
     )
 
 
-def fingerprint(discrimination=Discrimination.DISCRIMINATING) -> Fingerprint:
+def fingerprint(discrimination=Discrimination.DISCRIMINATING, **more: Family) -> Fingerprint:
     return Fingerprint(
         "deepcore",
         {},
         0,
         InputSpec((4,), (0.0,), (1.0,)),
         OwnerRecord("owner", "sha256:0", Access.LOGITS, CLASSES),
-        {CORE: family(100), CONTROL: family(20)},
+        Sheet.of({CORE: family(100), CONTROL: family(20), **more}),
         discrimination,
         "as measured",
         siblings=Siblings((0.2, 0.3), ""),
@@ -47,25 +48,30 @@ def fingerprint(discrimination=Discrimination.DISCRIMINATING) -> Fingerprint:
 MADE = fingerprint()
 
 
-def agreeing(family: Family, share: float) -> Answers:
-    labels = family.labels.copy()
-    wrong = round((1 - share) * len(labels))
-    labels[:wrong] = (labels[:wrong] + 1) % CLASSES
+def agreeing(made: Fingerprint, **shares: float) -> Answers:
+    """The owner's labels on such shares of each family, others on its first points."""
+    labels = made.sheet.labels.copy()
+    for name, share in shares.items():
+        rows = made.sheet.filed(name)
+        wrong = rows[: round((1 - share) * len(rows))]
+        labels[wrong] = (labels[wrong] + 1) % CLASSES
     return Answers(labels)
 
 
-def evidence(core: float, control: float = 1.0, *, classes=None, made=MADE) -> Evidence:
-    answers = {
-        CORE: agreeing(made.families[CORE], core),
-        CONTROL: agreeing(made.families[CONTROL], control),
-    }
+def evidence(core: float, control: float = 1.0, *, classes=None, made=MADE, **more) -> Evidence:
+    answers = agreeing(made, core=core, control=control, **more)
     record = SuspectRecord("suspect.onnx", "sha256:1", "onnx", {})
-    return Evidence(record, "sha256:2", Access.LABEL, classes, answers)
+    return Evidence(record, "sha256:2", answers, classes)
 
 
 def verdict(found: Evidence, *others: Identification, made=MADE, references=()):
-    lead = weigh_labels(made, references, found)
-    return decide(Bundle(made, tuple(references)), found, (lead, *others), None)
+    bundle = Bundle(made, tuple(references))
+    return decide(bundle, found, (weigh_labels(bundle, found), *others), None)
+
+
+def told(found) -> str:
+    """Why a verdict is what it is, in words."""
+    return sentence(found.reason)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,8 @@ def test_without_reference_models_the_most_that_is_said_is_no_sign_of_a_modified
     """Distilled copies answer like independent models, so nobody is called homologous."""
     found = verdict(evidence(0.1))
     assert found.decision is Decision.INCONCLUSIVE
-    assert found.reason.startswith("no sign of a modified copy")
+    assert found.reason.code == ReasonCode.NO_SIGN_OF_A_COPY
+    assert told(found).startswith("no sign of a modified copy")
 
 
 @given(st.integers(0, 100), st.integers(0, 100))
@@ -109,7 +116,7 @@ def test_a_fingerprint_that_tells_nothing_apart_accuses_nobody(discrimination, s
     made = fingerprint(discrimination)
     found = verdict(evidence(share, made=made), made=made)
     assert found.decision is Decision.INCONCLUSIVE
-    assert "as measured" in found.reason
+    assert "as measured" in told(found)
 
 
 def test_without_siblings_thresholds_accuse_nobody():
@@ -118,7 +125,7 @@ def test_without_siblings_thresholds_accuse_nobody():
     found = verdict(evidence(1.0), made=made)
     assert found.decision is Decision.INCONCLUSIVE
     for part in ("100% of core points", "--siblings 0", "auditkit references", "--samples"):
-        assert part in found.reason
+        assert part in told(found)
     assert [opinion.says for opinion in found.identifications] == [None]
 
 
@@ -131,7 +138,7 @@ def test_siblings_acquit_nobody():
 def test_siblings_raise_the_bar_like_other_strangers():
     """A suspect no further from a sibling than from a copy is not accused."""
     near = evidence(0.8).answers
-    sibling = Reference("sibling 0", ReferenceKind.SIBLING, "sha256:3", Access.LOGITS, near)
+    sibling = Reference("sibling 0", ReferenceKind.SIBLING, "sha256:3", near)
     assert verdict(evidence(0.88), references=(sibling,)).decision is Decision.INCONCLUSIVE
     assert verdict(evidence(0.95), references=(sibling,)).decision is Decision.PIRATED
 
@@ -140,65 +147,60 @@ def test_other_label_spaces_are_inconclusive():
     """A suspect with other classes is answered, never accused and never cleared."""
     found = verdict(evidence(1.0, classes=7))
     assert found.decision is Decision.INCONCLUSIVE
-    assert "label spaces differ" in found.reason
+    assert found.reason.code == ReasonCode.OTHER_CLASSES
+    assert "label spaces differ" in told(found)
 
 
 def test_a_label_beyond_the_owners_classes_is_another_label_space():
     """The same is seen from labels alone."""
-    answers = dict(evidence(0.0).answers)
-    labels = answers[CORE].labels.copy()
+    labels = evidence(0.0).answers.labels.copy()
     labels[3] = CLASSES
-    answers[CORE] = Answers(labels)
-    found = Evidence(evidence(0).suspect, "sha256:2", Access.LABEL, None, answers)
-    assert "label spaces differ" in verdict(found).reason
+    found = verdict(replace(evidence(0.0), answers=Answers(labels)))
+    assert found.reason.code == ReasonCode.OTHER_LABELS
+    assert "label spaces differ" in told(found)
 
 
 def test_few_answers_are_inconclusive():
     """No answers is not innocence."""
-    labels = MADE.families[CORE].labels.copy()
-    labels[:20] = -1
-    answers = {CORE: Answers(labels), CONTROL: evidence(1).answers[CONTROL]}
-    found = Evidence(evidence(1).suspect, "sha256:2", Access.LABEL, None, answers)
-    result = verdict(found)
+    labels = MADE.sheet.labels.copy()
+    labels[MADE.sheet.filed(CORE)[:20]] = -1
+    result = verdict(replace(evidence(1), answers=Answers(labels)))
     assert result.decision is Decision.INCONCLUSIVE
-    assert "only 100 of 120" in result.reason
+    assert "only 100 of 120" in told(result)
 
 
 def test_a_suspect_unlike_the_task_is_not_cleared():
     """Who fails natural controls is not called homologous."""
     result = verdict(evidence(0.1, control=0.2))
     assert result.decision is Decision.INCONCLUSIVE
-    assert "like neither" in result.reason
+    assert "like neither" in told(result)
 
 
 def test_contradicting_identifications_are_inconclusive():
     """Every combination of votes is decided, and a contradiction claims nothing."""
     for share, says in itertools.product((0.0, 1.0), Decision):
-        other = Identification("other", says, "because")
+        other = Identification("other", says, Reason("because"))
         lead = Decision.PIRATED if share else Decision.HOMOLOGOUS
         contradicts = {lead, says} == {Decision.PIRATED, Decision.HOMOLOGOUS}
         accused = lead is Decision.PIRATED and not contradicts
         expected = Decision.PIRATED if accused else Decision.INCONCLUSIVE
         found = verdict(evidence(share), other)
         assert found.decision is expected
-        assert ("contradict" in found.reason) is contradicts
+        assert ("contradict" in told(found)) is contradicts
 
 
 def test_known_strangers_raise_the_bar():
     """A suspect no further from a known innocent model than from a copy is not accused."""
-    stranger = Reference(
-        "innocent", ReferenceKind.HOMOLOGOUS, "sha256:3", Access.LABEL, evidence(0.8).answers
-    )
+    near = evidence(0.8).answers
+    stranger = Reference("innocent", ReferenceKind.HOMOLOGOUS, "sha256:3", near)
     assert verdict(evidence(0.88), references=(stranger,)).decision is Decision.INCONCLUSIVE
     assert verdict(evidence(0.95), references=(stranger,)).decision is Decision.PIRATED
 
 
 def sharing(name: str, shared: float) -> tuple[Fingerprint, Evidence]:
     """A stranger on core points that gives the owner's label on this share of another family."""
-    made = replace(MADE, families={**MADE.families, name: family(50)})
-    said = evidence(0.1)
-    answers = {**said.answers, name: agreeing(made.families[name], shared)}
-    return made, replace(said, answers=answers)
+    made = fingerprint(**{name: family(50)})
+    return made, evidence(0.1, made=made, **{name: shared})
 
 
 @pytest.mark.parametrize(
@@ -209,23 +211,19 @@ def test_who_shares_the_owners_opinions_is_not_cleared(name, shared, cleared):
     """Up to 80 % of its mistakes an innocent may share, of lineage points up to 60 %."""
     made, said = sharing(name, shared)
     found = verdict(said, made=made)
-    assert found.reason.startswith("no sign") is cleared
-    assert cleared or {MISTAKE: "natural mistakes", LINEAGE: "lineage"}[name] in found.reason
+    assert told(found).startswith("no sign") is cleared
+    assert cleared or {MISTAKE: "natural mistakes", LINEAGE: "lineage"}[name] in told(found)
 
 
 def test_labels_that_stand_ins_never_give_are_no_evasion():
     """On harder tasks innocents give labels that five small nets never gave."""
-    core = MADE.families[CORE]
+    labels, core = MADE.sheet.labels, MADE.sheet.rows(CORE)
     heard = Reference(
-        "net",
-        ReferenceKind.STAND_IN,
-        "sha256:3",
-        Access.LABEL,
-        {CORE: Answers((core.labels + 1) % CLASSES)},
+        "net", ReferenceKind.STAND_IN, "sha256:3", Answers((labels + 1) % CLASSES)
     )
-    given = Answers((core.labels + 2) % CLASSES)
-    said = replace(evidence(0.0), answers={**evidence(0.0).answers, CORE: given})
-    assert "evasion" not in verdict(said, references=(heard,)).reason
+    other = Answers(np.where(core, (labels + 2) % CLASSES, labels))
+    found = verdict(replace(evidence(0.0), answers=other), references=(heard,))
+    assert "evasion" not in told(found)
 
 
 def test_answers_that_change_clear_nobody():
@@ -233,8 +231,8 @@ def test_answers_that_change_clear_nobody():
     said = replace(evidence(0.1), repeated=10, changed=1)
     found = verdict(said)
     assert found.decision is Decision.INCONCLUSIVE
-    assert "1 of 10 points that were asked twice" in found.reason
-    assert "asked twice" not in verdict(replace(said, changed=0)).reason
+    assert "1 of 10 points that were asked twice" in told(found)
+    assert "asked twice" not in told(verdict(replace(said, changed=0)))
 
 
 def test_a_verdict_has_no_truth():

@@ -12,6 +12,10 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
+from auditkit import api
+from auditkit.core.access import Access
+from auditkit.core.requests import Asking, Options
+
 CLASSES = 10
 SHAPE = (1, 8, 8)
 torch.set_num_threads(1)
@@ -90,6 +94,12 @@ def samples_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("samples") / "samples.npz"
     np.savez(path, x=np.rint(x[:, 0] * 255).astype(np.uint8), y=y)
     return path
+
+
+def outcomes(bundle, suspects, access=Access.LOGITS):
+    """What comes of suspects whose authors may run code here, as TorchScript can."""
+    asking = Asking(access, Options(trust_torch=True))
+    return [examined.outcome for examined in api.audit(bundle, suspects, asking)]
 
 
 def student(owner, seed):

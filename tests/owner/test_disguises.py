@@ -10,12 +10,12 @@ from torch import nn
 from auditkit import api
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
-from auditkit.core.points import Family, InputSpec
-from auditkit.core.requests import Asking, Order
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import Order
 from auditkit.core.verdicts import Decision
-from auditkit.suspects.preprocessing import preprocessings, relabelled, relabelling
+from auditkit.suspects.preprocessing import class_order, preprocessings
 from experiments.zoo import export
-from tests.owner.conftest import CLASSES, save_script, trained
+from tests.owner.conftest import CLASSES, outcomes, save_script, trained
 
 ORDER = np.random.default_rng(4).permutation(CLASSES)
 
@@ -76,7 +76,7 @@ def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how
     """The verdict is that of the bare model, and the report names the disguise."""
     bare = save_onnx(models[who], tmp_path / "bare.onnx")
     worn = save_onnx(Disguised(models[who], how), tmp_path / "worn.onnx")
-    plain, found = api.audit(bundle, [bare, worn], Asking(access))
+    plain, found = outcomes(bundle, [bare, worn], access)
     assert found.decision is plain.decision
     assert DISGUISES[how] in " ".join(found.disguises)
     assert plain.disguises == ()
@@ -87,7 +87,7 @@ def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how
 def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
     """Preprocessing and class order are found together."""
     worn = save_onnx(Disguised(models["copy"], "255 classes"), tmp_path / "worn.onnx")
-    [found] = api.audit(bundle, [worn], Asking(Access.LABEL))
+    [found] = outcomes(bundle, [worn], Access.LABEL)
     assert len(found.disguises) == 2
     assert "class order is another" in found.disguises[1]
 
@@ -95,7 +95,7 @@ def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
 def test_channels_last_need_no_guess(bundle, models, tmp_path):
     """The file's own shape tells; the verdict is right."""
     worn = save_onnx(Disguised(models["copy"], "NHWC"), tmp_path / "worn.onnx", (8, 8, 1))
-    [found] = api.audit(bundle, [worn], Asking(Access.LABEL))
+    [found] = outcomes(bundle, [worn], Access.LABEL)
     assert found.decision is Decision.PIRATED
 
 
@@ -103,40 +103,37 @@ def test_another_task_is_no_disguise(bundle, tmp_path):
     """No guess makes an untrained net recognise the controls; nothing is claimed to be undone."""
     torch.manual_seed(3)
     odd = save_onnx(Disguised(type(trained(1))().eval(), ""), tmp_path / "odd.onnx")
-    [found] = api.audit(bundle, [odd], Asking(Access.LABEL))
+    [found] = outcomes(bundle, [odd], Access.LABEL)
     assert found.disguises == ()
     assert found.decision is Decision.INCONCLUSIVE
 
 
-def controls(count: int, classes: int, seed: int) -> Family:
-    """Natural controls of every class."""
-    rng = np.random.default_rng(seed)
-    outputs = np.eye(classes, dtype=np.float32)[np.arange(count) % classes]
-    return Family(rng.random((count, 4)).astype(np.float32), outputs)
+CONTROLS = 30
+"""Natural controls, of every class in turn."""
 
 
 @pytest.mark.parametrize("classes", [5, 10])
 def test_random_answers_are_no_class_order(classes):
     """However the classes are matched, who answers at random does not look like the task."""
-    rng, family = np.random.default_rng(6), controls(30, classes, 1)
+    rng, labels = np.random.default_rng(6), np.arange(CONTROLS) % classes
     for _ in range(200):
-        assert relabelling(family, Answers(rng.integers(0, classes, 30))) is None
+        answers = Answers(rng.integers(0, classes, CONTROLS))
+        assert class_order(labels, answers, classes) is None
 
 
 @pytest.mark.parametrize("scores", [False, True])
 def test_a_class_order_is_undone_exactly(scores):
     """Labels and scores come back in the owner's order; missing answers stay missing."""
-    family, order = controls(30, 10, 2), ORDER
-    inverse = np.argsort(order)
-    labels = np.append(inverse[family.labels][:-1], -1)
-    rows = np.log(np.eye(10)[inverse[family.labels]] * 0.9 + 0.01).astype(np.float32)
-    answers = Answers(labels, rows if scores else None)
-    found = relabelling(family, answers)
-    again = relabelled(answers, found)
-    assert (again.labels[:-1] == family.labels[:-1]).all()
+    owners, inverse = np.arange(CONTROLS) % CLASSES, np.argsort(ORDER)
+    labels = np.append(inverse[owners][:-1], -1)
+    rows = np.log(np.eye(CLASSES)[inverse[owners]] * 0.9 + 0.01).astype(np.float32)
+    access = Access.LOGITS if scores else Access.LABEL
+    answers = Answers(labels, rows if scores else None, access)
+    again = answers.relabelled(class_order(owners, answers, CLASSES))
+    assert (again.labels[:-1] == owners[:-1]).all()
     assert again.labels[-1] == -1
     if scores:
-        assert (again.scores.argmax(1) == family.labels).all()
+        assert (again.scores.argmax(1) == owners).all()
 
 
 def test_only_images_have_usual_preprocessings():

@@ -10,10 +10,11 @@ from auditkit.core.access import Access
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CONTROL, CORE, MISTAKE
-from auditkit.core.requests import Asking, InputFacts, Order
+from auditkit.core.requests import InputFacts, Order
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
-from tests.owner.conftest import CLASSES, SHAPE, save_script, trained
+from auditkit.reports.wording import sentence
+from tests.owner.conftest import CLASSES, SHAPE, outcomes, save_script, trained
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def labels_of(net, points):
 
 def test_copies_keep_core_points_and_strangers_do_not(made, net):
     """A noisy copy agrees on nearly all points, an independent net on far fewer."""
-    family = made.fingerprint.families[CORE]
+    family = made.fingerprint.sheet.of_family(CORE)
     noisy = trained(0)
     with torch.no_grad():
         for weight in noisy.parameters():
@@ -48,7 +49,7 @@ def test_copies_keep_core_points_and_strangers_do_not(made, net):
 
 def test_core_points_are_verified_balanced_and_on_the_grid(made, net):
     """Each point has its label from the owner itself, survives a PNG, and no class rules."""
-    family = made.fingerprint.families[CORE]
+    family = made.fingerprint.sheet.of_family(CORE)
     assert len(family) == 40
     assert labels_of(net, family.points).tolist() == family.labels.tolist()
     levels = family.points * 255
@@ -58,32 +59,35 @@ def test_core_points_are_verified_balanced_and_on_the_grid(made, net):
 
 def test_natural_families_say_what_they_are(made, samples_file):
     """Controls are what the owner knows, mistakes what it gets wrong."""
-    families = made.fingerprint.families
-    assert len(families[CONTROL]) == 30
+    sheet = made.fingerprint.sheet
+    assert sheet.counts()[CONTROL] == 30
     with np.load(samples_file) as archive:
         truth = {
             image.tobytes(): label for image, label in zip(archive["x"], archive["y"], strict=True)
         }
     for name, right in ((CONTROL, True), (MISTAKE, False)):
-        if name in families:
-            pixels = np.rint(families[name].points[:, 0] * 255).astype(np.uint8)
+        if name in sheet.names:
+            family = sheet.of_family(name)
+            pixels = np.rint(family.points[:, 0] * 255).astype(np.uint8)
             labels = [truth[image.tobytes()] for image in pixels]
-            assert all((families[name].labels == labels) == right)
+            assert all((family.labels == labels) == right)
 
 
 def test_stand_ins_are_recorded(made):
     """Recipe and answers of every stand-in are in the bundle, its samples are not."""
     kinds = [reference.kind for reference in made.references]
     assert kinds == [ReferenceKind.STAND_IN] * 5 + [ReferenceKind.SIBLING]
+    core = made.fingerprint.sheet.rows(CORE)
     for reference in made.references[:5]:
         assert {"net", "seed", "steps", "accuracy"} <= reference.recipe.keys()
-        assert len(reference.answers[CORE].labels) == 40
+        assert reference.answers.at(core).answered.sum() == 40
+        assert reference.answers.answered.all()
 
 
 def test_the_owner_is_left_as_it_was(made, model_file, net):
     """Making copies and tuning them changes nothing in the end."""
     again = api.fingerprint(Order(model_file, points=20, facts=InputFacts(SHAPE, (0.0, 1.0))))
-    family = again.fingerprint.families[CORE]
+    family = again.fingerprint.sheet.of_family(CORE)
     expected = net(torch.from_numpy(np.array(family.points))).numpy()
     np.testing.assert_allclose(family.outputs, expected, atol=1e-4)
 
@@ -102,21 +106,21 @@ def test_without_samples_uniqueness_is_unmeasured(model_file):
     facts = InputFacts(SHAPE, (0.0, 1.0))
     made = api.fingerprint(Order(model_file, points=20, facts=facts))
     assert made.fingerprint.discrimination is Discrimination.UNMEASURED
-    [outcome] = api.audit(made, [model_file])
+    [outcome] = outcomes(made, [model_file])
     assert outcome.decision is Decision.INCONCLUSIVE
-    assert "--samples" in outcome.reason
+    assert "--samples" in sentence(outcome.reason)
 
 
 def test_the_owner_itself_is_pirated_through_torchscript(made, model_file):
     """The whole way: fingerprint, ask, judge."""
-    [outcome] = api.audit(made, [model_file], Asking(Access.LABEL))
+    [outcome] = outcomes(made, [model_file], Access.LABEL)
     assert outcome.decision is Decision.PIRATED
 
 
 def test_an_independent_model_is_not_pirated(made, tmp_path):
     """Nor when it has the same architecture and was trained on the same kind of data."""
     suspect = save_script(trained(9), tmp_path / "other.pt")
-    [outcome] = api.audit(made, [suspect], Asking(Access.LABEL))
+    [outcome] = outcomes(made, [suspect], Access.LABEL)
     assert outcome.decision is not Decision.PIRATED
 
 
@@ -147,7 +151,7 @@ def test_any_input_shape_is_fingerprinted(tmp_path, name, shape, build):
     np.savez(tmp_path / "s.npz", x=x, y=y)
     model = save_script(module, tmp_path / "m.pt")
     made = api.fingerprint(Order(model, samples=tmp_path / "s.npz", points=20, siblings=0))
-    points = made.fingerprint.families[CORE].points
+    points = made.fingerprint.sheet.of_family(CORE).points
     assert points.shape == (20, *shape), name
     if len(shape) < 3:
         assert (points >= x.min(axis=0)).all()

@@ -10,13 +10,14 @@ import torch
 from typer.testing import CliRunner
 
 from auditkit import api
-from auditkit.bench.scoring import first, shortened
+from auditkit.bench.scoring import first
+from auditkit.bench.shorter import shortened
 from auditkit.cli import app
 from auditkit.core.access import Access
 from auditkit.core.errors import CalibrationError, FingerprintError, SamplesError
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE
-from auditkit.core.requests import Asking, InputFacts, Order
+from auditkit.core.requests import Asking, InputFacts, Options, Order
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
 from auditkit.judging.identification.kinship import weigh_kinship
@@ -25,7 +26,7 @@ from auditkit.owner.classifier import place
 from auditkit.owner.lineage import SCOUTS, SHORTLIST, Shadow, candidates, lineage_points
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
-from tests.owner.conftest import save_script, trained, write
+from tests.owner.conftest import outcomes, save_script, trained, write
 
 INDEPENDENT, STUDENT, MODIFIED = (
     ReferenceKind.INDEPENDENT_SHADOW,
@@ -157,15 +158,17 @@ def test_of_many_samples_half_of_the_candidates_are_mixtures(asked, monkeypatch)
 
 def test_the_bundle_has_lineage_points_and_what_shadow_models_say(made, nets):
     """Half of the points are lineage; every shadow model that works answers every family."""
-    families = made.fingerprint.families
-    assert {name: len(families[name]) for name in (CORE, LINEAGE)} == {CORE: 30, LINEAGE: 30}
-    assert {CONTROL, MISTAKE} <= set(families)
+    sheet = made.fingerprint.sheet
+    counts = sheet.counts()
+    assert {name: counts[name] for name in (CORE, LINEAGE)} == {CORE: 30, LINEAGE: 30}
+    assert {CONTROL, MISTAKE} <= set(counts)
     known = [r for r in made.references if r.kind.is_shadow]
-    counts = Counter(reference.kind for reference in known)
-    assert counts == {INDEPENDENT: 6, STUDENT: 6, MODIFIED: 2}
-    assert all(set(reference.answers) == set(families) for reference in known)
-    says = {r.name: r.answers[LINEAGE].labels for r in known}
-    expected = labels_of(nets[0][2], families[LINEAGE].points)
+    kinds = Counter(reference.kind for reference in known)
+    assert kinds == {INDEPENDENT: 6, STUDENT: 6, MODIFIED: 2}
+    assert all(len(reference.answers.labels) == len(sheet) for reference in known)
+    assert all(reference.answers.answered.all() for reference in known)
+    says = {r.name: r.answers.at(sheet.filed(LINEAGE)).labels for r in known}
+    expected = labels_of(nets[0][2], sheet.of_family(LINEAGE).points)
     assert says["pirated2"].tolist() == expected.tolist()
 
 
@@ -190,11 +193,10 @@ def test_kinship_is_higher_for_students(made, nets, tmp_path, access):
     """By labels and by scores, of suspects that were no shadow models."""
     values = []
     for known in suspects(nets, tmp_path):
-        outcomes = api.audit(made, known, Asking(access))
-        values.append(
-            [opinion.value for one in outcomes for opinion in one.identifications
-             if opinion.name == "kinship"]
-        )  # fmt: skip
+        opinions = [
+            opinion for one in outcomes(made, known, access) for opinion in one.identifications
+        ]
+        values.append([opinion.value for opinion in opinions if opinion.name == "kinship"])
     assert len(values[0]) == len(values[1]) == 2
     assert min(values[0]) > max(values[1]) + 0.3
 
@@ -202,7 +204,7 @@ def test_kinship_is_higher_for_students(made, nets, tmp_path, access):
 def test_shadow_models_decide_nothing_by_themselves(made, nets, tmp_path):
     """Without reference models a student is not accused, whatever the kinship, nor priced."""
     for known in suspects(nets, tmp_path):
-        for one in api.audit(made, known):
+        for one in outcomes(made, known):
             (opinion,) = [o for o in one.identifications if o.name == "kinship"]
             assert opinion.says is None
             assert one.comparison is None
@@ -212,18 +214,19 @@ def test_shadow_models_decide_nothing_by_themselves(made, nets, tmp_path):
 def test_kinship_wants_both_kinds(made, nets, tmp_path):
     """It abstains where half of the shadow models are gone."""
     [path, *_] = suspects(nets, tmp_path)[0]
-    evidence = api.query(made, path)
+    evidence = api.query(made, path, Asking(options=Options(trust_torch=True)))
     some = tuple(r for r in made.references if not r.kind.is_derived)
-    opinion = weigh_kinship(made.fingerprint, some, evidence)
+    opinion = weigh_kinship(replace(made, references=some), evidence)
     assert (opinion.value, opinion.says) == (None, None)
 
 
 def test_a_shadow_model_never_prices(made, folder):
     """It is refused as a reference model, of either kind."""
+    trusted = Options(trust_torch=True)
     with pytest.raises(CalibrationError, match="is the same model as"):
-        api.calibrate(made, [str(folder / "homologous0.pt")], [])
+        api.calibrate(made, [str(folder / "homologous0.pt")], [], options=trusted)
     with pytest.raises(CalibrationError, match="is the same model as"):
-        api.calibrate(made, [], [str(folder / "pirated0.pt")])
+        api.calibrate(made, [], [str(folder / "pirated0.pt")], options=trusted)
 
 
 @pytest.mark.parametrize("trouble", ["missing", "few", "no model", "classes"])
@@ -274,15 +277,18 @@ def test_shadow_models_want_samples(model_file, folder):
 
 def test_first_points_are_as_many_of_each_family(made):
     """However few are asked, core and lineage points take turns; what was said is cut alike."""
-    core_and_lineage = {n: made.fingerprint.families[n] for n in (CORE, LINEAGE)}
-    bundle = replace(made, fingerprint=replace(made.fingerprint, families=core_and_lineage))
+    sheet = made.fingerprint.sheet
+    sizes = {name: sheet.counts()[name] for name in (CORE, LINEAGE)}
     for count in (2, 11, 60):
-        rows = first(bundle.fingerprint, count)
-        assert sum(rows.values()) == count
-        assert abs(rows[CORE] - rows[LINEAGE]) <= 1
-    short = shortened(bundle, rows := first(bundle.fingerprint, 11))
-    assert {n: len(family) for n, family in short.fingerprint.families.items()} == rows
-    shadows = [r for r in short.references if r.kind.is_shadow]
-    assert all(len(r.answers[n].labels) == rows[n] for r in shadows for n in rows)
-    point = bundle.fingerprint.families[CORE].points[0]
-    np.testing.assert_array_equal(short.fingerprint.families[CORE].points[0], point)
+        taken = first(sizes, count)
+        assert sum(taken.values()) == count
+        assert abs(taken[CORE] - taken[LINEAGE]) <= 1
+    short = shortened(made, cut := sheet.cut(taken := first(sizes, 11)))
+    found = short.fingerprint.sheet
+    assert found.counts() == taken
+    for name in taken:
+        points = sheet.of_family(name).points[: taken[name]]
+        np.testing.assert_array_equal(found.of_family(name).points, points)
+    np.testing.assert_array_equal(found.points, sheet.points[cut.rows])
+    for long, now in zip(made.references, short.references, strict=True):
+        assert now.answers.labels.tolist() == long.answers.labels[cut.rows].tolist()

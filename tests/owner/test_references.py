@@ -14,20 +14,22 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from auditkit.adapters.onnx import OnnxAdapter
+from auditkit.adapters import identified, open_suspect
 from auditkit.core.errors import (
     AuditkitError,
     CalibrationError,
     FingerprintError,
     SamplesError,
 )
-from auditkit.core.requests import InputFacts, Options, Order, ReferencePlan, ShadowPlan
+from auditkit.core.points import InputSpec
+from auditkit.core.requests import InputFacts, Options, Order, Patience, ReferencePlan, ShadowPlan
 from auditkit.files.model_folder import TAUGHT, read_model_folder
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.training import attacks, recipes, references
 from auditkit.owner.training.references import make_references, make_shadows, split
 from auditkit.owner.training.workshop import recipe
+from auditkit.suspects.client import Client, Memory
 from tests.owner.conftest import save_script, trained
 
 PLAN = ReferencePlan(homologous=6, pirated=8, epochs=4)
@@ -42,6 +44,12 @@ def listed(folder: Path) -> dict[str, dict]:
     """The manifest's lines by name."""
     models = json.loads((folder / "manifest.json").read_text())["models"]
     return {entry["name"]: entry for entry in models}
+
+
+def opened(path: Path, spec: InputSpec) -> Client:
+    """A model's file, asked in the owner's input domain."""
+    adapter = open_suspect(identified(str(path)), Options(device="cpu"))
+    return Client(adapter, spec, Patience(), Memory())
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +104,10 @@ def test_every_file_answers_as_the_manifest_says(made, order):
     rows = split(len(x), order.seed)[1].numpy()
     spec = references._workshop(order, 1)[0].owner.spec
     for entry in listed(folder).values():
-        suspect = OnnxAdapter(str(folder / entry["file"]), spec, Options(device="cpu"))
-        right = (suspect.answer(x[rows]).argmax(1) == y[rows]).mean()
+        suspect = opened(folder / entry["file"], spec)
+        right = (suspect.answer(x[rows], spec).argmax(1) == y[rows]).mean()
         assert right == pytest.approx(entry["accuracy"], abs=0.021), entry["name"]
-        assert suspect.digest == entry["digest"]
+        assert suspect.port.digest == entry["digest"]
         assert right > 0.5 or entry["broken"], entry["name"]
 
 
@@ -369,12 +377,9 @@ def test_an_exported_program_of_one_batch_size_is_served(tmp_path, order, net):
     assert counts.anew is not None
     entries = listed(folder)
     assert {entry["net"] for entry in entries.values()} == {recipes.OWN_NET}
-    suspect = OnnxAdapter(
-        str(folder / "homologous-000-trained-from-scratch.onnx"),
-        references._workshop(replace(order, model=str(path)), 1)[0].owner.spec,
-        Options(device="cpu"),
-    )
-    assert suspect.answer(np.zeros((5, 1, 8, 8), np.float32)).shape == (5, 10)
+    spec = references._workshop(replace(order, model=str(path)), 1)[0].owner.spec
+    suspect = opened(folder / "homologous-000-trained-from-scratch.onnx", spec)
+    assert suspect.answer(np.zeros((5, 1, 8, 8), np.float32), spec).shape == (5, 10)
     (batch, *_) = onnx.load(folder / "owner.onnx").graph.input[0].type.tensor_type.shape.dim
     assert batch.dim_value == 64
 

@@ -23,7 +23,8 @@ from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import RawSamples
 from auditkit.owner.training import siblings
 from auditkit.owner.training.siblings import train_siblings
-from tests.owner.conftest import CLASSES, digits, save_script
+from auditkit.reports.wording import sentence
+from tests.owner.conftest import CLASSES, digits, outcomes, save_script
 
 CPU = torch.device("cpu")
 
@@ -77,8 +78,9 @@ def test_siblings_are_recorded(made):
     """Recipe, answers and the share of core points of each are in the bundle."""
     bundle, _ = made
     known = [r for r in bundle.references if r.kind is ReferenceKind.SIBLING]
-    labels = bundle.fingerprint.families[CORE].labels
-    shares = tuple(round(float((r.answers[CORE].labels == labels).mean()), 4) for r in known)
+    sheet = bundle.fingerprint.sheet
+    core, labels = sheet.rows(CORE), sheet.labels
+    shares = tuple(round(float((r.answers.labels == labels)[core].mean()), 4) for r in known)
     assert len(known) == 2
     assert bundle.fingerprint.siblings.shares == shares
     assert all(r.recipe["accuracy"] > 0.7 for r in known)
@@ -87,9 +89,10 @@ def test_siblings_are_recorded(made):
 def test_siblings_choose_no_points(made):
     """Points, outputs, measurements and stand-ins are the same without them."""
     (first, second), kinds = made, ReferenceKind
-    for name, family in first.fingerprint.families.items():
-        np.testing.assert_array_equal(family.points, second.fingerprint.families[name].points)
-        np.testing.assert_array_equal(family.outputs, second.fingerprint.families[name].outputs)
+    with_them, without = (bundle.fingerprint.sheet for bundle in made)
+    assert with_them.counts() == without.counts()
+    np.testing.assert_array_equal(with_them.points, without.points)
+    np.testing.assert_array_equal(with_them.outputs, without.outputs)
     assert first.fingerprint.parameters == second.fingerprint.parameters
     digests = [r.digest for r in first.references if r.kind is not kinds.SIBLING]
     assert digests == [r.digest for r in second.references]
@@ -100,10 +103,10 @@ def test_without_siblings_the_owner_itself_is_inconclusive(made, order):
     decisions = []
     for bundle in made:
         discriminating = replace(bundle.fingerprint, discrimination=Discrimination.DISCRIMINATING)
-        [outcome] = api.audit(replace(bundle, fingerprint=discriminating), [order.model])
+        [outcome] = outcomes(replace(bundle, fingerprint=discriminating), [order.model])
         decisions.append(outcome.decision)
     assert decisions == [Decision.PIRATED, Decision.INCONCLUSIVE]
-    assert "--siblings 0" in outcome.reason
+    assert "--siblings 0" in sentence(outcome.reason)
 
 
 @pytest.mark.parametrize("before", [Discrimination.DISCRIMINATING, Discrimination.UNMEASURED])

@@ -94,7 +94,7 @@ def test_compression_is_real():
 def test_shares_are_recounted(owner, plain):
     """The bundle's shares are what the owner itself says of its points on each way."""
     made = plain.fingerprint
-    points = owner.tensor(made.families[CORE].points)
+    points = owner.tensor(made.sheet.of_family(CORE).points)
     labels = owner.answers(points).argmax(1)
     for name, way in transports(owner.spec).items():
         kept = (owner.answers(way(points)).argmax(1) == labels).float().mean()

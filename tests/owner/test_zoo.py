@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from auditkit.files.model_folder import read_population
+from auditkit.files.model_folder import read_model_folder
 from experiments.zoo.attacks import ATTACKS, MERGED, Setting, own_data
 from experiments.zoo.data import load
 from experiments.zoo.nets import new
@@ -40,7 +40,7 @@ def trained_zoo(plan):
 def test_the_folder_is_what_bench_reads(trained_zoo):
     """Every model is there as ONNX, the owner as TorchScript too, with samples."""
     zoo, _ = trained_zoo
-    population = read_population(zoo.folder)
+    population = read_model_folder(zoo.folder)
     assert [model.name for model in population.models] == list(WANTED)
     assert population.models[0].model
     assert population.models[-1].task == MERGED

@@ -1,6 +1,7 @@
 """How a suspect is asked: the order, what is asked twice, what is not."""
 
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditkit import api
+from auditkit.adapters.base import Port
 from auditkit.core.access import Access
 from auditkit.core.models import SuspectRecord
-from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, asking_order
+from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, Sheet
 from auditkit.core.requests import Asking
 from auditkit.core.verdicts import Decision, Refusal
+from auditkit.suspects.examiner import ask_opened, meet
 from auditkit.suspects.interview import OPENING, REPEATED
 from tests.conftest import CLASSES, COPY, linear
 
@@ -42,22 +45,23 @@ def asked(monkeypatch):
     return ASKED
 
 
-HERE = "python:tests.unit.test_asking"
+HERE = "python:tests.suspects.test_asking"
 
 
 def test_core_points_come_first_with_controls_between(bundle):
     """The order holds every point once, core points before mistakes, controls spread evenly."""
     points = np.random.default_rng(1).random((30, 1, 4, 4)).astype(np.float32)
-    families = dict(bundle.fingerprint.families)
+    known = bundle.fingerprint.sheet
+    families = {name: known.of_family(name) for name in known.names}
     families[MISTAKE] = Family(points, linear(points))
-    order = asking_order(families)
-    names = np.repeat(list(families), [len(family) for family in families.values()])[order]
-    assert sorted(order) == list(range(150))
-    others = [name for name in names if name != CONTROL]
+    sheet = Sheet.of(families)
+    assert sorted(sheet.places) == list(range(150))
+    whole = np.concatenate([family.points for family in families.values()])
+    np.testing.assert_array_equal(sheet.points, whole[sheet.places])
+    others = [name for name in sheet.family if name != CONTROL]
     assert others == [CORE] * 100 + [MISTAKE] * 30
-    places = np.flatnonzero(names == CONTROL)
-    assert np.diff(places).max() <= 9
-    assert list(order) == list(asking_order(families))
+    assert np.diff(np.flatnonzero(sheet.rows(CONTROL))).max() <= 9
+    assert list(sheet.places) == list(Sheet.of(families).places)
 
 
 @settings(max_examples=20)
@@ -66,7 +70,7 @@ def test_the_order_is_the_points_own(rows):
     """However a bundle lists them, the same points are asked in the same order."""
     points = np.random.default_rng(2).random((12, 4)).astype(np.float32)
     plain, mixed = (Family(p, linear_rows(p)) for p in (points, points[rows]))
-    first, second = (family.points[asking_order({CORE: family})] for family in (plain, mixed))
+    first, second = (Sheet.of({CORE: family}).points for family in (plain, mixed))
     assert (first == second).all()
 
 
@@ -78,13 +82,14 @@ def linear_rows(points):
 def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
     """All points in the bundle's order, then the first ones once more."""
     said = api.query(bundle, f"{HERE}:suspect")
-    points, order = api.layout(bundle)
+    points = bundle.fingerprint.sheet.points
     rows = np.concatenate(asked)
-    first = points[order[:REPEATED]]
+    first = points[:REPEATED]
     again = [*range(100, 104), 124]  # after each 25 new points one that was asked before
-    assert (np.delete(rows, again, axis=0) == points[order]).all()
+    assert (np.delete(rows, again, axis=0) == points).all()
     assert (rows[again] == first).all()
     assert (said.queries, said.repeated, said.changed) == (120, REPEATED, 0)
+    assert said.sent == len(rows)
 
 
 def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
@@ -92,14 +97,14 @@ def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
     said = api.query(calibrated, f"{HERE}:suspect", Asking(sequential=True))
     rows = np.concatenate(asked)
     assert len(np.unique(rows, axis=0)) == said.queries
-    assert len(rows) == said.queries + said.repeated
+    assert len(rows) == said.sent == said.queries + said.repeated
     assert said.asked <= said.queries <= said.asked + OPENING
 
 
 class Opening:
     """A suspect that shows labels at first and probabilities later."""
 
-    digest, identity, runtime, batch, lanes = None, "opening", {}, 100, 1
+    port, runtime = Port("opening"), MappingProxyType({})
 
     def __init__(self):
         self.asked = 0
@@ -119,10 +124,10 @@ class Opening:
 def test_one_by_one_uses_no_more_than_was_shown_at_first(calibrated):
     """Scores of several access levels along one way would be several tries."""
     record = SuspectRecord("opening", None, "callable", {})
-    interview = api.met(calibrated, Opening(), record, Access.LOGITS)
-    interview.ask(interview.order[:10], api.silent)
+    interview = meet(calibrated, Opening(), record, Access.LOGITS)
+    interview.ask(range(10))
     interview.settle_access()
-    interview.ask(interview.order, api.silent)
+    interview.ask(range(len(interview)))
     assert interview.evidence(120).access is Access.LABEL
 
 
@@ -139,9 +144,9 @@ def fickle(points):
 def test_a_suspect_that_changes_its_form_is_refused_in_one_line(bundle):
     """Scores now, labels then: no verdict, and no traceback."""
     CALLS.clear()
-    [outcome] = api.audit(bundle, [f"{HERE}:fickle"])
-    assert isinstance(outcome, Refusal)
-    assert "now in one form, now in another" in outcome.reason
+    [found] = api.audit(bundle, [f"{HERE}:fickle"])
+    assert isinstance(found.outcome, Refusal)
+    assert "now in one form, now in another" in found.outcome.reason
 
 
 def test_changing_answers_clear_nobody(bundle, calibrated):
@@ -163,7 +168,7 @@ def test_rounded_answers_are_seen_as_such(calibrated, decimals):
     MODEL[:] = [COPY]
 
     class Rounding:
-        digest, identity, runtime, batch, lanes = None, "rounding", {}, 100, 1
+        port, runtime = Port("rounding"), MappingProxyType({})
 
         def answer(self, points):
             scores = np.exp(linear(points, COPY))
@@ -173,7 +178,7 @@ def test_rounded_answers_are_seen_as_such(calibrated, decimals):
             """Nothing is open."""
 
     record = replace(api.query(calibrated, f"{HERE}:suspect").suspect, name="rounded")
-    said = api.ask(calibrated, Rounding(), record)
+    said = ask_opened(calibrated, Rounding(), record)
     found = api.judge(calibrated, said)
     assert said.access is expected
     assert found.comparison.access is expected

@@ -16,9 +16,10 @@ from auditkit import api
 from auditkit.core.access import Access
 from auditkit.core.points import point_digest
 from auditkit.core.requests import Asking, Options, Patience, Reach
-from auditkit.core.verdicts import Decision, Refusal, Verdict
+from auditkit.core.verdicts import Decision, ReasonCode, Refusal, Verdict
 from auditkit.files import bundle as bundles
 from auditkit.files.journal import Journal
+from auditkit.reports.wording import sentence
 from auditkit.suspects import client
 from auditkit.testserver.behaviour import Manners
 from auditkit.testserver.server import Server
@@ -38,9 +39,9 @@ def hurried(monkeypatch):
 
 def judged(bundle, suspect, asking=QUICK) -> Verdict:
     """The verdict, which must not be a refusal."""
-    [outcome] = api.audit(bundle, [suspect], asking)
-    assert isinstance(outcome, Verdict), outcome
-    return outcome
+    [found] = api.audit(bundle, [suspect], asking)
+    assert isinstance(found.outcome, Verdict), found
+    return found.outcome
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -52,9 +53,8 @@ def test_a_served_file_is_judged_as_the_file(tmp_path, calibrated, name):
     with Server(path) as server:
         by_address = api.query(calibrated, server.url, replace(QUICK, sequential=False))
         assert judged(calibrated, server.url).decision is decision
-    for family, answers in by_file.answers.items():
-        np.testing.assert_array_equal(answers.labels, by_address.answers[family].labels)
-        np.testing.assert_allclose(answers.scores, by_address.answers[family].scores, atol=1e-5)
+    np.testing.assert_array_equal(by_file.answers.labels, by_address.answers.labels)
+    np.testing.assert_allclose(by_file.answers.scores, by_address.answers.scores, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,17 @@ def test_a_budget_ends_an_audit_with_what_is_known(tmp_path, calibrated, bundle)
         assert any("budget of 60 queries" in note for note in found.notes)
         assert found.decision is not Decision.PIRATED
     assert found.decision is Decision.INCONCLUSIVE
-    assert "carries a verdict only with reference models" in found.reason
+    assert found.reason.code == ReasonCode.PARTLY_ASKED
+    assert "carries a verdict only with reference models" in sentence(found.reason)
 
 
 def test_a_budget_too_small_for_anything_is_one_line(tmp_path, calibrated):
     """Where not even the first look was reached, no verdict is given."""
     with Server(linear_onnx(tmp_path / "model.onnx", weights=COPY)) as server:
         asking = replace(QUICK, patience=Patience(budget=2))
-        [outcome] = api.audit(calibrated, [server.url], asking)
-    assert isinstance(outcome, Refusal)
-    assert "raise --budget" in outcome.reason
+        [found] = api.audit(calibrated, [server.url], asking)
+    assert isinstance(found.outcome, Refusal)
+    assert "raise --budget" in found.outcome.reason
 
 
 def test_a_second_audit_asks_nothing(tmp_path, calibrated):
@@ -193,9 +194,10 @@ def test_hostile_replies_never_give_a_verdict(bundle, name):
             return told(page)
         return raw.get(name) or told({"outputs": [{"name": "scores", **(ODD[name] or {})}]})
 
-    with Api(reply) as api:
+    with Api(reply) as served:
         asking = replace(QUICK, patience=Patience(longest=0.2))
-        [outcome] = api.audit(bundle, [f"{api.url}/v2/models/m"], asking)
+        [found] = api.audit(bundle, [f"{served.url}/v2/models/m"], asking)
+    outcome = found.outcome
     if isinstance(outcome, Verdict):
         assert outcome.decision is Decision.INCONCLUSIVE
     else:
@@ -217,10 +219,10 @@ def test_hostile_replies_never_give_a_verdict(bundle, name):
 )
 def test_odd_pages_are_one_line_or_a_try(bundle, page):
     """A model's page that says nonsense ends in one line, or the owner's shape is tried."""
-    with Api(lambda asked: told(page) if asked.method == "GET" else told({}, 404)) as api:
-        [outcome] = api.audit(bundle, [f"{api.url}/v2/models/m"], QUICK)
-    assert isinstance(outcome, Refusal)
-    assert "\n" not in outcome.reason
+    with Api(lambda asked: told(page) if asked.method == "GET" else told({}, 404)) as served:
+        [found] = api.audit(bundle, [f"{served.url}/v2/models/m"], QUICK)
+    assert isinstance(found.outcome, Refusal)
+    assert "\n" not in found.outcome.reason
 
 
 def test_a_planted_token_appears_nowhere(tmp_path, calibrated, monkeypatch):
@@ -264,8 +266,9 @@ KILLS = 50
 CHILD = """
 import sys
 from pathlib import Path
-from auditkit import bundle, pipeline
-from auditkit.asking import Asking
+from auditkit import api
+from auditkit.core.requests import Asking
+from auditkit.files import bundle
 made = bundle.read(sys.argv[1])
 print("ready", flush=True)
 said = api.query(made, sys.argv[2], Asking(sequential=False, journal=Path(sys.argv[3])))
@@ -328,8 +331,7 @@ def _kept(bundle, url, path) -> Counter:
         return Counter()
     journal = Journal(path)
     spec = json.dumps(asdict(bundle.fingerprint.spec), sort_keys=True).encode()
-    points, _ = api.layout(bundle)
-    digests = [point_digest(point) for point in points]
+    digests = [point_digest(point) for point in bundle.fingerprint.sheet.points]
     keys = {hashlib.sha256(digest.encode() + spec).hexdigest(): digest for digest in digests}
     found = Counter({keys[key]: len(rows) for key, rows in journal._answers[url].items()})
     journal.close()
