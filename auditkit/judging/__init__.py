@@ -1,1 +1,1 @@
-"""Answers are weighed and become a verdict."""
+"""Turns a suspect's answers into a verdict: identifications, reference models, decision."""

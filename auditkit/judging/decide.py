@@ -1,19 +1,17 @@
-"""Evidence -> decision: pure, total, three-valued; each is reached only by its own test.
+"""The decision rule: from identifications and comparison to pirated, homologous or inconclusive.
 
-With enough reference models of both kinds they decide, by the levels that the bundle fixes.
-Otherwise the fingerprint's leading identification does, by thresholds that carry no error rate.
+The rule is a pure function, and inconclusive is the result wherever neither claim passes a test of
+its own; "not proven pirated" never means "homologous". If the bundle has enough reference models of
+both kinds, they decide, at the levels that the bundle fixes. Otherwise the fingerprint's leading
+identification decides, by thresholds that carry no error rate.
 """
 
-import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from auditkit.core.arrays import JsonObject
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Terms
 from auditkit.core.models import ReferenceKind
-from auditkit.core.points import CONTROL, LINEAGE, MISTAKE
 from auditkit.core.verdicts import (
     Comparison,
     Decision,
@@ -25,15 +23,11 @@ from auditkit.core.verdicts import (
 )
 from auditkit.files.bundle import Bundle
 from auditkit.judging.calibration.conformal import floor
-from auditkit.judging.identification.base import agreement
+from auditkit.judging.evasion import signs_of_evasion
 
+# A suspect could leave out the answers that would give it away, so few may be missing.
 ENOUGH_ANSWERED = 0.9
-CONTROLS_KEPT = 0.5
-SHARED = {
-    MISTAKE: (0.8, ReasonCode.SHARED_MISTAKES),
-    LINEAGE: (0.6, ReasonCode.SHARED_LINEAGE),
-}
-"""In our benchmark almost no independent model shared more of these families."""
+"""Least share of the asked points that must be answered for any claim, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +44,22 @@ def decide(
     identifications: tuple[Identification, ...],
     comparison: Comparison | None,
 ) -> Verdict:
-    """Weigh what the suspect's answers show against what they and the bundle can carry.
+    """Return the verdict on one suspect.
 
     Args:
-        bundle: Whose points were asked, its reference models and its terms.
+        bundle: The bundle whose points were asked, with its reference models and terms.
         evidence: The suspect's answers.
-        identifications: What each had to say; the fingerprint's lead must be among them. Without
-            enough reference models it decides, and the others can only veto it.
-        comparison: The suspect among the reference models; None where there are none to compare
-            with.
+        identifications: The opinion of each identification; the fingerprint's leading one must be
+            among them. Without enough reference models it decides, and the others can only veto it.
+        comparison: How the suspect compares with the reference models; None if the bundle has too
+            few, or if the suspect's classes differ from the owner's.
     """
     made = bundle.fingerprint
     calibrated = comparison is not None and supports(comparison, bundle.terms)
     doubt = _doubt(made, evidence)
+    # Reference models measure what innocents share, so they also price a bundle that does not
+    # discriminate, and they compare a suspect that was asked in part with references cut alike.
+    # Thresholds can do neither.
     if doubt is None and not calibrated:
         doubt = _undiscriminating(made) or _partial(made, evidence)
     if doubt is not None:
@@ -72,6 +69,8 @@ def decide(
     else:
         found = _by_thresholds(bundle, evidence, identifications, comparison)
     silent = ReasonCode.REFERENCES_DECIDE if calibrated and doubt is None else None
+    # "Like a copy" must not stand beside a verdict that this opinion can't carry: with points that
+    # innocents share it would mean no more than that everybody agrees (docs/decisions/0002).
     if doubt is not None or found.reason.code == ReasonCode.SIBLINGS_NOT_TRIED:
         silent = ReasonCode.NOT_WEIGHED
     if silent is not None:
@@ -95,15 +94,23 @@ def decide(
 
 
 def supports(comparison: Comparison, terms: Terms) -> bool:
-    """Whether there are references enough for claims at the bundle's levels."""
-    return (
+    """Return whether there are enough reference models for claims at the bundle's levels.
+
+    The smallest p-value that n reference models support is 1 / (n + 1); both kinds must reach their
+    level, or else one of the two verdicts could never be given.
+    """
+    return (  # the tolerance lets 99 models carry 1 % in spite of floating-point rounding
         floor(comparison.homologous) <= terms.accuse + 1e-12
         and floor(comparison.pirated) <= terms.acquit + 1e-12
     )
 
 
 def _compared(found: Comparison, terms: Terms) -> Finding:
-    """Two one-sided tests: extreme for one pool and compatible with the other."""
+    """Decide by two one-sided tests.
+
+    A claim needs both: the suspect is extreme among the reference models of the other kind, and it
+    is not extreme among those of its own kind.
+    """
     like_none = found.p_homologous <= terms.accuse
     unlike_copies = found.p_pirated <= terms.acquit
     wanted = clearance_needed(found, terms)
@@ -115,9 +122,13 @@ def _compared(found: Comparison, terms: Terms) -> Finding:
         "clearance": found.clearance,
         "clearance needed": wanted,
     }
+    # Like neither kind is a result of its own: an unknown kind of copy, another task or evasion
+    # must be called neither pirated nor homologous.
     decision, code = Decision.INCONCLUSIVE, ReasonCode.LIKE_BOTH_KINDS
     if like_none and unlike_copies:
         code = ReasonCode.LIKE_NEITHER_KIND
+    # By its definition p <= 1 % accuses one innocent in a hundred. The clearance asks for a gap to
+    # the closest innocent besides, so that accusations are rarer than that (docs/decisions/0005).
     elif like_none and found.clearance < wanted:
         code = ReasonCode.NOT_CLEAR_OF_INNOCENTS
     elif like_none:
@@ -133,12 +144,16 @@ def _by_thresholds(
     identifications: tuple[Identification, ...],
     comparison: Comparison | None,
 ) -> Finding:
-    """What the leading identification says, as far as thresholds without an error rate carry it."""
+    """Decide by the leading identification, as far as thresholds without an error rate allow.
+
+    They may call a suspect pirated, but never homologous.
+    """
     made = bundle.fingerprint
     found = _cleared(bundle, evidence, _weighed(made, identifications), comparison)
     because = {"because": {"code": str(found.reason.code), "facts": dict(found.reason.facts)}}
     if found.decision is Decision.PIRATED and not made.siblings.tried:
-        # Innocents of the owner's own recipe were seen to share every core point.
+        # On some owners, innocents of the same architecture and data were seen to share every core
+        # point. Only siblings show whether this owner is one of them (docs/decisions/0008).
         facts = {**because, "why": made.siblings.reason}
         return Finding(Decision.INCONCLUSIVE, Reason(ReasonCode.SIBLINGS_NOT_TRIED, facts))
     if found.decision is Decision.HOMOLOGOUS:
@@ -148,9 +163,12 @@ def _by_thresholds(
 
 
 def _weighed(made: Fingerprint, identifications: tuple[Identification, ...]) -> Finding:
+    """Take the leading identification's opinion, unless another one says the opposite."""
     lead = next(opinion for opinion in identifications if opinion.name == made.lead)
     if lead.says not in (Decision.PIRATED, Decision.HOMOLOGOUS):
         return Finding(Decision.INCONCLUSIVE, lead.reason)
+    # The others only veto. Their thresholds separate less: the cosine of scores reaches 0.86 for an
+    # innocent of the owner's architecture and 0.89 for a pruned copy (docs/decisions/0002).
     opposite = Decision.HOMOLOGOUS if lead.says is Decision.PIRATED else Decision.PIRATED
     for other in identifications:
         if other.says is opposite:
@@ -161,12 +179,12 @@ def _weighed(made: Fingerprint, identifications: tuple[Identification, ...]) -> 
 
 
 def _silenced(opinion: Identification, code: ReasonCode) -> Identification:
-    """The value stays for the record; an opinion that does not count accuses nobody."""
+    """Return the opinion without what it says; its value stays for the record."""
     return opinion if opinion.says is None else replace(opinion, says=None, reason=Reason(code))
 
 
 def _doubt(made: Fingerprint, evidence: Evidence) -> Reason | None:
-    """Why no claim at all can be made, or None."""
+    """Return why the answers can carry no claim at all, or None if they can."""
     classes = made.owner.classes
     if evidence.classes is not None and evidence.classes != classes:
         facts = {"suspect": evidence.classes, "owner": classes}
@@ -175,6 +193,8 @@ def _doubt(made: Fingerprint, evidence: Evidence) -> Reason | None:
     if answered < ENOUGH_ANSWERED * evidence.queries:
         few = {"answered": answered, "asked": evidence.queries, "least share": ENOUGH_ANSWERED}
         return Reason(ReasonCode.FEW_ANSWERS, few)
+    # A suspect that reveals labels only does not tell how many classes it has; a label that the
+    # owner lacks gives it away. One with fewer classes than the owner can't be noticed like this.
     largest = int(evidence.answers.labels.max())
     if largest >= classes:
         return Reason(ReasonCode.OTHER_LABELS, {"label": largest, "owner": classes})
@@ -182,6 +202,7 @@ def _doubt(made: Fingerprint, evidence: Evidence) -> Reason | None:
 
 
 def _undiscriminating(made: Fingerprint) -> Reason | None:
+    """Return why thresholds say nothing with these points, or None if they tell copies apart."""
     if made.discrimination is Discrimination.DISCRIMINATING:
         return None
     unmeasured = made.discrimination is Discrimination.UNMEASURED
@@ -190,6 +211,7 @@ def _undiscriminating(made: Fingerprint) -> Reason | None:
 
 
 def _partial(made: Fingerprint, evidence: Evidence) -> Reason | None:
+    """Return a reason if only some points were looked at: thresholds were measured on all."""
     total = len(made.sheet)
     if evidence.asked is None or evidence.asked == total:
         return None
@@ -199,39 +221,12 @@ def _partial(made: Fingerprint, evidence: Evidence) -> Reason | None:
 def _cleared(
     bundle: Bundle, evidence: Evidence, found: Finding, comparison: Comparison | None
 ) -> Finding:
-    """A suspect that may be evading is not cleared: unlike the owner is not yet innocent."""
+    """Turn homologous into inconclusive if anything suggests evasion; pass on all other findings.
+
+    Signs of evasion do not block an accusation: nobody agrees by accident with the owner on points
+    that it alone knows.
+    """
     if found.decision is not Decision.HOMOLOGOUS:
         return found
-    doubt = next(_evasions(bundle, evidence, comparison), None)
+    doubt = next(signs_of_evasion(bundle, evidence, comparison), None)
     return found if doubt is None else Finding(Decision.INCONCLUSIVE, doubt)
-
-
-def _evasions(
-    bundle: Bundle, evidence: Evidence, comparison: Comparison | None
-) -> Iterator[Reason]:
-    """Signs that a suspect which is unlike the owner may be evading."""
-    made = bundle.fingerprint
-    controls = made.sheet.rows(CONTROL)
-    if controls.any():
-        # A broken model, another task or preprocessing, and evasion all disagree on core points; on
-        # natural controls an innocent model of the same task does not.
-        kept = agreement(made.sheet.labels[controls], evidence.answers.at(controls))
-        if math.isnan(kept) or kept < CONTROLS_KEPT:
-            yield Reason(ReasonCode.CONTROLS_FAILED, {"share": 0.0 if math.isnan(kept) else kept})
-    if evidence.changed:
-        facts: JsonObject = {"changed": evidence.changed, "repeated": evidence.repeated}
-        yield Reason(ReasonCode.ANSWERS_CHANGE, facts)
-    if comparison is None:
-        yield from _shared_opinions(made, evidence)
-    elif comparison.p_erratic <= bundle.terms.acquit:
-        yield Reason(ReasonCode.ERRATIC_ANSWERS, {"p": comparison.p_erratic})
-
-
-def _shared_opinions(made: Fingerprint, evidence: Evidence) -> Iterator[Reason]:
-    """A suspect that makes the owner's natural mistakes may be a student of it."""
-    for family, (most, code) in SHARED.items():
-        rows = made.sheet.rows(family)
-        if rows.any():
-            shared = agreement(made.sheet.labels[rows], evidence.answers.at(rows))
-            if shared > most:
-                yield Reason(code, {"share": shared, "most": most})

@@ -1,4 +1,7 @@
-"""What a suspect said is weighed: identifications, reference models, verdict; no suspect needed."""
+"""Judges recorded answers: runs the identifications, compares with the reference models, decides.
+
+The suspect itself is not needed, so that anybody who has bundle and evidence gets the same verdict.
+"""
 
 from auditkit.core.errors import EvidenceError, PluginError
 from auditkit.core.evidence import Evidence
@@ -12,38 +15,52 @@ from auditkit.judging.identification.base import Weigh
 
 
 def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
-    """Weigh what a suspect said; no suspect needed.
+    """Return the verdict that a bundle gives on a suspect's recorded answers.
+
+    Args:
+        bundle: The fingerprint, with its reference models and terms.
+        evidence: The suspect's answers to the points of this very bundle.
 
     Raises:
-        EvidenceError: The evidence answers another bundle's points, or not all of them.
-        PluginError: One of the bundle's identifications is missing, or fails.
+        EvidenceError: The evidence was made with another bundle, or its number of answers does not
+            fit the bundle's points.
+        PluginError: One of the bundle's identifications is missing, fails, or returns something
+            other than an `Identification` or None.
     """
+    # The digest covers points, references and terms. Without this check someone could look for the
+    # bundle whose terms give the verdict they want from the same answers.
     if evidence.bundle_digest != bundle.digest:
         raise EvidenceError(
             f"the evidence answers bundle {evidence.bundle_digest}, this one is {bundle.digest}; "
             "judge it with the bundle it was made with"
         )
     _check_answers(bundle, evidence)
+    # Only identifications that the bundle names are run: a plug-in that happens to be installed on
+    # the auditor's machine must not change a verdict.
     opinions = (_opinion(name, bundle, evidence) for name in bundle.fingerprint.speaking)
     weighed = tuple(opinion for opinion in opinions if opinion is not None)
     return decide(bundle, evidence, weighed, compare(bundle, evidence))
 
 
 def check_identifications(bundle: Bundle) -> None:
-    """Make sure that every identification that the bundle names is there, before anybody is asked.
+    """Check that every identification named in the bundle is installed.
+
+    Call it before a suspect is asked: queries to somebody's API may cost money, and finding out
+    afterwards that the answers can't be judged would waste them.
 
     Raises:
-        PluginError: One is missing.
+        PluginError: An identification is missing.
     """
     for name in bundle.fingerprint.speaking:
         load(identification, name)
 
 
 def _opinion(name: str, bundle: Bundle, evidence: Evidence) -> Identification | None:
+    """Run one identification; None means that it does not apply to this bundle or suspect."""
     weigh: Weigh = load(identification, name)
     try:
         found = weigh(bundle, evidence)
-    except Exception as error:  # a plug-in may raise anything
+    except Exception as error:  # third-party code may raise anything
         raise PluginError(
             f"the identification {name!r} failed: {type(error).__name__}: {error}"
         ) from error
@@ -55,6 +72,7 @@ def _opinion(name: str, bundle: Bundle, evidence: Evidence) -> Identification | 
 
 
 def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
+    # An evidence file is somebody else's input: its counts are checked, not trusted.
     total, got = len(bundle.fingerprint.sheet), len(evidence.answers.labels)
     if total != got:
         raise EvidenceError(

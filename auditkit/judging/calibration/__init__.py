@@ -1,1 +1,1 @@
-"""What reference models make of a suspect's answers: scores, p-values, likelihood ratios."""
+"""Comparison of a suspect with reference models: scores, p-values and likelihood ratios."""

@@ -1,4 +1,4 @@
-"""One suspect among the reference models of its bundle."""
+"""Compares one suspect with the reference models of its bundle."""
 
 import functools
 
@@ -18,20 +18,26 @@ from auditkit.judging.calibration.score import Score, learn, look_schedule
 from auditkit.judging.calibration.similarity import Replies, replies
 
 TIE = 1e-12
+"""Scores closer than this are ties, which count against the claim: rounding must not decide."""
 SORTS = {
     ReferenceKind.INDEPENDENT_SHADOW: 0,
     ReferenceKind.STUDENT_SHADOW: 1,
     ReferenceKind.MODIFIED_SHADOW: 2,
 }
-FEWEST = 2
-"""References of each kind below which nothing can be learnt."""
+"""How `score.learn` numbers the shadow models: 0 independent, each sort of derived ones its own."""
+FEWEST = 2  # leaving one out must leave another of its kind
+"""Least number of reference models of each kind that a score can be learnt from."""
 
 
 def compare(bundle: Bundle, evidence: Evidence) -> Comparison | None:
-    """The suspect's place among the references; None where it can't be compared with them.
+    """Compare a suspect with the bundle's reference models.
 
-    References count in the owner's label space alone. Where one of them reveals less than the
-    suspect, labels alone are compared, all models alike.
+    Only reference models with the owner's classes count. If any of them reveals less than the
+    suspect, all models are compared by labels.
+
+    Returns:
+        The p-values, the clearance and the likelihood ratio; None if the suspect has other classes
+        than the owner, or if the bundle has fewer than `FEWEST` references of either kind.
     """
     if evidence.classes not in (None, bundle.fingerprint.owner.classes):
         return None
@@ -39,6 +45,7 @@ def compare(bundle: Bundle, evidence: Evidence) -> Comparison | None:
     derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
     if min(derived.sum(), (~derived).sum()) < FEWEST:
         return None
+    # A p-value is valid only if suspect and references are measured in exactly the same way.
     revealed = all(r.answers.access.rank >= evidence.access.rank for r in known)
     access = evidence.access if revealed else Access.LABEL
     score = learnt(bundle, access, sequential=evidence.asked is not None)
@@ -47,8 +54,10 @@ def compare(bundle: Bundle, evidence: Evidence) -> Comparison | None:
 
 
 def comparable(bundle: Bundle) -> tuple[Reference, ...]:
-    """The models of known kind that a score can be learnt from: references, then shadows."""
+    """Return the models that a score can be learnt from: reference models, then shadow models."""
     classes = bundle.fingerprint.owner.classes
+    # Stand-ins and siblings are left out: the points were chosen to differ from the former, and the
+    # latter learnt the owner's answers, so neither stands for innocents of the world outside.
     known = (
         reference
         for reference in bundle.references
@@ -59,23 +68,27 @@ def comparable(bundle: Bundle) -> tuple[Reference, ...]:
 
 @functools.lru_cache(maxsize=8)
 def learnt(bundle: Bundle, access: Access, *, sequential: bool) -> Score:
-    """The score for one access level: it follows from the bundle alone, so it is learnt once.
+    """Return the score of a bundle at one access level.
+
+    It depends on the bundle alone, not on any suspect, so it is learnt once and cached.
 
     Args:
-        bundle: Whose references teach it; equal bundles share what was learnt.
-        access: What is looked at of their answers.
-        sequential: Whether there are looks before the last point.
+        bundle: The bundle whose reference and shadow models teach the score.
+        access: How much of their answers is used.
+        sequential: Whether the suspect is also scored before the last point (`look_schedule`).
     """
     sheet, known = bundle.fingerprint.sheet, comparable(bundle)
     if not sequential:
         return _learnt(known, access, np.array([len(sheet)]), np.full(len(sheet), -1))
+    # Early looks have taught the score little; agreement with the owner on core points needs no
+    # teaching and counts beside it (docs/decisions/0005-calibration.md).
     owner = np.where(sheet.rows(CORE), sheet.labels, -1)
     return _learnt(known, access, look_schedule(len(sheet)), owner)
 
 
 @functools.lru_cache(maxsize=8)
 def learnt_from_shadows(bundle: Bundle, access: Access) -> Score:
-    """The score that the bundle's shadow models alone teach, for one look after all points."""
+    """Return the score that shadow models alone teach, for all points at once."""
     count = len(bundle.fingerprint.sheet)
     shadows = tuple(r for r in comparable(bundle) if r.kind.is_shadow)
     return _learnt(shadows, access, np.array([count]), np.full(count, -1))
@@ -84,6 +97,7 @@ def learnt_from_shadows(bundle: Bundle, access: Access) -> Score:
 def _learnt(
     known: tuple[Reference, ...], access: Access, looks: IntArray, owner: IntArray
 ) -> Score:
+    """Learn a score; `looks` and `owner` are those of `score.learn`."""
     models = replies([reference.answers for reference in known], access)
     derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
     shadows = np.array([SORTS[r.kind] for r in known if r.kind.is_shadow], np.int64)
@@ -93,29 +107,40 @@ def _learnt(
 def _compared(
     score: Score, suspect: Replies, owner: IntArray, asked: int | None, access: Access
 ) -> Comparison:
+    """Compare one suspect by a learnt score.
+
+    Args:
+        score: Learnt from the bundle's models at this access level.
+        suspect: The answers of the suspect alone.
+        owner: (points,) the owner's labels.
+        asked: How many points were looked at one by one; None: all at once.
+        access: How much of the answers is used.
+    """
     looks = asked or len(owner)
     scores = score.of(suspect, looks)[:, 0]
     derived = score.derived
     agreement = score.agreement(suspect, looks)[:, 0]
+    # The last column belongs to the score learnt with all references. It counts for the likelihood
+    # ratio, never for a p-value: a reference must not be compared by a score that it taught.
     reached, own = score.furthest(scores[:, :-1], agreement), score.own_furthest()
     lost = reached <= own + TIE
     homologous, pirated = int((~derived).sum()), int(derived.sum())
     known = score.models.labels[: len(derived), :looks]
     return Comparison(
-        access,
-        homologous,
-        pirated,
-        p_value(int(lost[~derived].sum()), homologous),
-        p_value(int(lost[derived].sum()), pirated),
-        float(score.clearance(reached)),
-        p_erratic(known, suspect.labels[0, :looks], owner[:looks]),
-        _ratio(score, scores),
-        asked is not None,
+        access=access,
+        homologous=homologous,
+        pirated=pirated,
+        p_homologous=p_value(int(lost[~derived].sum()), homologous),
+        p_pirated=p_value(int(lost[derived].sum()), pirated),
+        clearance=float(score.clearance(reached)),
+        p_erratic=p_erratic(known, suspect.labels[0, :looks], owner[:looks]),
+        likelihood_ratio=_ratio(score, scores),
+        sequential=asked is not None,
     )
 
 
 def _ratio(score: Score, scores: DoubleArray) -> float:
-    """At the last look; 1 before the first."""
+    """Return the likelihood ratio of the last look's score; 1 if no look was reached."""
     if not len(scores):
         return 1.0
     known, derived = score.own[len(scores) - 1], score.derived

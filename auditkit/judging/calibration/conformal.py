@@ -1,17 +1,18 @@
-"""Rank p-values against reference models: valid for any number of models and any score.
+"""Rank p-values against reference models, valid for any number of models and any score.
 
-Let n reference models and an innocent suspect be exchangeable. If the score was fixed without the
-references, p = (1 + L) / (n + 1) with L the references that score at least as high as the suspect
-(Vovk, Gammerman, Shafer 2005; a permutation test). Here the references also teach the score, so
-each reference is compared with the suspect by the score that was learnt without it, and a score
-learnt without both can't favour either: the n + 1 models play a tournament. In a tournament at most
-2 k - 1 players lose at most k - 1 games (Barber, Candes, Ramdas, Tibshirani 2021, jackknife+,
-theorem 1), hence P(L <= k - 1) <= (2 k - 1) / (n + 1), and
+Assume that n reference models and an innocent suspect are exchangeable, and let L be the number of
+references that score at least as high as the suspect. If the score was fixed without the
+references, p = (1 + L) / (n + 1) is valid (Vovk, Gammerman, Shafer 2005; a permutation test). Here
+the references also teach the score. So each reference is compared with the suspect by the score
+learnt without that reference; it was learnt without the suspect too and can't favour either of the
+two. The n + 1 models thus play a tournament, in which at most 2 k - 1 players lose at most k - 1
+games (Barber, Candes, Ramdas, Tibshirani 2021, jackknife+, theorem 1). Hence
+P(L <= k - 1) <= (2 k - 1) / (n + 1), and
 
     p = (1 + 2 L) / (n + 1)
 
-is valid. Where the suspect beats every reference the price of learning is nothing: p is the same
-floor of 1 / (n + 1). Ties count against whoever makes the claim.
+is valid. For a suspect that beats every reference, both formulas give 1 / (n + 1), so learning on
+the same references costs nothing there. Ties count against the claim.
 """
 
 from typing import NamedTuple
@@ -19,31 +20,35 @@ from typing import NamedTuple
 from auditkit.judging.calibration.intervals import upper_bound
 
 LEVELS = (0.001, 0.005, 0.01, 0.05, 0.1)
-"""Levels that people ask for."""
+"""Significance levels in common use; a report names the smallest one that can be claimed."""
 
 
 class Support(NamedTuple):
-    """What a number of reference models can carry."""
+    """The claims that a number of reference models of one kind supports."""
 
     models: int
     floor: float
-    """Smallest p-value there is: 1 / (n + 1)."""
+    """Smallest possible p-value: 1 / (n + 1)."""
     level: float | None
-    """Smallest of `LEVELS` at which anything can be claimed; None below them all."""
+    """Smallest of `LEVELS` at which a claim is possible; None if even the largest is not."""
     bound_95: float
-    """Where no reference exceeds a bar: 95 % sure that at most this share of such models does."""
+    """If no reference exceeds a bar, at most this share of such models does, with 95 % confidence.
+    Unlike the p-value, it holds for the given references, not on average over sets of them."""
     bound_99: float
+    """The same with 99 % confidence."""
 
 
 def p_value(losses: int, models: int) -> float:
-    """(0, 1]: how often an exchangeable model loses to so few of the reference models.
+    """Return the p-value of losing to that many reference models, in (0, 1].
+
+    It bounds how often a model of the references' kind would lose to as few of them.
 
     Args:
-        losses: References that the suspect does not beat, by scores learnt without them.
-        models: All references of that kind.
+        losses: How many references the suspect does not beat, each by the score learnt without it.
+        models: How many references of that kind there are.
 
     Raises:
-        ValueError: More losses than models, or less than none.
+        ValueError: `losses` is negative or larger than `models`.
     """
     if not 0 <= losses <= models:
         raise ValueError(f"losses must lie within 0..{models}, got {losses}")
@@ -51,18 +56,24 @@ def p_value(losses: int, models: int) -> float:
 
 
 def floor(models: int) -> float:
-    """The smallest p-value that so many reference models support."""
+    """Return the smallest p-value that a number of reference models supports."""
     return p_value(0, models)
 
 
 def needed(level: float) -> int:
-    """How many reference models a claim at this level takes: 99 for 1 %."""
+    """Return how many reference models a claim at this level needs: 99 for 1 %."""
+    # 1 / 0.07 is no whole number, and rounding may have gone down.
     models = max(round(1 / level) - 1, 0)
     return models if floor(models) <= level + 1e-12 else models + 1
 
 
 def support(models: int) -> Support:
-    """What so many reference models can carry."""
+    """Return which claims a number of reference models of one kind supports."""
     level = next((level for level in LEVELS if floor(models) <= level + 1e-12), None)
-    bounds = (upper_bound(0, models, confidence) for confidence in (0.95, 0.99))
-    return Support(models, floor(models), level, *bounds)
+    return Support(
+        models=models,
+        floor=floor(models),
+        level=level,
+        bound_95=upper_bound(0, models, 0.95),
+        bound_99=upper_bound(0, models, 0.99),
+    )

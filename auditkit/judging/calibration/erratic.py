@@ -1,38 +1,40 @@
-"""Answers that nobody gives: who answers at random on purpose is neither a copy nor a stranger.
+"""Detects suspects that answer at random on purpose, by labels that no known model gives.
 
-Copies give the owner's label and strangers mostly give each other's; labels drawn at random are
-often given by neither. (How rare labels are among known models tells less: measured.)
+Copies give the owner's label and independent models mostly give the same labels as each other;
+random labels are often given by neither. Counting such labels worked better than weighing how rare
+labels are among known models (docs/decisions/0005-calibration.md, "Erratic answers").
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.arrays import BoolArray, IntArray
 from auditkit.judging.calibration.conformal import p_value
 
 
 def p_erratic(references: IntArray, suspect: IntArray, owner: IntArray) -> float:
-    """Whether the suspect gives labels that no model gives: each reference without its own.
+    """Return the p-value of the number of labels that only the suspect gives, in (0, 1].
+
+    The count is ranked among the references' own counts. For the comparison with reference i,
+    "only" means: neither the owner nor any reference except i gives the label to that point.
 
     Args:
-        references: (n, points) labels of both kinds.
-        suspect: (points,)
-        owner: (points,)
+        references: (n, points) labels of all reference models, both kinds; -1 is no answer.
+        suspect: (points,) the suspect's labels; -1 is no answer.
+        owner: (points,) the owner's labels.
     """
+    # Leaving out reference i for the suspect as well treats the two alike, which a rank needs.
     alone = _unheard(np.broadcast_to(suspect, references.shape), references, owner)
     lost = alone <= _unheard(references, references, owner)
     return p_value(int(lost.sum()), len(references))
 
 
-def _unheard(
-    given: NDArray[np.int64], known: NDArray[np.int64], right: IntArray
-) -> NDArray[np.int64]:
-    """(n,) how many of each row's labels neither the owner nor any known row but its own gives.
+def _unheard(given: IntArray, known: IntArray, right: IntArray) -> IntArray:
+    """Count the labels in each row that neither the owner nor any other known row gives, (n,).
 
     Args:
-        given: (n, points) labels; row i is compared with all known rows but i.
+        given: (n, points) labels; row i is compared with all known rows except i.
         known: (n, points) labels of the references.
-        right: (points,) the owner's.
+        right: (points,) the owner's labels.
     """
     classes = int(max(given.max(), known.max(), right.max())) + 1
     counts = np.zeros((known.shape[1], classes), np.int64)

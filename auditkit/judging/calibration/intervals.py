@@ -1,4 +1,4 @@
-"""Exact intervals for shares of models."""
+"""Exact confidence intervals for shares of models."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """A share or an area with its interval, all 0..1."""
+    """An estimate with its confidence interval, all within 0..1."""
 
     value: float
     low: float
@@ -14,7 +14,11 @@ class Interval(NamedTuple):
 
 
 def exact(count: int, total: int, confidence: float = CONFIDENCE) -> Interval:
-    """A share with its two-sided Clopper-Pearson interval; NaN within 0..1 of nothing."""
+    """Return `count / total` with its two-sided Clopper-Pearson interval.
+
+    If `total` is 0, the value is NaN and the interval is 0..1.
+    """
+    # Imported here because scipy.stats is slow to import and most commands never need it.
     from scipy.stats import binomtest
 
     if not total:
@@ -24,9 +28,9 @@ def exact(count: int, total: int, confidence: float = CONFIDENCE) -> Interval:
 
 
 def upper_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float:
-    """One-sided Clopper-Pearson bound: the true share is at most this, 0..1.
+    """Return the one-sided upper Clopper-Pearson bound of a share, 0..1.
 
-    With no exceedance among n references it is `1 - (1 - confidence) ** (1 / n)`.
+    With count 0 among n it is `1 - (1 - confidence) ** (1 / n)`.
     """
     from scipy.stats import beta
 

@@ -1,4 +1,4 @@
-"""Many suspects at once: p-values corrected for how many were looked at."""
+"""P-values corrected for the number of suspects in one report."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,10 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values (1979): at most one false accusation in the whole batch, at p.
+    """Return p-values adjusted by Holm (1979), in the given order.
 
-    In the given order; each within its own p-value and 1.
+    Accusing every suspect whose adjusted p-value is at most p makes a false accusation anywhere in
+    the batch with probability at most p. Each adjusted value lies between the p-value and 1.
     """
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)
@@ -19,9 +20,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values of Benjamini and Hochberg (1995): of the accused, at most this share false.
+    """Return p-values adjusted by Benjamini and Hochberg (1995), in the given order.
 
-    Valid for p-values from shared references, which depend on each other positively.
+    If every suspect whose adjusted p-value is at most p is accused, the expected share of false
+    accusations among all accusations is at most p. This is valid for p-values that depend on each
+    other positively, as those from shared reference models do.
     """
     from scipy.stats import false_discovery_control
 

@@ -1,4 +1,4 @@
-"""What an audit with a bundle can show, before anybody is asked."""
+"""Says what an audit with a bundle can show, before any suspect is asked (`auditkit plan`)."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -15,12 +15,12 @@ from auditkit.judging.calibration.score import Score
 
 
 def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
-    """Points, references, levels and power, a line each.
+    """Yield lines on queries, reference models, possible claims and power.
 
     Args:
-        bundle: Calibrated or not.
-        access: What the suspects will reveal.
-        suspects: How many will be looked at.
+        bundle: The bundle, with or without reference models.
+        access: How much the suspects are expected to reveal.
+        suspects: How many suspects one report will cover.
     """
     made, terms = bundle.fingerprint, bundle.terms
     points = made.sheet.counts()
@@ -47,6 +47,7 @@ def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
 
 
 def _supported(known: Support, level: float) -> str:
+    """Return whether claims at a level are possible, and if not, what they would need."""
     if known.floor > level + 1e-12:
         best = "no level" if known.level is None else f"{known.level:.1%} at best"
         return (
@@ -60,7 +61,10 @@ def _supported(known: Support, level: float) -> str:
 
 
 def _power(bundle: Bundle, access: Access, derived: BoolArray) -> Iterator[str]:
-    """Of the reference models themselves, each by the score learnt without it."""
+    """Yield how many references of each kind are recognised, and after how many queries.
+
+    Each is scored by what was learnt without it.
+    """
     once, looking = (learnt(bundle, access, sequential=sequential) for sequential in (False, True))
     for kind, members, level in (
         ("pirated", derived, bundle.terms.accuse),
@@ -77,9 +81,15 @@ def _power(bundle: Bundle, access: Access, derived: BoolArray) -> Iterator[str]:
 
 
 def _first_looks(score: Score, members: BoolArray, level: float) -> list[int | None]:
-    """For each of these references the first look at which it is unlike the other kind.
+    """Return for each member the number of points after which it is recognised; None if never.
 
-    An estimate: references of the other kind are compared by scores that these helped to learn.
+    This is an estimate of power, not a valid p-value: the members are ranked among references of
+    the other kind whose own scores they helped to learn.
+
+    Args:
+        score: The score, with one look or many.
+        members: (n,) which references are to be recognised; all of one kind.
+        level: The p-value among the other kind at which a member counts as recognised, 0..1.
     """
     towards_owner = score.derived[members].all()
     distances = score.from_homologous(score.own, score.agreed) if towards_owner else 1 - score.own

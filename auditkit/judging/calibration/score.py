@@ -1,66 +1,91 @@
-"""The registered score: learnt from the reference models, fixed before any suspect is seen.
+"""The score that reference models teach, fixed before any suspect is seen.
 
-Kernel ridge regression of the reference models' kind (1 derived, -1 independent) on how alike they
-answer (`similarity`), both kinds counting the same. What a point is worth, which points are worth
-nothing, and how families of points are weighed against each other all come out of that: a suspect's
-score is the sum of a fixed worth for each answer it can give. Who is asked one by one is scored at
-fixed looks, each by a score of its own that was learnt from the points so far. At early looks that
-is mostly chance, so how far somebody is from independent models is then measured by plain agreement
-with the owner on core points as well, beyond the references' usual agreement.
+The score is a kernel ridge regression of a model's kind (1 derived, -1 independent; both kinds
+weigh the same) on how alike it answers the reference models (`similarity`). Written out, a
+suspect's score is a sum over points of a fixed worth for each possible answer; the regression
+thereby also decides which points count and how families of points are balanced.
 
-Cross-fitting: for each reference there is also the score that was learnt without it, and only by
-that one is it compared with a suspect (`conformal` has the p-values). All of them follow from one
+A suspect that is asked one by one is scored at fixed looks, each by a score of its own that was
+learnt from the points so far. Scores at early looks are mostly chance. Therefore the distance from
+independent models also counts plain agreement with the owner on core points there, in excess of the
+references' usual agreement.
+
+Cross-fitting: for each reference there is also a score learnt without it, and only by that score is
+it compared with a suspect (`conformal` derives the p-values). All of these scores follow from one
 matrix inverse: leaving out reference i changes the solution a of C a = y to
 a - C^-1[:, i] a_i / C^-1[i, i].
 
-Shadow models, which helped to choose the points, teach all of these scores and are compared with
-nobody. Students of the owner and modified copies of it differ from independent models on different
-points, and one weighing of the points is a compromise: at p <= 1 % it found all modified copies or
-the students, not both (docs/decisions/0007-lineage.md). So each sort of derived shadow models gives
-a lesson of its own, beside all references and independent ones, and the highest score counts.
+Shadow models, which helped to choose the points, teach these scores too, but no suspect is compared
+with them. Students of the owner and modified copies of it differ from independent models on
+different points, so one set of weights is a compromise between them (docs/decisions/0007). Each
+sort of derived shadow models therefore gives a *lesson* of its own, a regression on all references,
+the independent shadow models and that one sort. A model's score is its highest over the lessons.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditkit.core.arrays import BoolArray, IntArray
+from auditkit.core.arrays import BoolArray, DoubleArray, IntArray
+from auditkit.judging.calibration.regression import left_out
 from auditkit.judging.calibration.similarity import Replies, alike
 
-Array = NDArray[np.float64]
-RIDGE, FEW = 1e-3, 60
-"""Ridge for all points, as a share of a model's likeness to itself; doubled at so many points."""
+# Ridges of 0.3 to 30 times this were tried and found fewer students (docs/decisions/0007).
+RIDGE = 1e-3
+"""Ridge for many points, as a share of a model's likeness to itself."""
+FEW = 60
+"""Number of points at which the ridge is twice `RIDGE`; the fewer points, the noisier they are."""
+# The looks are fixed, so that nobody can choose the moment at which a suspect looks worst.
 FIRST, STEP, GROWTH = 10, 2, 1.1
-"""Looks: after so many points, then after 2 more or a tenth more, whichever is later."""
+"""The first look is after 10 points; each next one after 2 more or a tenth more, if later."""
+# Every look adds a chance to come far by luck; with equal weights more looks would cost power.
 SETTLING = 10
-"""Points after which a look counts 0.7 of one after all: early scores are mostly chance."""
-OWNER, LEAST_WAY = 2.0, 0.2
-"""How far the owner is from independent models, and the least that is left of that way."""
+"""Early looks are weighted by sqrt(n / (n + SETTLING)), where n is the number of points so far."""
+OWNER = 2.0
+"""The owner's distance from independent models: its score is 1, theirs is -1."""
+LEAST_WAY = 0.2
+"""Least distance from an innocent to the owner that a clearance is divided by, so that an innocent
+which answers almost like the owner does not make every small gap look wide."""
 NONE = np.zeros(0, np.int64)
 LEAST_ROOM = 1e-3
-"""Least distance between the references' usual agreement and a copy's."""
+"""Least difference between full and usual agreement with the owner, so that none divides by 0."""
+# Ten answers of 120 models teach a score little. With four fifths of plain agreement the median
+# number of queries for modified copies fell from 93 to 18 (docs/decisions/0005-calibration.md).
 PLAIN = 0.8
-"""Share of plain agreement in the distance of who is asked one by one; 0 where all is asked."""
+"""Share of plain agreement in the distance from independent models in a sequential audit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """One score for each look and each reference left out."""
+    """The learnt scores: for each look, one without each of n references and one with all."""
 
-    models: Replies  # of m models: the n references, then the shadows
-    derived: BoolArray  # (n,)
-    looks: IntArray  # (looks,) after how many points
-    coefficients: Array  # (lessons, looks, m, n + 1): column i learnt without i, the last with all
-    constants: Array  # (lessons, looks, n + 1)
-    own: Array  # (looks, n): each reference's score by what was learnt without it
-    owner: IntArray  # (points,): its labels where plain agreement with it counts, -1 elsewhere
-    agreed: Array  # (looks, n): each reference's share of agreement with them, 0..1
-    usual: Array  # (looks, n): the mean of the other homologous references' shares
+    models: Replies
+    """The answers of m models: the n references, then the shadow models."""
+    derived: BoolArray
+    """(n,) whether each reference is derived from the owner."""
+    looks: IntArray
+    """(looks,) the number of points after which each look is taken, rising."""
+    coefficients: DoubleArray
+    """(lessons, looks, m, n + 1): column i is learnt without reference i, the last one with all."""
+    constants: DoubleArray
+    """(lessons, looks, n + 1): the intercepts that go with the coefficients."""
+    own: DoubleArray
+    """(looks, n): each reference's score by the column that was learnt without it."""
+    owner: IntArray
+    """(points,): the owner's labels where plain agreement with it counts, -1 elsewhere."""
+    agreed: DoubleArray
+    """(looks, n): each reference's share of agreement with `owner`, 0..1."""
+    usual: DoubleArray
+    """(looks, n): the mean share of agreement of the other homologous references, 0..1."""
 
-    def of(self, suspects: Replies, asked: int) -> Array:
-        """(looks, suspects, n + 1): their scores at each look within the first points asked."""
+    def of(self, suspects: Replies, asked: int) -> DoubleArray:
+        """Return the suspects' scores at each look within the first `asked` points.
+
+        Returns:
+            (looks, suspects, n + 1): by the score learnt without each reference, then by the one
+            learnt with all. About -1 for independent models and 1 for derived ones.
+        """
         likeness = np.zeros((len(suspects), len(self.models)))
         scores, start = [], 0
         for number, look in enumerate(self.looks[self.looks <= asked]):
@@ -70,66 +95,84 @@ class Score:
             scores.append((likeness / look @ weights + constants).max(axis=0))
             start = look
         shape = (len(scores), len(suspects), len(self.derived) + 1)
-        result: Array = np.array(scores).reshape(shape)
+        result: DoubleArray = np.array(scores).reshape(shape)
         return result
 
-    def agreement(self, suspects: Replies, asked: int) -> Array:
-        """(looks, suspects, 1): their share of agreement with the owner, 0..1."""
+    def agreement(self, suspects: Replies, asked: int) -> DoubleArray:
+        """Return the suspects' shares of agreement with the owner, (looks, suspects, 1), 0..1."""
         return _agreement(suspects, self.owner, self.looks[self.looks <= asked])[..., None]
 
-    def from_homologous(self, scores: Array, agreement: Array) -> Array:
-        """(looks, …, n): distances from independent models, about 0 for them and 2 for copies.
+    def from_homologous(self, scores: DoubleArray, agreement: DoubleArray) -> DoubleArray:
+        """Return distances from independent models: about 0 for them and about 2 for copies.
 
         Args:
-            scores: (looks, …, n) at the first so many looks, by the score of each column.
-            agreement: Shares of agreement with the owner that broadcast against them.
+            scores: (looks, …, n) scores at the first looks, by the score of each column.
+            agreement: Shares of agreement with the owner, broadcast against `scores`.
+
+        Returns:
+            (looks, …, n), one distance for each score.
         """
         learnt = 1 + scores
         if not (self.owner >= 0).any():
             return learnt
         usual = self.usual[: len(scores)].reshape(len(scores), *(1,) * (scores.ndim - 2), -1)
         plain = 2 * (agreement - usual) / np.maximum(1 - usual, LEAST_ROOM)
-        result: Array = learnt + PLAIN * (plain - learnt)
+        result: DoubleArray = learnt + PLAIN * (plain - learnt)
         return result
 
-    def weighed(self, distances: Array) -> Array:
-        """(looks, …): distances at the first so many looks, the early ones counting less."""
+    def weighed(self, distances: DoubleArray) -> DoubleArray:
+        """Return (looks, …) distances at the first looks, each times sqrt(n / (n + SETTLING))."""
         looks = self.looks[: len(distances)].reshape(-1, *(1,) * (distances.ndim - 1))
-        result: Array = distances * np.sqrt(looks / (looks + SETTLING))
+        result: DoubleArray = distances * np.sqrt(looks / (looks + SETTLING))
         return result
 
-    def furthest(self, scores: Array, agreement: Array) -> Array:
-        """(…, n) how far models ever came from each column's kind towards the other.
+    def furthest(self, scores: DoubleArray, agreement: DoubleArray) -> DoubleArray:
+        """Return the largest weighted distance that models reached at any look.
+
+        In the column of a homologous reference it is the distance from independent models, in that
+        of a pirated one the distance from copies.
 
         Args:
-            scores: (looks, …, n) at the first so many looks, by the score of each column.
-            agreement: Shares of agreement with the owner that broadcast against them.
+            scores: (looks, …, n) scores at the first looks, by the score of each column.
+            agreement: Shares of agreement with the owner, broadcast against `scores`.
+
+        Returns:
+            (…, n); -inf if there was no look yet.
         """
+        # Ranking maxima keeps p-values valid however often one looks: the references' maxima are
+        # taken over the same looks, so that stopping early costs no error.
         distances = np.where(self.derived, 1 - scores, self.from_homologous(scores, agreement))
-        result: Array = self.weighed(distances).max(axis=0, initial=-np.inf)
+        result: DoubleArray = self.weighed(distances).max(axis=0, initial=-np.inf)
         return result
 
-    def own_furthest(self) -> Array:
-        """(n,) the references' own, each by what was learnt without it."""
+    def own_furthest(self) -> DoubleArray:
+        """Return `furthest` of the references, (n,), each by the score learnt without it."""
         return self.furthest(self.own, self.agreed)
 
-    def clearance(self, reached: Array) -> Array:
-        """(…) how clear of the closest homologous reference models stand, negative within them.
+    def clearance(self, reached: DoubleArray) -> DoubleArray:
+        """Return (suspect - closest innocent) / (owner - closest innocent).
 
-        In shares of the way that is left from there to the owner: where innocents come close of
-        themselves, little is left, and less makes the difference.
+        It is negative if some homologous reference is closer to the owner than the suspect.
 
         Args:
-            reached: (…, n) how far they ever came.
+            reached: (…, n) the suspects' `furthest`.
+
+        Returns:
+            (…), the smallest value over the homologous references.
         """
+        # A share of the way that is left, not a distance: innocents come half of the way to some
+        # owners and hardly any of it to others (docs/decisions/0005-calibration.md).
         own = self.own_furthest()[~self.derived]
         ways = np.maximum(OWNER - own, LEAST_WAY)
-        result: Array = ((reached[..., ~self.derived] - own) / ways).min(axis=-1)
+        result: DoubleArray = ((reached[..., ~self.derived] - own) / ways).min(axis=-1)
         return result
 
 
 def look_schedule(points: int) -> IntArray:
-    """After how many points somebody who is asked one by one is scored."""
+    """Return the numbers of points after which a suspect asked one by one is scored, rising.
+
+    The last look is after all points.
+    """
     looks, look = [], FIRST
     while look < points:
         looks.append(look)
@@ -147,11 +190,11 @@ def learn(
     """Learn the scores from at least two references of each kind.
 
     Args:
-        models: Of the n references, then of the shadow models.
-        derived: (n,) which of the references are derived from the owner.
-        looks: After how many points, rising.
-        owner: (points,) its labels where plain agreement with it counts, -1 elsewhere.
-        shadows: (m - n,) what the shadow models are: 0 independent, 1, 2, … sorts of derived ones.
+        models: The answers of the n references, then of the shadow models; m models in all.
+        derived: (n,) whether each reference is derived from the owner.
+        looks: The numbers of points after which a suspect is scored, rising.
+        owner: (points,) the owner's labels where plain agreement with it counts, -1 elsewhere.
+        shadows: (m - n,) what each shadow model is: 0 independent; 1, 2, … a sort of derived ones.
     """
     size, count = len(models), len(derived)
     kinds, lessons = np.concatenate([derived, shadows > 0]), _lessons(count, shadows)
@@ -162,6 +205,7 @@ def learn(
         for point in range(start, look):
             likeness += alike(models, models, point)
         for lesson, rows in enumerate(lessons):
+            # The likeness is a mean over points, so that one ridge fits looks of any size.
             part = likeness[np.ix_(rows, rows)] / look
             solved = left_out(part, kinds[rows], RIDGE * (1 + FEW / look))[:, [*range(count), -1]]
             coefficients[lesson, number, rows], constants[lesson, number] = solved[:-1], solved[-1]
@@ -170,53 +214,39 @@ def learn(
         own[number] = scores.max(axis=0)
         start = look
     agreed = _agreement(models, owner, looks)[:, :count]
+    # A homologous reference is left out of its own usual agreement, as a suspect is.
     others = np.where(derived, (~derived).sum(), (~derived).sum() - 1)
     usual = agreed[:, ~derived].sum(axis=1, keepdims=True) - np.where(derived, 0.0, agreed)
     return Score(
-        models,
-        derived,
-        looks,
-        coefficients,
-        constants,
-        own,
-        owner,
-        agreed,
-        usual / others,
+        models=models,
+        derived=derived,
+        looks=looks,
+        coefficients=coefficients,
+        constants=constants,
+        own=own,
+        owner=owner,
+        agreed=agreed,
+        usual=usual / others,
     )
 
 
 def _lessons(count: int, shadows: IntArray) -> list[IntArray]:
-    """Rows that learn together: the references, independent shadows, one sort of derived ones."""
+    """Return for each lesson the rows of the models that it learns from.
+
+    These are all references, the independent shadow models and one sort of derived shadow models.
+    """
     sorts = sorted(set(shadows.tolist()) - {0}) or [0]
+    # Taught by all sorts at once the score lost students, by students alone modified copies.
     places = count + np.arange(len(shadows))
     return [np.append(np.arange(count), places[np.isin(shadows, [0, one])]) for one in sorts]
 
 
-def _agreement(models: Replies, owner: IntArray, looks: IntArray) -> Array:
-    """(looks, models): share of the points that count, within each look; 0 where none does."""
+def _agreement(models: Replies, owner: IntArray, looks: IntArray) -> DoubleArray:
+    """Return each model's share of agreement with the owner at each look, (looks, models), 0..1.
+
+    Only points with an owner's label count; the share is 0 as long as a look has none of them.
+    """
     counted = np.cumsum(owner >= 0)[looks - 1]
     same = np.cumsum((models.labels == owner) & (owner >= 0), axis=1)[:, looks - 1]
-    shares: Array = (same / np.maximum(counted, 1)).T
+    shares: DoubleArray = (same / np.maximum(counted, 1)).T
     return shares
-
-
-def left_out(likeness: Array, derived: BoolArray, ridge: float) -> Array:
-    """(n + 1, n + 1) coefficients: column i without reference i, the last with all.
-
-    The last row is the constant.
-
-    Args:
-        likeness: (n, n) symmetric, at most about 1.
-        derived: (n,)
-        ridge: Above 0.
-    """
-    kinds = np.array([(~derived).sum(), derived.sum()])
-    count = kinds[derived.astype(int)]  # one kind counts as much as the other, however many
-    system = np.ones((len(derived) + 1, len(derived) + 1))
-    system[:-1, :-1] = likeness + np.diag(ridge * 2 * count)
-    system[-1, -1] = 0  # the constant is free
-    inverse = np.linalg.inv(system)
-    whole = inverse @ np.append(np.where(derived, 1.0, -1.0), 0.0)
-    without = whole[:, None] - inverse[:, :-1] * (whole[:-1] / np.diag(inverse)[:-1])
-    result: Array = np.column_stack([without, whole])
-    return result

@@ -1,9 +1,9 @@
-"""How alike two models answer, point by point: what every calibrated score is made of.
+"""How alike two models answer each point: the kernel from which every calibrated score is learnt.
 
-On one point two models are alike by the mean of what DeepCore's two similarities compare: 1 where
-they give the same label, and the cosine of their centred log-probabilities. Where labels alone are
-revealed the first is all there is. DeepCore compares a suspect with the owner only; here any two
-models are compared, so that a suspect can be weighed against every reference model.
+On one point the likeness of two models is the mean of the two things that DeepCore's similarities
+compare: whether the labels are the same (1 or 0), and the cosine of the centred log-probabilities.
+If only labels are revealed, it is the first alone. DeepCore compares a suspect with the owner only;
+here any two models are compared, so that a score can learn from all reference models.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,23 @@ from auditkit.core.arrays import DoubleArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replies:
-    """Answers of models to all points in the order of asking, as far as an access level shows."""
+    """The answers of several models to all points, in the order of asking, at one access level."""
 
-    labels: IntArray  # (models, points), -1 where there is no answer
+    labels: IntArray
+    """(models, points) int64; -1 is no answer."""
     directions: FloatArray | None = None
-    """(models, points, classes) unit vectors of centred log-probabilities; None for labels only."""
+    """(models, points, classes) centred log-probabilities scaled to unit length, 0 where there is
+    no answer; None if only labels are used."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def replies(models: Sequence[Answers], access: Access) -> Replies:
-    """What models would have shown at this level; more than was revealed can't be shown."""
+    """Return the answers of several models cut down to one access level.
+
+    If any of the models reveals labels only, labels are all that is returned.
+    """
     shown = [answers.capped(access) for answers in models]
     labels = np.stack([answers.labels for answers in shown])
     scores = [answers.scores for answers in shown if answers.scores is not None]
@@ -39,7 +44,12 @@ def replies(models: Sequence[Answers], access: Access) -> Replies:
 
 
 def _directions(labels: IntArray, scores: FloatArray) -> FloatArray:
-    """0 where there is no answer."""
+    """Return unit vectors of centred log-probabilities, (models, points, classes) float32.
+
+    Args:
+        labels: (models, points); rows with -1 become 0.
+        scores: (models, points, classes) log-probabilities.
+    """
     rows = np.maximum(scores, np.float32(np.log(LEAST_PROBABILITY)))
     rows = rows - rows.mean(axis=-1, keepdims=True)
     rows /= np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
@@ -48,13 +58,22 @@ def _directions(labels: IntArray, scores: FloatArray) -> FloatArray:
 
 
 def alike(first: Replies, second: Replies, point: int) -> DoubleArray:
-    """(a, b) float64 in -1..1: how alike each of the first answers the point to each of the second.
+    """Return the likeness of each of the first models to each of the second on one point.
 
-    Models that did not answer the point are alike to nobody.
+    A model that did not answer the point has likeness 0 to every model.
+
+    Args:
+        first: Answers of a models.
+        second: Answers of b models to the same points, at the same access level.
+        point: The row of the point.
+
+    Returns:
+        (a, b) float64 in -1..1.
     """
     left, right = first.labels[:, point, None], second.labels[:, point]
     same: DoubleArray = ((left == right) & (left >= 0)).astype(np.float64)
     if first.directions is None or second.directions is None:
         return same
+    # float64, because thousands of these are added up and the sum's inverse decides a verdict.
     rows = first.directions[:, point].astype(np.float64)
     return (same + rows @ second.directions[:, point].astype(np.float64).T) / 2

@@ -1,4 +1,4 @@
-"""One file per way to weigh a suspect's answers."""
+"""Ways to weigh a suspect's answers: one plug-in per file."""
 
 SHARED = ("base",)
-"""Files of this folder that are no plug-ins."""
+"""Files in this folder that are not plug-ins."""

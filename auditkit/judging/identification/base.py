@@ -1,4 +1,4 @@
-"""What an identification gets and gives, and the arithmetic they share."""
+"""The interface of identifications, and the arithmetic that several of them share."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -14,22 +14,29 @@ from auditkit.files.bundle import Bundle
 
 
 class Weigh(Protocol):
-    """A plug-in: one way to weigh a suspect's answers."""
+    """The interface of an identification plug-in: one way to weigh a suspect's answers."""
 
     def __call__(self, bundle: Bundle, evidence: Evidence) -> Identification | None:
-        """Say pirated, homologous or inconclusive, or abstain with a reason.
+        """Return an opinion on the suspect, or None.
 
-        None where it has nothing to do with this bundle's points.
+        The opinion says pirated, homologous or inconclusive, or it abstains with a reason. None
+        means that the identification does not apply to this bundle's points or to this suspect, and
+        is left out of the report. Identifications must be deterministic: the same bundle and
+        evidence must give the same verdict on every machine.
         """
 
 
 def agreement(labels: IntArray, answers: Answers) -> float:
-    """Share of answered points that got the owner's label, 0..1; NaN where none is answered.
+    """Return the share of answered points that got the owner's label, 0..1.
+
+    NaN if no point was answered.
 
     Args:
-        labels: (n,) the owner's.
-        answers: To the same points.
+        labels: (n,) the owner's labels.
+        answers: The suspect's answers to the same n points.
     """
+    # Points without an answer are left out, not counted as different: a suspect could otherwise get
+    # away from the owner by silence. `decide` refuses suspects that leave out many.
     answered = answers.answered
     if not answered.any():
         return float("nan")
@@ -37,13 +44,23 @@ def agreement(labels: IntArray, answers: Answers) -> float:
 
 
 def centred(log_probabilities: FloatArray) -> FloatArray:
-    """(n, classes) with each row's mean removed: the same for logits and log-probabilities."""
+    """Remove the mean of each row; logits and log-probabilities of a model then coincide.
+
+    Args:
+        log_probabilities: (n, classes) logits or log-probabilities.
+    """
     centre: FloatArray = log_probabilities - log_probabilities.mean(axis=1, keepdims=True)
     return centre
 
 
 def clipped(scores: FloatArray) -> FloatArray:
-    """(n, classes) logits or log-probabilities -> log-probabilities of at least 1e-7."""
+    """Return log-probabilities, with probabilities below 1e-7 raised to 1e-7.
+
+    Args:
+        scores: (n, classes) logits or log-probabilities.
+    """
+    # Many APIs round small probabilities to 0. Without the cut, a file and the same model behind an
+    # API would look different in exactly the classes that both hold to be impossible.
     shifted = scores - scores.max(axis=1, keepdims=True)
     normalised = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     result: FloatArray = np.maximum(normalised, np.float32(np.log(1e-7)))
@@ -51,5 +68,8 @@ def clipped(scores: FloatArray) -> FloatArray:
 
 
 def strangers(references: Iterable[Reference]) -> list[Reference]:
-    """Stand-ins, siblings, homologous references, independent shadows: known to be innocent."""
+    """Return the models known to be innocent.
+
+    These are the stand-ins, siblings, homologous reference models and independent shadow models.
+    """
     return [reference for reference in references if not reference.kind.is_derived]

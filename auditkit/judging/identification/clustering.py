@@ -1,11 +1,12 @@
-"""DeepCore's third identification: on which side of a two-way split the suspect falls.
+"""Clustering, DeepCore's third identification: on which side of a two-way split a suspect falls.
 
-A model is the row of core points on which it gives the owner's label: copies are nearly full rows,
-strangers nearly empty ones. Owner, reference models and this one suspect are split in two by three
-clusterings: hierarchical (average linkage), k-means, and spectral (sign of the second eigenvector
-of the normalised Laplacian). Other suspects never take part, so that a verdict doesn't depend on
-its batch-mates. Without references of both kinds it abstains, since a two-way split always accuses
-somebody; it also abstains where the split does not keep the known references apart.
+Each model is represented by the core points on which it gives the owner's label: nearly all for
+copies, few for independent models. Owner, reference models and suspect are split into two groups by
+three clusterings: hierarchical (average linkage), k-means, and spectral (sign of the second
+eigenvector of the normalised Laplacian). Suspects are clustered one at a time, so that a verdict
+doesn't depend on who else was audited. The identification abstains without reference models of both
+kinds, since a two-way split always puts somebody with the owner, and if the clusterings disagree or
+don't keep the known reference models apart.
 """
 
 import numpy as np
@@ -22,11 +23,14 @@ __all__ = ["weigh_clusters"]
 NAME = "clustering"
 COMPARED = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED)
 FEWEST = 3
-"""References of each kind."""
+"""Least number of reference models of each kind."""
 
 
 def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
-    """Split owner, references and suspect; say what all three clusterings agree on."""
+    """Split owner, references and suspect in two; say what all three clusterings agree on.
+
+    The value is the share of the clusterings that put the suspect with the owner, 0..1.
+    """
     known = [r for r in bundle.references if r.kind in COMPARED]
     pirated = np.array([r.kind.is_derived for r in known], bool)
     if min(pirated.sum(), (~pirated).sum()) < FEWEST:
@@ -36,18 +40,28 @@ def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
     core = bundle.fingerprint.sheet.rows(CORE)
     owner = bundle.fingerprint.sheet.labels[core]
     said = [*(r.answers.labels[core] for r in known), evidence.answers.labels[core]]
+    # Matches with the owner, not labels: innocents' labels differ from each other as well, and a
+    # two-way split of labels isolates one of the innocents (docs/decisions/0002-verdict.md).
     distances = _distances(np.stack([owner, *said]) == owner)
     splits = [split(distances) for split in (_hierarchical, _kmeans, _spectral)]
     votes = [_vote(split == split[0], pirated) for split in splits]
     value = float(np.mean([vote is Decision.PIRATED for vote in votes]))
     if None in votes or len(set(votes)) > 1:
-        return Identification(NAME, None, Reason(ReasonCode.CLUSTERINGS_DISAGREE), value)
+        return Identification(NAME, None, Reason(ReasonCode.CLUSTERINGS_DISAGREE), value=value)
     reason = Reason(ReasonCode.CLUSTERED, {"with": str(votes[0])})
-    return Identification(NAME, votes[0], reason, value, 1.0)
+    return Identification(NAME, votes[0], reason, value=value, threshold=1.0)
 
 
 def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:
-    """None where the split mixes what is known: then it says nothing about the suspect."""
+    """Return on which side the suspect is; None if the split mixes the known reference models.
+
+    Args:
+        with_owner: (models,) whether a model is in the owner's group; the first is the owner, the
+            last the suspect, and the references lie between.
+        pirated: (references,) which of the references are derived from the owner.
+    """
+    # No innocent may be on the owner's side, but up to half of the copies may be missing from it:
+    # only the first error could accuse an innocent suspect.
     references = with_owner[1:-1]
     if not references[pirated].mean() > 0.5 or references[~pirated].any():
         return None
@@ -55,12 +69,17 @@ def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:
 
 
 def _distances(matches: BoolArray) -> DoubleArray:
-    """(models, points) -> (models, models): share of points on which two rows differ, 0..1."""
+    """Return the share of points on which two rows differ, (models, models), 0..1.
+
+    Args:
+        matches: (models, points) whether each model gives the owner's label.
+    """
     differ: DoubleArray = (matches[:, None] != matches[None]).mean(axis=2)
     return differ
 
 
 def _hierarchical(distances: DoubleArray) -> IntArray:
+    """Return the group of each model, (models,), by average linkage."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
@@ -70,15 +89,21 @@ def _hierarchical(distances: DoubleArray) -> IntArray:
 
 
 def _kmeans(distances: DoubleArray) -> IntArray:
-    """On the rows of the distance matrix, from the owner's and the furthest model's."""
+    """Return the group of each model, (models,), by k-means on the rows of the distance matrix."""
     from scipy.cluster.vq import kmeans2
 
+    # Fixed starts, the owner and the model furthest from it, instead of random ones: the same
+    # evidence must give the same verdict each time.
     centres = distances[[0, int(distances[0].argmax())]]
     split: IntArray = kmeans2(distances, centres, minit="matrix", missing="warn")[1]
     return split
 
 
 def _spectral(distances: DoubleArray) -> IntArray:
+    """Return the group of each model, (models,), by the normalised Laplacian's second eigenvector.
+
+    The affinity is a Gaussian whose width is the median distance.
+    """
     affinity = np.exp(-((distances / max(float(np.median(distances)), 1e-9)) ** 2))
     root = 1 / np.sqrt(affinity.sum(axis=1))
     _, vectors = np.linalg.eigh(np.eye(len(affinity)) - root[:, None] * affinity * root)

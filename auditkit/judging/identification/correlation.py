@@ -1,11 +1,12 @@
-"""SAC (Guan, Liang, He; NeurIPS 2022): whether the same points look alike to both models.
+"""Sample correlation, SAC (Guan, Liang, He; NeurIPS 2022): which points look alike to a model.
 
-C_ij = (1 - cos(o_i, o_j)) / 2 of a model's outputs on points i and j; the value is 1 less the mean
-absolute difference of suspect's and owner's C. It compares points with points within one model, so
-class names and their number don't matter. Outputs are centred log-probabilities, which are the
-logits of the paper's code but for their mean, so that access does not matter. Where only labels are
-revealed, both models' outputs are the paper's softened labels: softmax of 1 at the label and 0.01
-elsewhere. It abstains: the paper has no threshold without models of known kind.
+For each model, C_ij = (1 - cos(o_i, o_j)) / 2 compares its outputs on points i and j. The value is
+one minus the mean absolute difference between the suspect's and the owner's C. Points are compared
+within one model, so the names and the number of classes don't matter. We depart from the paper's
+code, which takes logits, by using centred log-probabilities: they equal the logits except for their
+mean, and can be had from probabilities too. If only labels are revealed, both models' outputs are
+the paper's softened labels: the softmax of 1 at the label and 0.01 elsewhere. The identification
+always abstains: the paper has no threshold without models of known kind.
 """
 
 import math
@@ -24,11 +25,14 @@ __all__ = ["weigh_correlations"]
 
 NAME = "correlation"
 OTHER = 0.01
-"""Score of every class but the label's (SAC's code)."""
+"""Score of every class except the label's, before the softmax; from the code of SAC's authors."""
 
 
 def weigh_correlations(bundle: Bundle, evidence: Evidence) -> Identification | None:
-    """1 less the mean absolute difference of the two correlation matrices, 0..1."""
+    """Return one minus the mean absolute difference of the two matrices C, 0..1.
+
+    None unless it is the fingerprint's leading identification.
+    """
     made, answers = bundle.fingerprint, evidence.answers
     if made.lead != NAME:
         return None
@@ -48,7 +52,11 @@ def weigh_correlations(bundle: Bundle, evidence: Evidence) -> Identification | N
 
 
 def _distances(scores: FloatArray) -> DoubleArray:
-    """(n, classes) -> (n, n): half the cosine distance of each pair of points, 0..1."""
+    """Return half the cosine distance of each pair of points, (n, n), 0..1.
+
+    Args:
+        scores: (n, classes) logits or log-probabilities.
+    """
     outputs = centred(clipped(scores)).astype(np.float64)
     outputs /= np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), 1e-12)
     distances: DoubleArray = (1 - outputs @ outputs.T) / 2
@@ -56,15 +64,17 @@ def _distances(scores: FloatArray) -> DoubleArray:
 
 
 def _differing(labels: IntArray) -> DoubleArray:
-    """(n,) -> (n, n): 1 where two points have different labels."""
+    """Return an (n, n) matrix that is 1 where two of the (n,) labels differ, else 0."""
     differing: DoubleArray = (labels[:, None] != labels).astype(np.float64)
     return differing
 
 
 def _label_distance(classes: int) -> float:
-    """Half the cosine distance of two different softened labels.
+    """Return half the cosine distance between two different softened labels.
 
-    One number for both models: a suspect that reveals labels only doesn't tell how many it knows.
+    Args:
+        classes: The owner's number of classes, used for both models, because a suspect that reveals
+            labels only does not tell how many it has.
     """
     label, other = math.e, math.exp(OTHER)
     product = 2 * label * other + (classes - 2) * other**2

@@ -1,12 +1,13 @@
-"""ModelDiff (Li et al., ISSTA 2021): whether the same changes move both models.
+"""Decision distance, ModelDiff (Li et al., ISSTA 2021): which changes of an input move a model.
 
-Core points come in pairs, 2i an input and 2i + 1 its changed twin; an odd last point is left out. A
-model's decision distance vector holds the cosine distance of its two outputs for each pair; the
-value is the cosine of suspect's and owner's vectors. Outputs are compared only within one model, so
-the label space doesn't matter. Outputs are probabilities, the same whatever is revealed, where the
-paper's code takes what a model returns; they also told more copies from strangers than logits did.
-Where only labels are revealed, a distance is 1 where the two
-labels differ, else 0. It abstains: the paper has no threshold without models of known kind.
+Core points come in pairs: point 2i is an input and point 2i + 1 a changed version of it; an odd
+last point is left out. A model's decision distance vector holds, for each pair, the cosine distance
+between its two outputs. The value is the cosine between the suspect's and the owner's vectors.
+Outputs are compared only within one model, so the label space doesn't matter. We depart from the
+paper's code, which takes whatever a model returns, by always using probabilities: they don't depend
+on the access level, and they told more copies from innocents than logits did. If only labels are
+revealed, a distance is 1 if the two labels differ, else 0. The identification always abstains: the
+paper has no threshold without models of known kind.
 """
 
 import numpy as np
@@ -25,11 +26,15 @@ NAME = "decision_distance"
 
 
 def weigh_decision_distances(bundle: Bundle, evidence: Evidence) -> Identification | None:
-    """The cosine of the two decision distance vectors, 0..1."""
+    """Return the cosine of the two decision distance vectors, 0..1.
+
+    None unless it is the fingerprint's leading identification.
+    """
     made = bundle.fingerprint
     if made.lead != NAME:
         return None
-    rows = made.sheet.filed(CORE)  # pairs lie side by side in the bundle's file
+    # The order of asking tears pairs apart; in the order of the bundle's file they are neighbours.
+    rows = made.sheet.filed(CORE)
     outputs, labels = made.sheet.outputs[rows], made.sheet.labels[rows]
     answers = evidence.answers.at(rows)
     pairs = _whole_pairs(answers.answered)
@@ -48,20 +53,26 @@ def weigh_decision_distances(bundle: Bundle, evidence: Evidence) -> Identificati
 
 
 def _whole_pairs(answered: BoolArray) -> BoolArray:
-    """(points,) -> (pairs,): both points were answered."""
+    """Return for each pair whether both of its points were answered, (points // 2,)."""
     count = len(answered) // 2
     whole: BoolArray = answered[: 2 * count : 2] & answered[1 : 2 * count : 2]
     return whole
 
 
 def _label_distances(labels: IntArray) -> DoubleArray:
+    """Return 1 for each pair whose labels differ, else 0, (points // 2,)."""
     count = len(labels) // 2
     differ: BoolArray = labels[: 2 * count : 2] != labels[1 : 2 * count : 2]
     return differ.astype(np.float64)
 
 
 def _score_distances(scores: FloatArray, pairs: BoolArray) -> DoubleArray:
-    """(points, classes) -> (pairs,): cosine distances, 0..1; 0 where a pair was not answered."""
+    """Return the cosine distance of each pair's probabilities, (pairs,), 0..1.
+
+    Args:
+        scores: (points, classes) logits or log-probabilities.
+        pairs: (points // 2,) which pairs were answered; the others get 0.
+    """
     distances = np.zeros(len(pairs))
     first, second = (
         np.exp(clipped(scores[start : 2 * len(pairs) : 2][pairs])).astype(np.float64)
@@ -74,7 +85,7 @@ def _score_distances(scores: FloatArray, pairs: BoolArray) -> DoubleArray:
 
 
 def _cosine(owner: DoubleArray, suspect: DoubleArray) -> float | None:
-    """None where the owner's vector is 0; 0 where only the suspect's is."""
+    """Return the cosine of two vectors: None if the owner's is 0, 0 if only the suspect's is."""
     length = float(np.linalg.norm(owner))
     if length < 1e-9:
         return None

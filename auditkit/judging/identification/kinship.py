@@ -1,9 +1,8 @@
-"""How near the suspect is to what was made from the owner, as shadow models see it.
+"""Kinship: a score, learnt from the bundle's shadow models, of being derived from the owner.
 
-The score that the bundle's shadow models teach (`calibration.score`), on all points: about -1 for
-independent models, 1 for copies, students included. It abstains: the shadow models chose the
-points, so how often innocents like them come close can't be read off them. Reference models price
-it (`auditkit calibrate`).
+The score (`calibration.score`) is about -1 for independent models and about 1 for copies, students
+included. It always abstains: the shadow models helped to choose the points, so they can't show how
+often an innocent comes close to the owner. Reference models can (`auditkit calibrate`).
 """
 
 from auditkit.core.access import Access
@@ -20,7 +19,7 @@ NAME = "kinship"
 
 
 def weigh_kinship(bundle: Bundle, evidence: Evidence) -> Identification | None:
-    """The learnt score of the suspect; nothing to do where no shadow models chose points."""
+    """Return the suspect's learnt score; None if no shadow models chose this bundle's points."""
     made = bundle.fingerprint
     if LINEAGE not in made.sheet.names and made.lead != NAME:
         return None
@@ -29,6 +28,7 @@ def weigh_kinship(bundle: Bundle, evidence: Evidence) -> Identification | None:
         return Identification(NAME, None, Reason(ReasonCode.NO_SHADOWS))
     if evidence.classes not in (None, made.owner.classes):
         return Identification(NAME, None, Reason(ReasonCode.CLASSES_DIFFER))
+    # Scores can be compared only if every shadow model reveals as much; labels they all have.
     revealed = all(shadow.answers.access.rank >= evidence.access.rank for shadow in shadows)
     access = evidence.access if revealed else Access.LABEL
     score = learnt_from_shadows(bundle, access)

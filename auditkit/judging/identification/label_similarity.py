@@ -1,6 +1,7 @@
-"""DeepCore's first identification: how often the suspect gives the owner's label on core points.
+"""Label similarity, DeepCore's first identification (Sun, Zhang, Li; arXiv 2411.00380).
 
-Works with labels alone. The default thresholds were measured on modified copies and innocent models
+The value is the share of core points on which the suspect gives the owner's label. It needs labels
+only. The default thresholds were measured on modified copies and innocent models of other owners
 (docs/verdicts.md); they carry no error rate.
 """
 
@@ -14,15 +15,17 @@ __all__ = ["weigh_labels"]
 
 NAME = "label_similarity"
 PIRATED_FROM = 0.85
-"""Least share of core points on which a modified copy was seen to agree, uncalibrated."""
-ROBUST_FROM = 0.90
-"""The same of points that survive compression or resizing: an innocent was seen at 0.88."""
+"""Least share, 0..1, for "pirated"; nearly all working modified copies measured reach it."""
+ROBUST_FROM = 0.90  # innocents share more of such points: one was measured at 0.88
+"""The same for points made to survive compression or resizing (`fingerprint --robust`)."""
+# 0.60 and not 0.70: between the two lie innocents of the owner's architecture as well as distilled
+# and adversarially fine-tuned copies, and labels can't tell those apart (docs/decisions/0002).
 HOMOLOGOUS_BELOW = 0.60
-"""Most innocent models stay below, all of them below `PIRATED_FROM`; between is no man's land."""
+"""Below this share, 0..1, it says "homologous"; up to the other threshold it says nothing."""
 
 
 def weigh_labels(bundle: Bundle, evidence: Evidence) -> Identification:
-    """Compare the share of matching labels with the thresholds and with known strangers."""
+    """Compare the share of matching labels with the thresholds and with known innocents."""
     made = bundle.fingerprint
     core = made.sheet.rows(CORE)
     labels, answers = made.sheet.labels[core], evidence.answers.at(core)
@@ -31,7 +34,8 @@ def weigh_labels(bundle: Bundle, evidence: Evidence) -> Identification:
     value = agreement(labels, answers)
     known = [agreement(labels, r.answers.at(core)) for r in strangers(bundle.references)]
     least = ROBUST_FROM if made.parameters.get("robust") else PIRATED_FROM
-    # A suspect must be closer to the owner than to the closest model that is known to be innocent.
+    # The threshold rises with the closest known innocent, to half of the way from it to the owner:
+    # a suspect that is nearer to an innocent than to the owner must not be accused.
     threshold = max([least, *((1 + share) / 2 for share in known)])
     facts = {"share": value, "from": threshold, "below": HOMOLOGOUS_BELOW}
     if value >= threshold:
@@ -40,4 +44,4 @@ def weigh_labels(bundle: Bundle, evidence: Evidence) -> Identification:
         says, code = Decision.HOMOLOGOUS, ReasonCode.SHARES_AS_INDEPENDENT
     else:
         says, code = Decision.INCONCLUSIVE, ReasonCode.SHARES_BETWEEN
-    return Identification(NAME, says, Reason(code, facts), value, threshold)
+    return Identification(NAME, says, Reason(code, facts), value=value, threshold=threshold)

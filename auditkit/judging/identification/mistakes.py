@@ -1,7 +1,8 @@
-"""The baseline AKH (Godinot et al., AAAI 2025): shared mistakes on natural inputs.
+"""Shared mistakes, the baseline AKH (Godinot et al., AAAI 2025).
 
-Reported beside the others because a fingerprint that does not beat it is not worth its making. It
-abstains: without reference models nobody knows how many mistakes strangers share.
+The value is the share of the owner's natural mistakes that the suspect makes too. It is reported
+because a fingerprint that does not beat this simple baseline is not worth making. It always
+abstains: without reference models nobody knows how many mistakes independent models share.
 """
 
 from auditkit.core.evidence import Evidence
@@ -16,7 +17,7 @@ NAME = "mistakes"
 
 
 def weigh_mistakes(bundle: Bundle, evidence: Evidence) -> Identification:
-    """The share of the owner's natural mistakes that the suspect makes too."""
+    """Return the share of the owner's natural mistakes that the suspect makes too, 0..1."""
     sheet = bundle.fingerprint.sheet
     rows = sheet.rows(MISTAKE)
     if not rows.any():

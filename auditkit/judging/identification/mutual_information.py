@@ -1,11 +1,12 @@
-"""FBI (Maho, Furon, Le Merrer; IEEE TIFS 2023): how much one model's labels tell of the other's.
+"""Mutual information of labels, from FBI (Maho, Furon, Le Merrer; IEEE TIFS 2023).
 
-The value is I(u; v) / min(H(u), H(v)) of the two models' labels on core points, which is 1 less the
-paper's distance. Departure: labels are used as they are, where the paper reduces them to the rank
-of the true class, which an auditor does not know. What a class is called doesn't matter. The plain
-estimate is used as in the paper's code; with few points for each class it is too high for everyone.
-Where one of the models gives a single label its entropy is 0: it then tells nothing, so the value
-is 0, even where both do. It abstains: a threshold needs models of known kind.
+The value is I(u; v) / min(H(u), H(v)), where u and v are the two models' labels on core points; it
+is one minus the paper's distance. The names of the classes don't matter. We depart from the paper
+in using the labels themselves, where the paper uses the rank of the true class, which an auditor
+does not know. Entropies are plug-in estimates, as in the paper's code; with few points per class
+they make the value too high, for copies and innocents alike. If a model gives the same label to all
+points, its entropy is 0 and the value is set to 0. The identification always abstains: a threshold
+would need models of known kind.
 """
 
 import numpy as np
@@ -22,7 +23,10 @@ NAME = "mutual_information"
 
 
 def weigh_information(bundle: Bundle, evidence: Evidence) -> Identification | None:
-    """The share of the less varied labels' information that both have in common, 0..1."""
+    """Return the normalised mutual information of suspect and owner, 0..1.
+
+    None unless it is the fingerprint's leading identification.
+    """
     made = bundle.fingerprint
     if made.lead != NAME:
         return None
@@ -35,16 +39,18 @@ def weigh_information(bundle: Bundle, evidence: Evidence) -> Identification | No
 
 
 def _shared(first: IntArray, second: IntArray) -> float:
+    """Return the mutual information of two (n,) labellings over the smaller entropy, 0..1."""
     least = min(_entropy(first), _entropy(second))
     if least == 0:
         return 0.0
     both = _entropy(np.stack([first, second], axis=1))
     information = _entropy(first) + _entropy(second) - both
+    # Rounding errors can leave the range by a few units in the last place.
     return min(max(information / least, 0.0), 1.0)
 
 
 def _entropy(rows: IntArray) -> float:
-    """In bits, of rows as often as they occur."""
+    """Return the entropy in bits of the frequencies of equal rows."""
     counts = np.unique(rows, axis=0, return_counts=True)[1]
     shares = counts / len(rows)
-    return float(-(shares * np.log2(shares)).sum()) + 0.0
+    return float(-(shares * np.log2(shares)).sum()) + 0.0  # turns -0.0 into 0.0
