@@ -1,9 +1,9 @@
-"""Json JSON or upload API that a small TOML file describes (`adapters.wire.description`)."""
+"""Any JSON or upload API that a small TOML file describes; see `adapters.wire.description`."""
 
 import base64
 import io
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jmespath
 import numpy as np
@@ -21,13 +21,22 @@ from auditkit.core.requests import Options
 __all__ = ["template"]
 
 TYPES = {"npy": "application/octet-stream", "png": "image/png", "jpeg": "image/jpeg"}
+"""Content type of each binary form that a point can be sent in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The body of one HTTP request."""
+
+    content: bytes
+    content_type: str
 
 
 class TemplateAdapter:
-    """Fills points into the request that was described, and finds the answers in the reply."""
+    """Fills points into the described request, and finds the answers in the reply by JMESPath."""
 
     def __init__(self, source: str, options: Options) -> None:
-        from auditkit.adapters.wire.web import Web  # its HTTP client takes long to load
+        from auditkit.adapters.wire.web import Web  # httpx takes long to load
 
         data = read_file(source)
         try:
@@ -38,6 +47,8 @@ class TemplateAdapter:
         self._numbers = {name: number for number, name in enumerate(self._api.classes)}
         headers = {**options.reach.headers, **self._api.headers}
         self._web = Web(self._api.url, replace(options.reach, headers=headers))
+        # Another description of the same API may get other answers (pixel range, layout), so the
+        # journal must not serve the old ones: the file's digest is part of the identity.
         digest = sha256(data)
         self.port = _port(self._api, f"{self._api.url} as {digest}")
         self.runtime = {
@@ -48,8 +59,9 @@ class TemplateAdapter:
 
     def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
-        body, kind = _request(self._api, batch)
-        reply = self._web.post(self._api.url, body, {"content-type": kind}).json()
+        body = _body(self._api, batch)
+        headers = {"content-type": body.content_type}
+        reply = self._web.post(self._api.url, body.content, headers).json()
         found = _found(self._api.path, reply)
         readers = {"scores": self._scores, "labels": self._labels, "best": self._best}
         return readers[self._api.response](found, len(batch))
@@ -59,6 +71,7 @@ class TemplateAdapter:
             rows = np.asarray(found, np.float64)
         except (ValueError, TypeError) as error:
             raise QueryError(f"{self._api.path!r} leads to no rows of numbers") from error
+        # Many APIs that take one picture answer one row without a list around it.
         return rows[None] if rows.ndim == 1 and count == 1 else rows
 
     def _labels(self, found: Json, count: int) -> Rows:
@@ -74,9 +87,9 @@ class TemplateAdapter:
         return np.concatenate([self._row(entries) for entries in lists])
 
     def _row(self, entries: Json) -> Rows:
-        """One list of best classes -> (1, classes) scores, or (1,) a label."""
+        """Convert one point's list of best classes to (1, classes) scores, or to a (1,) label."""
         if isinstance(entries, dict):
-            pairs = list(entries.items())
+            pairs = list(entries.items())  # {"cat": 0.9, "dog": 0.1}
         else:
             listed = entries if isinstance(entries, list) else [entries]
             pairs = [(_found(self._api.label, e), _found(self._api.score, e)) for e in listed]
@@ -92,7 +105,9 @@ class TemplateAdapter:
         return from_best(labels, scores, self._classes)
 
     def _number(self, label: Json) -> float:
-        """A class's number; -1 where the name is none of those described."""
+        """Number of a class by its number or name; -1 if the description does not list the name."""
+        # No error: an API may know more classes than the owner, and the point with such a label
+        # counts as unanswered. In a list of best classes the name is refused by the caller.
         if isinstance(label, str) and not label.isdecimal():
             if not self._numbers:
                 raise QueryError(
@@ -111,7 +126,7 @@ class TemplateAdapter:
 
 
 def _is_one_list(found: Json) -> bool:
-    """Whether the list for the only point came without a list around it."""
+    """Whether the reply to a single point is its list of classes, without a list around it."""
     return isinstance(found, dict) or (
         isinstance(found, list) and bool(found) and not isinstance(found[0], list)
     )
@@ -128,6 +143,8 @@ def _found(path: str, value: Json) -> Json:
 
 
 def _port(api: Description, identity: str) -> Port:
+    # Pictures hold bytes, whatever `values` says, and have no layout of their own. `npy` is packed
+    # like a picture where it is an upload or a body.
     pictures = api.request != "json" or any(f".{kind}" in repr(api.content) for kind in PICTURES)
     as_pixels = api.values == "0..255" or pictures
     values = Values.PIXELS if as_pixels else Values(api.values)
@@ -145,21 +162,23 @@ def _port(api: Description, identity: str) -> Port:
     )
 
 
-def _request(api: Description, batch: Rows) -> tuple[bytes, str]:
-    """Body and content type."""
+def _body(api: Description, batch: Rows) -> _Body:
     if api.request == "json":
-        return json.dumps(_filled(api.content, batch)).encode(), "application/json"
+        return _Body(json.dumps(_filled(api.content, batch)).encode(), "application/json")
     if api.request == "body":
-        return _bytes(batch[0], api.content), TYPES[api.content]
+        return _Body(_bytes(batch[0], api.content), TYPES[api.content])
     name, kind = api.content["field"], api.content["kind"]
     files = [(name, (f"{n}.{kind}", _bytes(row, kind), TYPES[kind])) for n, row in enumerate(batch)]
     import httpx  # takes long to load, and only uploads need it
 
+    # httpx encodes multipart forms only as part of a request. This one is never sent: `Web` sends
+    # its body with the connection's own headers.
     made = httpx.Request("POST", "https://unused", files=files)
-    return made.read(), made.headers["content-type"]
+    return _Body(made.read(), made.headers["content-type"])
 
 
 def _filled(value: Json, batch: Rows) -> Json:
+    """Replace each text `$point.KIND` or `$points.KIND` in a JSON value."""
     if isinstance(value, dict):
         return {key: _filled(item, batch) for key, item in value.items()}
     if isinstance(value, list):
@@ -171,6 +190,7 @@ def _filled(value: Json, batch: Rows) -> Json:
 
 
 def _together(batch: Rows, kind: str) -> Json:
+    # All points are one npy array, but a picture file holds one point.
     if kind == "npy":
         return base64.b64encode(_bytes(batch, kind)).decode()
     return [_shown(row, kind) for row in batch]
@@ -178,14 +198,13 @@ def _together(batch: Rows, kind: str) -> Json:
 
 def _shown(row: Rows, kind: str) -> Json:
     if kind in ("nested", "flat"):
-        numbers = row if row.dtype.kind == "u" else row.astype(np.float64)
-        return (numbers if kind == "nested" else numbers.ravel()).tolist()
+        return (row if kind == "nested" else row.ravel()).tolist()
     return base64.b64encode(_bytes(row, kind)).decode()
 
 
 def _bytes(array: Rows, kind: str) -> bytes:
     if kind in PICTURES:
-        from auditkit.adapters.wire.pictures import encoded  # pillow takes long to load
+        from auditkit.adapters.wire.pictures import encoded  # Pillow takes long to load
 
         return encoded(array, kind)
     buffer = io.BytesIO()

@@ -1,1 +1,1 @@
-"""What all ways over a network share: safe addresses, secrets, one client, wire formats."""
+"""Shared by the adapters of remote suspects: address checks, secrets, HTTP client, encodings."""

@@ -1,4 +1,8 @@
-"""Which addresses are asked: encrypted, public, and the very machine that was checked."""
+"""Address checks: only encrypted addresses of public machines are queried.
+
+They keep an address that a stranger supplied from making auditkit query services of the auditor's
+own network, such as a cloud's metadata service (server-side request forgery).
+"""
 
 import ipaddress
 import socket
@@ -11,12 +15,17 @@ from auditkit.core.requests import Reach
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+"""Default port of each scheme."""
 PLAIN = ("http", "grpc")
+"""Schemes without encryption."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where requests go: the name is resolved once, so that it can't turn elsewhere later."""
+    """A checked address with the IP that its name was resolved to."""
+
+    # Connections go to this IP. If the name were resolved again for each of them, its owner could
+    # answer the check with a public IP and the connection with a private one (DNS rebinding).
 
     scheme: str
     host: str
@@ -25,22 +34,23 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """host, or host:port where the port is not the scheme's."""
+        """`host`, or `host:port` if the port is not the scheme's default; for the Host header."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         return name if self.port == PORTS[self.scheme] else f"{name}:{self.port}"
 
     @property
     def pinned(self) -> str:
-        """ip:port."""
+        """`ip:port`, to connect to."""
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
 def parsed(url: str) -> SplitResult:
-    """An address in parts.
+    """Split an address into its parts, without resolving its name.
 
     Raises:
-        SuspectLoadError: It is none, or a secret is written in it.
+        SuspectLoadError: It is malformed, or holds a password or token instead of `${NAME}`.
     """
+    # `port` raises for numbers above 65535, and urlsplit for an unclosed bracket.
     try:
         parts = urlsplit(url)
         port_is_readable = parts.port is None or parts.port > 0
@@ -63,10 +73,11 @@ def parsed(url: str) -> SplitResult:
 
 
 def resolved(url: str, reach: Reach) -> Address:
-    """The machine behind an address, if it may be asked.
+    """Resolve an address and check that it may be queried.
 
     Raises:
-        SuspectLoadError: It may not: not encrypted, private, or nowhere.
+        SuspectLoadError: It is malformed, not encrypted or not public, and `reach` does not allow
+            that.
         TransientError: Its name can't be resolved now.
     """
     parts = parsed(url)
@@ -81,6 +92,8 @@ def resolved(url: str, reach: Reach) -> Address:
         )
     port = parts.port or PORTS[parts.scheme]
     found = _ips(host, port)
+    # All are checked although the first is used, since a name with a private address among public
+    # ones is suspicious, and their order is up to the resolver.
     if not reach.allow_private:
         for ip in found:
             _check_public(host, ip)
@@ -92,11 +105,13 @@ def _ips(host: str, port: int) -> list[IP]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise TransientError(f"the name {host!r} can't be resolved") from error
+    # Link-local IPv6 addresses come with a zone, as in fe80::1%eth0.
     return [ipaddress.ip_address(str(where[0]).partition("%")[0]) for *_, where in found]
 
 
 def _names_this_machine(host: str) -> bool:
-    """Only by a name that can mean nothing else."""
+    """Whether the host is a loopback IP or `localhost`."""
+    # Any other name that resolves to 127.0.0.1 is somebody else's claim, and is refused as private.
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -106,6 +121,7 @@ def _names_this_machine(host: str) -> bool:
 def _check_public(host: str, ip: IP) -> None:
     if ip.is_loopback and _names_this_machine(host):
         return
+    # is_global is true for multicast addresses that are routed worldwide.
     if any(not part.is_global or part.is_multicast for part in (ip, *_within(ip))):
         raise SuspectLoadError(
             f"{host!r} is {ip}, no public address; use --allow-private if that is meant"
@@ -113,7 +129,7 @@ def _check_public(host: str, ip: IP) -> None:
 
 
 def _within(ip: IP) -> list[IP]:
-    """IPv4 addresses that an IPv6 one leads to."""
+    """IPv4 addresses that an IPv6 address is translated to: mapped, 6to4 and NAT64."""
     if isinstance(ip, ipaddress.IPv4Address):
         return []
     nat64 = ip in ipaddress.ip_network("64:ff9b::/96")
@@ -122,7 +138,8 @@ def _within(ip: IP) -> list[IP]:
 
 
 def shown(address: str) -> str:
-    """An address as a report may show it: without user, password and values of its query."""
+    """An address without user, password and query, as reports and messages may show it."""
+    # By hand, since it must also hold for what urlsplit refuses: error messages repeat such texts.
     scheme, mark, rest = address.partition("://")
     if not mark:
         return address

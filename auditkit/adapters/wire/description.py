@@ -1,4 +1,4 @@
-"""How one API is asked, as a small TOML file says it.
+"""Descriptions of APIs: a small TOML file that says how to send points and find the answers.
 
     url = "https://api.example.org/classify"
     batch = 1                      # points in one request
@@ -9,12 +9,12 @@
     [headers]
     Authorization = "Bearer ${API_TOKEN}"
 
-    [request]                      # one of the three
+    [request]                      # exactly one of these three
     json = { image = "$point.png" }
     upload = { field = "file", kind = "png" }
     body = "png"
 
-    [response]                     # one of the three, each a JMESPath
+    [response]                     # exactly one of the first three, each a JMESPath
     scores = "predictions"         # a row of scores for each point
     labels = "predictions[].label" # a class for each point
     best = "predictions"           # a list of { label, score } for each point, or label: score
@@ -22,18 +22,20 @@
     score = "score"
     classes = ["cat", "dog"]       # names in the owner's order, where labels are names
 
-In `json` a text `$points.KIND` stands for all points of a request, `$point.KIND` for its only one,
-KIND being `nested` or `flat` (lists of numbers), `npy`, `png` or `jpeg` (base64).
+In `json`, the text `$points.KIND` stands for all points of a request and `$point.KIND` for its only
+point. KIND is `nested` or `flat` (lists of numbers), `npy`, `png` or `jpeg` (base64).
+
+The decoder is written by hand, since its messages name the line to change in words of the file.
 """
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import SuspectLoadError
 
 KINDS = ("nested", "flat", "npy", "png", "jpeg")
@@ -46,17 +48,18 @@ TOP = {"url", "batch", "values", "layout", "size", "headers", "request", "respon
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One API."""
+    """How one API is queried."""
 
     url: str
     request: str
     """`json`, `upload` or `body`."""
-    content: Any
-    """What is sent as JSON; the upload's field and kind; the body's kind."""
+    content: Json
+    """For `json` the value to send, for `upload` a table of field and kind, for `body` the kind."""
     response: str
     """`scores`, `labels` or `best`."""
     path: str
-    """JMESPath to it."""
+    """JMESPath of the answers in the reply."""
+    # The rest is documented in the example above.
     label: str = "label"
     score: str = "score"
     classes: tuple[str, ...] = ()
@@ -68,13 +71,18 @@ class Description:
 
 
 def parse(text: str, name: str) -> Description:
-    """A description from TOML.
+    """Read a description.
+
+    Args:
+        text: The file's contents.
+        name: The file's name, for messages.
 
     Raises:
-        SuspectLoadError: It says what is not known, or leaves out what is needed.
+        SuspectLoadError: A key is unknown, missing or has a wrong value.
     """
     try:
         found = tomllib.loads(text)
+        # Unknown keys are refused: a misspelt `layout` would change the answers without a word.
         _known(found, TOP, "the file")
         request, response = _table(found, "request"), _table(found, "response")
         _known(request, set(REQUESTS), "[request]")
@@ -101,20 +109,20 @@ def parse(text: str, name: str) -> Description:
     return made
 
 
-def _known(table: Mapping[str, Any], names: set[str], where: str) -> None:
+def _known(table: JsonObject, names: set[str], where: str) -> None:
     odd = sorted(set(table) - names)
     if odd:
         raise ValueError(f"{where} has {odd[0]!r}; known are {', '.join(sorted(names))}")
 
 
-def _table(found: Mapping[str, Any], name: str, default: Any = None) -> dict[str, Any]:
+def _table(found: JsonObject, name: str, default: JsonObject | None = None) -> JsonObject:
     table = found.get(name, default)
     if not isinstance(table, dict):
         raise ValueError(f"wanted a table [{name}]")
     return table
 
 
-def _one(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> str:
+def _one(table: JsonObject, names: tuple[str, ...], where: str) -> str:
     given = [name for name in names if name in table]
     if len(given) != 1:
         raise ValueError(
@@ -123,14 +131,14 @@ def _one(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> str:
     return given[0]
 
 
-def _text(table: Mapping[str, Any], name: str, default: str | None = None) -> str:
+def _text(table: JsonObject, name: str, default: str | None = None) -> str:
     text = table.get(name, default)
     if not isinstance(text, str) or not text:
         raise ValueError(f"wanted a text as {name!r}")
     return text
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Json) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("classes wants a list of names in the owner's order")
     if len(set(value)) < len(value):
@@ -146,20 +154,21 @@ def _jmespath(expression: str) -> str:
     return expression
 
 
-def _choice(table: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
+def _choice(table: JsonObject, name: str, known: tuple[str, ...]) -> str:
     value = table.get(name, known[0])
     if value not in known:
         raise ValueError(f"{name} wants one of {', '.join(known)}, got {value!r}")
     return str(value)
 
 
-def _count(value: Any) -> int:
+def _count(value: Json) -> int:
+    # bool is a subclass of int.
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"batch wants a number of points, got {value!r}")
     return value
 
 
-def _size(value: Any) -> tuple[int, int] | None:
+def _size(value: Json) -> tuple[int, int] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != 2:
@@ -174,6 +183,7 @@ def _check_content(made: Description) -> None:
         if not places or places - known:
             got = ", ".join(sorted(places - known)) or "none"
             raise ValueError(f"json wants a text like $point.png or $points.nested, got {got}")
+        # Only the first point of each batch would be sent, and the others would get no answer.
         if made.batch > 1 and any(place.startswith("$point.") for place in places):
             raise ValueError("$point is the only point of a request; write $points or batch = 1")
     if made.request == "body" and (made.content not in KINDS[2:] or made.batch > 1):
@@ -184,7 +194,8 @@ def _check_content(made: Description) -> None:
             raise ValueError('upload wants { field = "NAME", kind = "png" }, or npy or jpeg')
 
 
-def _leaves(value: Any) -> list[str]:
+def _leaves(value: Json) -> list[str]:
+    """All texts within a JSON value."""
     if isinstance(value, dict):
         return [leaf for item in value.values() for leaf in _leaves(item)]
     if isinstance(value, list):

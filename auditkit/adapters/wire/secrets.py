@@ -1,4 +1,4 @@
-"""Tokens come from the environment or a file, go into requests, and appear nowhere else."""
+"""Secrets: read from the environment or a file, sent with requests, removed from replies."""
 
 import json
 import os
@@ -11,19 +11,21 @@ from auditkit.core.errors import SuspectLoadError
 
 PLACE = re.compile(r"\$\{([^}]*)\}")
 SENSITIVE = re.compile(r"auth|token|secret|api-?_?key|^key$|cookie|passw|signature|^sig$", re.I)
-"""Names of headers and of query values that are no place for a literal secret."""
+"""Names of headers and query parameters whose value must not be written out."""
+# Hiding a shorter value would blank out parts of innocent words and numbers, and so damage answers.
 SHORTEST = 4
+"""Length of the shortest value that is hidden."""
 HIDDEN = "[hidden]"
 
 
 class Secrets:
-    """Fills `${NAME}` and `${file:PATH}` in, and knows what must not be shown."""
+    """Replaces `${NAME}` and `${file:PATH}` by their values, and hides these in texts."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()
 
     def fill(self, text: str) -> str:
-        """The text with every place filled in.
+        """Replace every `${NAME}` and `${file:PATH}` in a text.
 
         Raises:
             SuspectLoadError: A variable is not set, or a file can't be read.
@@ -31,7 +33,7 @@ class Secrets:
         return PLACE.sub(lambda found: self._value(found[1]), text)
 
     def fill_address(self, url: str) -> str:
-        """The same for an address, where a secret's own signs must not end its place."""
+        """Like `fill`, with values percent-encoded: `&` in a token must not end the parameter."""
         return PLACE.sub(lambda found: quote(self._value(found[1]), safe=""), url)
 
     def _value(self, name: str) -> str:
@@ -43,17 +45,19 @@ class Secrets:
             raise SuspectLoadError(
                 f"the environment has no {name!r}; set it, or take the secret out"
             )
+        # A line break in a header would let the value add headers of its own.
         if not value.isprintable() or not value.isascii():
             raise SuspectLoadError(f"{name!r} holds more than one line of plain characters")
+        # A server may repeat it as it was sent, from the address, or within JSON.
         if len(value) >= SHORTEST:
             self._values |= {value, quote(value, safe=""), json.dumps(value)[1:-1]}
         return value
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Headers with every place filled in.
+        """Fill in the values of headers.
 
         Raises:
-            SuspectLoadError: A secret is written out, or can't be filled in.
+            SuspectLoadError: A secret is written out, or its variable or file is missing.
         """
         for name, value in headers.items():
             if SENSITIVE.search(name) and not PLACE.search(value):
@@ -64,19 +68,19 @@ class Secrets:
         return {name: self.fill(value) for name, value in headers.items()}
 
     def hide(self, text: str) -> str:
-        """The text without any value that was filled in."""
+        """Replace every secret that was filled in so far by `[hidden]`."""
         for value in self._longest_first():
             text = text.replace(value, HIDDEN)
         return text
 
     def scrub(self, body: bytes) -> bytes:
-        """The same of bytes: a server that repeats a token does not get it into a report."""
+        """Like `hide`, for the bytes of a reply."""
         for value in self._longest_first():
             body = body.replace(value.encode(), HIDDEN.encode())
         return body
 
     def _longest_first(self) -> list[str]:
-        """One secret may be part of another."""
+        # If one secret is part of another, hiding the shorter one first would leave the rest.
         return sorted(self._values, key=len, reverse=True)
 
 
