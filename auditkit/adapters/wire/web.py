@@ -1,48 +1,69 @@
-"""One careful HTTP client: pinned to the machine that was checked, capped in size and in time."""
+"""HTTP client for suspects: fixed to a checked IP, with limits on a reply's size and duration."""
 
 import json
-import logging
 import math
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from auditkit.adapters.wire.addresses import Address, resolved
+from auditkit.adapters.wire.addresses import PORTS, Address, resolved
+from auditkit.adapters.wire.connections import Connections, is_certificate
 from auditkit.adapters.wire.secrets import Secrets
-from auditkit.core.errors import BatchError, QueryError, SuspectLoadError, TransientError
+from auditkit.core.arrays import Json
+from auditkit.core.errors import BatchError, QueryError, TransientError
 from auditkit.core.requests import Reach
 
 REDIRECTS = 3
+"""Redirects that one request may be sent on."""
+# The other redirects turn a POST into a GET without its body.
 REPEATABLE = (307, 308)
+"""Status codes of redirects that keep method and body."""
 BUSY = (408, 425, 429)
+"""Status codes, beside 5xx, after which the same request may succeed later."""
+# 413 means too large. Servers that check their input answer 400 (Triton, for a batch above the
+# model's limit) or 422 (those built with FastAPI).
 TOO_MUCH = (400, 413, 422)
+"""Status codes after which a smaller batch may succeed."""
 DENIED = (401, 403, 407)
-WATCH = 0.1
-"""Seconds between looks at what takes too long."""
+"""Status codes that ask for a token."""
 SHOWN = 160
-"""Characters of a foreign reply that an error line repeats."""
+"""Characters of a reply that an error message repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """A whole reply of any status."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What two addresses must share to be one server (RFC 6454)."""
+
+    scheme: str
+    host: str | None
+    port: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply of status 200 to 299."""
+    """A successful reply, status 200 to 299, with all secrets replaced."""
 
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
-        """The body's JSON value.
+    def json(self) -> Json:
+        """Decode the body.
 
         Raises:
-            QueryError: It is none, or nested too deep.
+            QueryError: The body is not JSON, or nested too deeply for Python's decoder.
         """
         try:
             return json.loads(self.body)
@@ -52,78 +73,83 @@ class Reply:
 
 
 class Web:
-    """Asks one origin; each thread has a connection of its own."""
+    """Sends requests to one server. Each thread has its own connection.
+
+    No proxy, netrc file or certificate is taken from the environment: an audit should reach the
+    same server wherever it runs, and credentials must not be sent unasked.
+    """
 
     def __init__(self, url: str, reach: Reach) -> None:
+        """Check and resolve the address; nothing is sent yet.
+
+        Raises:
+            SuspectLoadError: `reach` does not allow the address, or a header's secret is missing.
+            TransientError: The name can't be resolved now.
+        """
         self.secrets = Secrets()
         self._reach = reach
         secret = self.secrets.headers(reach.headers)
         self._address: Address = resolved(url, reach)
+        # Uncompressed, since a few kilobytes can unpack to gigabytes. The host by name, because
+        # requests go to the IP.
         own = {"accept-encoding": "identity", "host": self._address.authority}
         self._headers = {**secret, **own}
-        self._trusted = _trusted(reach)
-        self._mine = threading.local()
-        self._clients: list[httpx.Client] = []
-        self._lines: list[_Line] = []
-        self._closed = threading.Event()
-        for name in ("httpx", "httpcore"):  # they would log addresses with their secrets
-            logging.getLogger(name).setLevel(logging.WARNING)
+        self._connections = Connections(reach)
 
     def get(self, url: str) -> Reply:
-        """The reply to GET; see `post` for errors."""
-        return self._asked("GET", url, b"", {})
+        """Send a GET request; see `post` for errors."""
+        return self._reply("GET", url, b"", {})
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """The reply to POST.
+        """Send a POST request.
 
         Raises:
-            TransientError: Busy, failing, slow or out of reach for now.
-            BatchError: The question is refused as it is, perhaps for its size.
-            QueryError: Anything else but success.
+            TransientError: The server is busy, failing, too slow or unreachable; a later try of the
+                same request may succeed.
+            BatchError: The server refuses the request as it is; a smaller batch may pass.
+            QueryError: Any other failure, such as a redirect elsewhere or a reply that is too long.
         """
-        return self._asked("POST", url, body, headers)
+        return self._reply("POST", url, body, headers)
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
-        self._closed.set()
-        while self._clients:
-            self._clients.pop().close()
+        self._connections.close()
 
-    def _watch(self) -> None:
-        """In a thread of its own: cut every line whose time is over."""
-        while not self._closed.wait(WATCH):
-            for line in list(self._lines):
-                if time.monotonic() > line.deadline:
-                    line.cut()
-
-    def _asked(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def _reply(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         deadline = time.monotonic() + self._reach.timeout
         url = self.secrets.fill_address(url)
         for _ in range(REDIRECTS + 1):
-            status, found, content = self._sent(method, url, body, headers, deadline)
-            if not 300 <= status < 400:
+            found = self._response(method, url, body, headers, deadline)
+            if not 300 <= found.status < 400:
                 break
-            url = self._redirected(method, url, status, found.get("location", ""))
+            url = self._redirected(method, url, found)
         else:
             raise QueryError(f"more than {REDIRECTS} redirects")
-        if not 200 <= status < 300:
-            raise self._refusal(status, found, content)
-        return Reply(found, content)
+        if not 200 <= found.status < 300:
+            raise self._refusal(found)
+        return Reply(found.headers, found.body)
 
-    def _sent(
+    def _response(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], deadline: float
-    ) -> tuple[int, dict[str, str], bytes]:
-        client = self._client()
-        self._mine.line.deadline = deadline
+    ) -> _Response:
+        """Send one request and read the whole response.
+
+        Raises:
+            TransientError: No whole response arrived before `deadline`, by the monotonic clock.
+            QueryError: The response is refused: compressed, too long, or of an untrusted server.
+        """
+        connection = self._connections.mine()
+        connection.deadline = deadline
         try:
-            request = client.build_request(
+            request = connection.client.build_request(
                 method,
                 self._pinned(url),
                 content=body,
                 headers={**self._headers, **headers},
-                extensions={"sni_hostname": self._address.host, "trace": self._mine.line.trace},
+                # The certificate is checked against the name, although requests go to the IP.
+                extensions={"sni_hostname": self._address.host, "trace": connection.trace},
             )
-            response = client.send(request, stream=True)
+            response = connection.client.send(request, stream=True)
             try:
                 content = self._read(response)
             finally:
@@ -133,19 +159,22 @@ class Web:
         except (httpx.TransportError, OSError) as error:
             raise self._out_of_reach(error, deadline) from error
         finally:
-            self._mine.line.deadline = math.inf
-        return response.status_code, dict(response.headers), content
+            connection.deadline = math.inf  # an idle connection is kept for the next request
+        return _Response(response.status_code, dict(response.headers), content)
 
     def _out_of_reach(self, error: Exception, deadline: float) -> QueryError:
+        # A connection that was cut at its deadline fails like one that the server closed; only the
+        # clock tells them apart. The margin is for a server whose own limit is as long.
         if isinstance(error, httpx.TimeoutException) or time.monotonic() >= deadline - 0.05:
             return TransientError(f"no whole reply within {self._reach.timeout:g} s")
-        if _is_certificate(error):
+        if is_certificate(error):
             return QueryError(f"its certificate is not trusted: {self._line(str(error))}")
         return TransientError(f"can't be reached: {self._line(str(error) or type(error).__name__)}")
 
     def _read(self, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise QueryError("the reply is compressed though that was not asked for")
+        # Read in parts, since a server need not keep to the length that it announced, or to any.
         limit, parts, size = self._reach.largest_reply, [], 0
         for part in response.iter_raw(1 << 16):
             parts.append(part)
@@ -154,105 +183,52 @@ class Web:
                 raise QueryError(f"the reply is longer than {limit} bytes")
         return self.secrets.scrub(b"".join(parts))
 
-    def _client(self) -> httpx.Client:
-        if not hasattr(self._mine, "client"):
-            self._mine.line = _Line()
-            if not self._lines:
-                threading.Thread(target=self._watch, daemon=True).start()
-            self._lines.append(self._mine.line)
-            self._mine.client = httpx.Client(
-                verify=self._trusted,
-                trust_env=False,
-                follow_redirects=False,
-                proxy=self._reach.proxy,
-                timeout=self._reach.timeout,
-                limits=httpx.Limits(max_connections=1, keepalive_expiry=60),
-            )
-            self._clients.append(self._mine.client)
-        client: httpx.Client = self._mine.client
-        return client
-
     def _pinned(self, url: str) -> str:
         parts = urlsplit(url)
         return parts._replace(netloc=self._address.pinned, fragment="").geturl()
 
-    def _redirected(self, method: str, url: str, status: int, location: str) -> str:
-        target = urljoin(url, location)
+    def _redirected(self, method: str, url: str, found: _Response) -> str:
+        """Address that a redirect leads to, if it may be followed.
+
+        Raises:
+            QueryError: It leads to another server, which would get token and points unchecked, or
+                it would drop the body of a POST.
+        """
+        location = found.headers.get("location", "")
         try:
+            target = urljoin(url, location)
             same = _origin(target) == _origin(url)
-        except ValueError:
-            same = False
+        except ValueError:  # the location is no address
+            target, same = "", False
         if not same:
             raise QueryError(f"redirects to {self._line(location)!r}; another host is not followed")
-        if method != "GET" and status not in REPEATABLE:
-            raise QueryError(f"redirects a question with status {status}; ask there directly")
+        if method != "GET" and found.status not in REPEATABLE:
+            raise QueryError(f"redirects a question with status {found.status}; ask there directly")
         return target
 
-    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> QueryError:
-        line = f"answers with status {status}: {self.secrets.hide(_shown(body))}"
+    def _refusal(self, found: _Response) -> QueryError:
+        status = found.status
+        line = f"answers with status {status}: {self.secrets.hide(_shown(found.body))}"
         if status in DENIED:
             return QueryError(
                 f"{line}; give a token: --header 'Authorization: Bearer ${{NAME}}', with NAME set "
                 "in the environment"
             )
         if status in BUSY or status >= 500:
-            return TransientError(line, _seconds(headers.get("retry-after")))
+            return TransientError(line, _seconds(found.headers.get("retry-after")))
         return BatchError(line) if status in TOO_MUCH else QueryError(line)
 
     def _line(self, text: str) -> str:
         return self.secrets.hide(" ".join(text.split()))[:SHOWN]
 
 
-class _Line:
-    """A thread's connection, which another thread can cut: timeouts count single reads only."""
-
-    def __init__(self) -> None:
-        self._stream: Any = None
-        self.deadline = math.inf
-        """When it is cut, by the monotonic clock."""
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Told by the client at each step; a new connection is remembered."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._stream = info["return_value"]
-
-    def cut(self) -> None:
-        """End whatever is being read or written."""
-        connection = self._stream and self._stream.get_extra_info("socket")
-        if connection is not None:
-            try:
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-            except OSError:
-                return  # it has ended by itself
-
-
-def _trusted(reach: Reach) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(
-            cafile=None if reach.authorities is None else str(reach.authorities)
-        )
-    except OSError as error:
-        raise SuspectLoadError(
-            f"{str(reach.authorities)!r} holds no certificates; wanted a PEM file"
-        ) from error
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> _Origin:
     parts = urlsplit(url)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, parts.port or usual
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return _Origin(parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme))
 
 
 def _seconds(text: str | None) -> float | None:
-    """Retry-After: seconds or a date; None where it says nothing readable."""
+    """Seconds to wait by a Retry-After header, a number or a date; None if it is unreadable."""
     if text is None:
         return None
     try:
@@ -266,5 +242,7 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _shown(body: bytes) -> str:
+    """The beginning of a body as one line."""
+    # Cut before decoding: bodies may have 16 MiB, and a character at most 4 bytes.
     text = " ".join(body[: 4 * SHOWN].decode("utf-8", "replace").split())
     return text[:SHOWN] or "nothing"
