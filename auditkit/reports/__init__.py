@@ -1,4 +1,4 @@
-"""One file per way to show outcomes."""
+"""Ways to show a report: one plug-in per file."""
 
-SHARED = ("base", "build", "wording", "inspect")
-"""Files of this folder that are no plug-ins."""
+SHARED = ("base", "build", "headlines", "inspect", "origins", "sureness", "wording")
+"""Files in this folder that are not plug-ins."""

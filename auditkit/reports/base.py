@@ -1,4 +1,4 @@
-"""What a report shows and how it is rendered."""
+"""The content of a report, and the interface of what renders it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,26 +11,36 @@ from auditkit.core.verdicts import Outcome
 
 @dataclass(frozen=True, slots=True)
 class BundleSummary:
-    """What a reader must know of the bundle behind the verdicts."""
+    """The facts about a bundle that a reader of its verdicts needs."""
 
     digest: str
+    """`sha256:…` of the bundle's content."""
     method: str
+    """The fingerprint method that made the points."""
     owner: str
+    """The name of the owner's model."""
     owner_digest: str
+    """`sha256:…` of the owner's file or weights."""
     classes: int
-    points: Mapping[str, int]  # family -> how many
+    """How many classes the owner has."""
+    points: Mapping[str, int]
+    """How many points there are of each family."""
     discrimination: Discrimination
     reason: str
+    """The measurement behind `discrimination`."""
     references: Mapping[ReferenceKind, int]
+    """How many models of known kind the bundle has, by kind."""
     created: str
+    """When the bundle was made: ISO 8601, UTC."""
     terms: Terms = field(default_factory=Terms)
     transports: Mapping[str, float] = field(default_factory=dict)
+    """The share of core points, 0..1, that keep the owner's label on each way to a suspect."""
     siblings: Siblings = field(default_factory=Siblings)
     identifications: tuple[str, ...] = ()
-    """Those that may speak, as the bundle names them."""
+    """The identifications that the bundle allows."""
 
     def travelled(self) -> str:
-        """What the points lose on their way, in a line; empty where that was not measured."""
+        """Return one line on what points lose on their way; empty if that was not measured."""
         if not self.transports:
             return ""
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.transports.items())
@@ -39,38 +49,41 @@ class BundleSummary:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """A p-value among homologous references, corrected for the suspects of one report."""
+    """One suspect's `p_homologous`, corrected for the number of suspects in the report."""
 
     holm: float
-    """Small for one suspect: hardly anybody in the whole report is accused by chance."""
+    """Holm's: if all at or below p are accused, some accusation is false with probability p or
+    less."""
     benjamini_hochberg: float
-    """All up to a level: at most that share of them is there by chance."""
+    """Benjamini and Hochberg's: if all at or below p are accused, a share p of them at most is
+    expected to be false."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Verdicts and refusals from one bundle."""
+    """Verdicts and refusals that were reached with one bundle."""
 
     bundle: BundleSummary
     outcomes: tuple[Outcome, ...]
     versions: Mapping[str, str]
-    generated: str  # ISO 8601, UTC
+    generated: str
+    """When the report was made: ISO 8601, UTC."""
     corrected: tuple[Corrected | None, ...] = ()
-    """For each outcome, where more than one has a p-value; no verdict depends on it."""
+    """For each outcome, if two or more have a p-value; no verdict depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What a report is shown on."""
+    """The screen or file that a report is written to."""
 
     encoding: str = "utf-8"
-    """Characters that it lacks are shown as escapes."""
+    """A renderer shows characters that this encoding lacks as escapes."""
     colours: bool = False
-    """Whether it is a terminal that may get colours."""
+    """Whether colours may be used; False for files and pipes."""
 
 
 class Renderer(Protocol):
-    """A plug-in: one way to show a report."""
+    """The interface of a report plug-in: one way to show a report."""
 
     def __call__(self, report: Report, screen: Screen) -> bytes:
-        """The whole report, in the screen's encoding."""
+        """Return the whole report, encoded for the screen."""

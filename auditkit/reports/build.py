@@ -1,4 +1,4 @@
-"""Outcomes -> a report: everything a reader must know, gathered."""
+"""Gathers outcomes and the facts about their bundle into a report."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,13 +11,23 @@ from auditkit.reports.base import BundleSummary, Corrected, Report
 
 
 def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:
-    """Everything a reader must know, gathered."""
+    """Return the report on the outcomes of one bundle."""
     found = tuple(outcomes)
-    return Report(summary(bundle), found, versions("numpy"), now(), corrected(found))
+    return Report(
+        bundle=summary(bundle),
+        outcomes=found,
+        versions=versions("numpy"),
+        generated=now(),
+        corrected=corrected(found),
+    )
 
 
 def corrected(outcomes: Sequence[Outcome]) -> tuple[Corrected | None, ...]:
-    """Each outcome's p-value corrected for the others'; nothing where fewer than two have one."""
+    """Return each outcome's `p_homologous`, corrected for how many suspects have one.
+
+    None for an outcome without a p-value, and for all if fewer than two have one.
+    """
+    # Verdicts are not corrected: a suspect's verdict must not depend on who else was in the batch.
     p_values = {
         place: outcome.comparison.p_homologous
         for place, outcome in enumerate(outcomes)
@@ -32,7 +42,7 @@ def corrected(outcomes: Sequence[Outcome]) -> tuple[Corrected | None, ...]:
 
 
 def summary(bundle: Bundle) -> BundleSummary:
-    """What a bundle is, in a few plain values."""
+    """Return the facts about a bundle that a reader of its verdicts needs."""
     made = bundle.fingerprint
     return BundleSummary(
         digest=bundle.digest,

@@ -1,4 +1,4 @@
-"""What is in a bundle, an evidence file or a journal, as plain text."""
+"""Describes a bundle, an evidence file or a journal in plain text (`auditkit inspect`)."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,16 @@ from auditkit.reports.build import summary
 
 
 def describe(path: Path) -> str:
-    """One fact a line, nothing in it that a terminal would obey.
+    """Return what a file holds, one fact per line, without control characters.
 
     Raises:
-        BundleError, EvidenceError, JournalError: The file is none of these, or damaged.
+        BundleError, EvidenceError, JournalError: The file is none of the three, or it is damaged.
     """
+    # The kind is read from the content, not from the name: files are often renamed.
     if journal.is_journal(path):
         return "\n".join(clean(line, 400) for line in journal.described(path))
+    # Bundles and evidence are both zip files with a schema inside. The bundle's reader names the
+    # schema that it found, which tells evidence from a file that is neither.
     try:
         lines = _bundle_lines(bundle.read(path))
     except BundleFormatError as error:
@@ -28,8 +31,10 @@ def describe(path: Path) -> str:
 
 
 def _bundle_lines(found: Bundle) -> list[str]:
+    """Return one line per fact about a bundle, not yet cleaned."""
     made, facts = found.fingerprint, summary(found)
     points = ", ".join(f"{count} {name}" for name, count in facts.points.items())
+    # Parameters hold what was measured, and among that the settings, which were chosen.
     measured = {key: value for key, value in made.parameters.items() if key != "settings"}
     return [
         f"bundle          {facts.digest}",

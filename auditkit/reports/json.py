@@ -1,4 +1,4 @@
-"""The report for programs: schema `auditkit.report/1` (docs/report.schema.json)."""
+"""The report for programs, JSON of schema `auditkit.report/1` (docs/report.schema.json)."""
 
 import json
 import math
@@ -15,16 +15,19 @@ from auditkit.reports.wording import sentence
 __all__ = ["render_json"]
 
 SCHEMA = "auditkit.report/1"
+# Few enough that the last bits, which differ between CPUs, don't change the bytes of a report.
 DIGITS = 6
 UNKNOWN = (
     *("digest", "adapter", "runtime", "access", "queries", "answered", "sent", "references"),
     *("calibrated", "p_homologous", "p_pirated", "p_holm", "p_benjamini_hochberg", "comparison"),
 )
-"""Keys of a verdict that a refusal has too, without a value."""
+"""Keys of a verdict that a refusal has too, with the value null, so that programs can rely on
+them."""
 
 
 def render_json(report: Report, _screen: Screen) -> bytes:
-    """JSON alone: sorted keys, ASCII (nothing that a terminal obeys), no NaN."""
+    """Return the report as JSON with sorted keys, in ASCII, without NaN or infinity."""
+    # ASCII escapes also disarm names with control characters when JSON is printed on a terminal.
     corrected = report.corrected or (None,) * len(report.outcomes)
     content = {
         "schema": SCHEMA,
@@ -54,6 +57,7 @@ def _suspect(outcome: Outcome, corrected: Corrected | None) -> JsonObject:
 
 
 def _refused(refusal: Refusal) -> JsonObject:
+    """Return the entry of a suspect that could not be audited."""
     return dict.fromkeys(UNKNOWN) | {
         "suspect": refusal.suspect,
         "verdict": "refused",
@@ -66,6 +70,7 @@ def _refused(refusal: Refusal) -> JsonObject:
 
 
 def _judged(verdict: Verdict) -> JsonObject:
+    """Return the entry of a suspect with a verdict, without the corrected p-values."""
     found = verdict.comparison
     return {
         "suspect": verdict.suspect.name,
@@ -115,10 +120,12 @@ def _identification(opinion: Identification) -> JsonObject:
 
 
 def _rounded(value: float | None) -> float | None:
+    """Return a rounded number; None for NaN and infinity, which JSON can't express."""
     return None if value is None or not math.isfinite(value) else round(value, DIGITS)
 
 
 def _counts(references: Mapping[ReferenceKind, int]) -> dict[str, int]:
     counts = {kind: references.get(kind, 0) for kind in ReferenceKind}
+    # docs/report.md promises these three keys to programs, even if there are no such models.
     always = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED, ReferenceKind.STAND_IN)
     return {str(kind): count for kind, count in counts.items() if count or kind in always}

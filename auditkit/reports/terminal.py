@@ -1,9 +1,11 @@
-"""The report for people: verdict first, then why, how sure, what was run on what, and limits."""
+"""The report for people, for a terminal of any width and encoding.
+
+Each verdict comes first, then why, how sure it is, what was run on what, and what it cannot tell.
+"""
 
 import io
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,66 +16,25 @@ from rich.text import Text
 
 from auditkit.core.escape import clean
 from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import Decision, Identification, Outcome, Refusal, Verdict
+from auditkit.core.verdicts import Identification, Outcome, Refusal, Verdict
 from auditkit.reports.base import Report, Screen
-from auditkit.reports.wording import sentence, sureness
+from auditkit.reports.headlines import OPINIONS, WORDS, words_for
+from auditkit.reports.origins import facts_table, provenance, run
+from auditkit.reports.sureness import figures, sureness
+from auditkit.reports.wording import sentence
 
 __all__ = ["render_terminal"]
 
-Facts = list[tuple[str, str]]
-
-WIDEST = 110
-
-
-class Words(NamedTuple):
-    """How one kind of outcome is told."""
-
-    name: str
-    style: str
-    meaning: str
-    limit: str
-
-
-WORDS = {
-    Decision.PIRATED: Words(
-        "pirated",
-        "red",
-        "derived from the owner's model: answers like a copy of it",
-        "Pirated says nothing of who copied, when, or whether there was a licence.",
-    ),
-    Decision.HOMOLOGOUS: Words(
-        "homologous (independently trained)",
-        "green",
-        "answers like the independent reference models, and unlike the pirated ones",
-        "Homologous (independently trained) speaks against the kinds of copies that the pirated "
-        "reference models stand for, not against others.",
-    ),
-    Decision.INCONCLUSIVE: Words(
-        "inconclusive",
-        "yellow",
-        "neither claim is supported by the answers",
-        "Inconclusive is neither an acquittal nor a suspicion.",
-    ),
-}
-OPINIONS = {
-    Decision.PIRATED: "like a copy",
-    Decision.HOMOLOGOUS: "unlike a modified copy",
-    Decision.INCONCLUSIVE: "undecided",
-}
-"""What one identification says; it is no verdict, so it does not sound like one."""
-REFUSED = Words(
-    "refused (could not be audited)",
-    "magenta",
-    "no verdict: this suspect was not examined to the end",
-    "Refused is no verdict: the suspect is neither cleared nor accused.",
-)
+WIDEST = 110  # longer lines of prose are hard to read
 
 
 def render_terminal(report: Report, screen: Screen) -> bytes:
-    """Text for people; characters that the screen lacks are shown as escapes.
+    """Return the report as text in the screen's encoding.
 
-    Nothing from a file is taken for markup.
+    Characters that the encoding lacks are shown as escapes. Text from files is never taken for
+    markup or for control sequences.
     """
+    # rich asks its stream for the encoding, and draws ASCII boxes if that is not UTF-8.
     buffer = io.BytesIO()
     stream = io.TextIOWrapper(buffer, encoding=screen.encoding, errors="backslashreplace")
     console = Console(
@@ -87,12 +48,13 @@ def render_terminal(report: Report, screen: Screen) -> bytes:
 
 
 def renderables(report: Report) -> Iterator[RenderableType]:
-    """The report's parts from top to bottom."""
+    """Yield the parts of the report from top to bottom."""
     verdicts = [outcome for outcome in report.outcomes if isinstance(outcome, Verdict)]
     alone = len(report.outcomes) == 1
     if not alone:
         yield _summary(report.outcomes)
         yield Text()
+    # A headline stands above the suspect's name: a file could be called "HOMOLOGOUS".
     for outcome in report.outcomes:
         yield _headline(outcome, lines_around=int(alone))
         yield Text()
@@ -101,19 +63,16 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     if verdicts:
         yield from _section("How sure", *_sureness(report, verdicts))
         yield Text()
-    runs = [_facts(_run(verdict)) for verdict in verdicts]
-    yield from _section("What was run on what", *_apart([*runs, _facts(_provenance(report))]))
+    runs = [facts_table(run(verdict)) for verdict in verdicts]
+    yield from _section("What was run on what", *_apart([*runs, facts_table(provenance(report))]))
     yield Text()
+    # A dict and not a set: each limit once, in the order of the suspects.
     limits = dict.fromkeys(_limit(outcome) for outcome in report.outcomes)
     yield from _section("What this cannot tell", *map(Text, limits))
 
 
-def _words(outcome: Outcome) -> Words:
-    return REFUSED if isinstance(outcome, Refusal) else WORDS[outcome.decision]
-
-
 def _limit(outcome: Outcome) -> str:
-    return _words(outcome).limit
+    return words_for(outcome).limit
 
 
 def _name(outcome: Outcome) -> str:
@@ -134,20 +93,22 @@ def _section(title: str, *body: RenderableType) -> Iterator[RenderableType]:
 
 
 def _apart(blocks: list[Table]) -> Iterator[RenderableType]:
-    """The blocks with an empty line between them."""
+    """Yield the blocks with an empty line between them."""
     for number, block in enumerate(blocks):
         yield from (Text(), block) if number else (block,)
 
 
 def _summary(outcomes: tuple[Outcome, ...]) -> Table:
+    """Return a table with one row for each suspect."""
     table = Table(box=box.SIMPLE_HEAD, expand=True, show_edge=False, pad_edge=False, leading=1)
     table.add_column("verdict")
     table.add_column("suspect and reason", ratio=1, overflow="fold")
     table.add_column("labels", justify="right")
     table.add_column("outputs", justify="right")
-    table.add_column("p innocent", justify="right")
+    # Not "p innocent": a p-value is not the probability that the suspect is innocent.
+    table.add_column("p homologous", justify="right")
     for outcome in outcomes:
-        words, opinions = _words(outcome), _opinions(outcome)
+        words, opinions = words_for(outcome), _opinions(outcome)
         reason = Text(clean(_reason(outcome)), "dim", no_wrap=True, overflow="ellipsis")
         table.add_row(
             Text(words.name.replace(" (", "\n("), f"bold {words.style}"),
@@ -177,7 +138,7 @@ def _number(value: float | None) -> Text:
 
 
 def _headline(outcome: Outcome, lines_around: int) -> Panel:
-    words = _words(outcome)
+    words = words_for(outcome)
     capitals, *rest = words.name.split(" ", 1)
     body = Group(
         Text(" ".join((capitals.upper(), *rest)), f"bold {words.style}", justify="center"),
@@ -188,14 +149,14 @@ def _headline(outcome: Outcome, lines_around: int) -> Panel:
 
 
 def _why(outcome: Outcome) -> Iterator[RenderableType]:
-    yield _line(_reason(outcome), limit=600)
+    yield _line(_reason(outcome), limit=1000)
     if isinstance(outcome, Verdict):
         yield Text()
         yield _weighed(outcome.identifications)
 
 
 def _weighed(opinions: tuple[Identification, ...]) -> Table:
-    """Those that say something first."""
+    """Return a table of the opinions, those that don't abstain first."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("identification")
     table.add_column("value", justify="right")
@@ -214,28 +175,42 @@ def _says(opinion: Identification) -> Text:
 
 
 def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableType]:
-    """Of several verdicts the assumptions once, the numbers in the table above."""
-    bundle, [first, *others] = report.bundle, verdicts
+    """Yield how sure the verdicts are: one of them at length, the others in one line each."""
+    bundle = report.bundle
+    # A calibrated verdict is explained, if there is one: a suspect of other classes that comes
+    # first must not make the whole report look uncalibrated.
+    first = next((verdict for verdict in verdicts if verdict.calibrated), verdicts[0])
     for line in sureness(first, bundle.terms):
         yield _line(line, limit=600)
-    if others:
+    if len(verdicts) > 1:
         yield _line(f"The numbers are those of {clean(first.suspect.name, 60)}.", "dim")
+        yield from (_figures(verdict) for verdict in verdicts if verdict is not first)
         yield from map(Text, _batch(report))
     known = {kind: bundle.references.get(kind, 0) for kind in ReferenceKind}
     yield _line(
         f"The fingerprint is {bundle.discrimination}: {bundle.reason}. Its stand-ins: "
-        f"{known[ReferenceKind.STAND_IN]}. Its siblings: {bundle.siblings.told()}.",
+        f"{known[ReferenceKind.STAND_IN]}.",
         limit=600,
     )
+    # A line of its own, so that a long reason above can't cut it off.
+    yield _line(f"Its siblings: {bundle.siblings.told()}.", limit=600)
     shadows = sum(count for kind, count in known.items() if kind.is_shadow)
     if shadows:
-        yield _line(f"{shadows} shadow models chose its lineage points; they price nothing.")
+        yield _line(f"{shadows} shadow models chose its lineage points; none is a reference model.")
     if bundle.transports:
         yield _line(bundle.travelled(), limit=300)
 
 
+def _figures(verdict: Verdict) -> Text:
+    """Return the numbers of one more verdict, in one line."""
+    found = verdict.comparison
+    told = "not compared with reference models" if found is None else figures(found)
+    remark = "" if verdict.calibrated else ", uncalibrated"
+    return _line(f"{clean(verdict.suspect.name, 60)}: {told}{remark}.")
+
+
 def _batch(report: Report) -> Iterator[str]:
-    """What remains of the accusations when so many suspects were looked at."""
+    """Yield how many p-values stay small if corrected for the number of suspects."""
     known = [corrected for corrected in report.corrected if corrected is not None]
     level = report.bundle.terms.accuse
     if not known:
@@ -247,44 +222,3 @@ def _batch(report: Report) -> Iterator[str]:
         f"Holm's correction, {discovered} after Benjamini and Hochberg's. The verdicts are those "
         "of each suspect alone."
     )
-
-
-def _facts(facts: Facts) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, min_width=len("suspect"))
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(Text(name, "dim"), _line(value))
-    return table
-
-
-def _run(verdict: Verdict) -> Facts:
-    suspect = verdict.suspect
-    runtime = ", ".join(f"{name} {version}" for name, version in suspect.runtime.items())
-    return [
-        ("suspect", suspect.name),
-        ("sha256", _bare(suspect.digest or "none: what answers can't be hashed")),
-        ("through", f"{suspect.adapter} ({runtime})" if runtime else suspect.adapter),
-        ("access", f"{verdict.access}; {verdict.answered} of {verdict.queries} points answered"),
-        *([("sent", f"{verdict.sent} points, repeats and tries included")] if verdict.sent else []),
-        *(("disguise", disguise) for disguise in verdict.disguises),
-        *(("note", note) for note in verdict.notes),
-    ]
-
-
-def _provenance(report: Report) -> Facts:
-    bundle = report.bundle
-    points = ", ".join(f"{count} {name}" for name, count in bundle.points.items())
-    return [
-        ("owner", f"{bundle.owner} ({bundle.classes} classes)"),
-        ("sha256", _bare(bundle.owner_digest)),
-        ("bundle", f"{bundle.method}, {points} points"),
-        ("sha256", _bare(bundle.digest)),
-        ("tools", ", ".join(f"{name} {version}" for name, version in report.versions.items())),
-        ("made", f"bundle {bundle.created}, report {report.generated}"),
-    ]
-
-
-def _bare(digest: str) -> str:
-    """Without its prefix, which is the line's name: so that a digest fits into 80 columns."""
-    return digest.removeprefix("sha256:")

@@ -1,23 +1,24 @@
-"""Every sentence of a verdict: why it is what it is, and how sure, for people who rely on it.
+"""The sentence for each reason of a verdict or an opinion.
 
-Rules give codes and facts (`core.verdicts.Reason`); what they mean in words is here and nowhere
-else.
+The rules give codes and facts (`core.verdicts.Reason`). What they mean in words is said here and
+nowhere else, so that programs can group by code and the sentences can be translated.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from auditkit.core.arrays import Json, JsonObject
-from auditkit.core.fingerprint import Terms
-from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import Comparison, Reason, ReasonCode, Verdict, clearance_needed
-from auditkit.judging.calibration.conformal import needed, support
-from auditkit.judging.calibration.likelihood import CITATION, scale_digest, strength
+from auditkit.core.verdicts import Reason, ReasonCode
 
 Facts = Mapping[str, Json]
+"""The facts of one reason; which keys there are depends on its code."""
 
 
 def sentence(reason: Reason) -> str:
-    """A reason in words; a plug-in's own reason brings its words as the fact `text`."""
+    """Return a reason in words.
+
+    A plug-in may give a code of its own, with its sentence as the fact `text`; without one the code
+    itself is returned.
+    """
     words = SENTENCES.get(reason.code)
     if words is None:
         return str(reason.facts.get("text", reason.code))
@@ -25,19 +26,24 @@ def sentence(reason: Reason) -> str:
 
 
 def _innocents(facts: Facts) -> str:
+    """Return the p-value among independent models, with how many of them there are."""
     return f"p {facts['p homologous']:.2g} among {facts['homologous']} independent reference models"
 
 
 def _copies(facts: Facts) -> str:
+    """Return the p-value among copies; it follows `_innocents`, which says of what models."""
     return f"p {facts['p pirated']:.2g} among {facts['pirated']} pirated ones"
 
 
 def _because(facts: Facts) -> str:
+    """Return the sentence of the opinion that a verdict overrules or qualifies."""
+    # Facts are JSON values, so that they can be stored; a reason within them is a plain object.
     inner: JsonObject = facts["because"]
     return sentence(Reason(inner["code"], inner["facts"]))
 
 
 def _relations(facts: Facts) -> str:
+    """Return the correlation and, if known, how reference models of other label spaces rank."""
     told = (
         f"likenesses between core points are correlated {facts['correlation']:.2f} with the owner's"
     )
@@ -55,17 +61,37 @@ def _relations(facts: Facts) -> str:
 
 
 def _clustered(facts: Facts) -> str:
+    """Return on which side of all three splits the suspect is."""
     pirated = facts["with"] == "pirated"
     side = "with the owner" if pirated else "with the homologous references"
     return f"all three clusterings put the suspect {side}"
 
 
+def _not_clear(facts: Facts) -> str:
+    """Return how narrowly, or by how many models, the suspect misses a clear accusation."""
+    # With several hundred references p can be small although one of them is closer to the owner
+    # than the suspect. The clearance is negative then, and "closer than every" would be false.
+    if facts["clearance"] < 0:
+        return (
+            f"closer to the owner than nearly all independent models ({_innocents(facts)}), but "
+            "not than the closest of them"
+        )
+    return (
+        f"closer to the owner than every independent model ({_innocents(facts)}), but by only "
+        f"{facts['clearance']:.0%} of the way from there to the owner "
+        f"({facts['clearance needed']:.0%} are needed)"
+    )
+
+
 def _no_answers(facts: Facts) -> str:
+    """Return which points got no answer at all."""
     what = "none of the natural mistakes" if facts.get("family") == "mistake" else "no core point"
     return f"the suspect answered {what}"
 
 
 CODE = ReasonCode
+# JSON reports have these sentences, and frozen reports are compared with them byte for byte
+# (tests/golden): a changed sentence changes the outputs of every old bundle.
 SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     # Verdicts by reference models.
     CODE.LIKE_COPIES: lambda f: (
@@ -83,11 +109,7 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"like neither: closer to the owner than independent models ({_innocents(f)}) and further "
         f"than copies ({_copies(f)}); evasion, a copy of an unknown kind, or another task"
     ),
-    CODE.NOT_CLEAR_OF_INNOCENTS: lambda f: (
-        f"closer to the owner than every independent model ({_innocents(f)}), but by only "
-        f"{f['clearance']:.0%} of the way from there to the owner ({f['clearance needed']:.0%} are "
-        "needed)"
-    ),
+    CODE.NOT_CLEAR_OF_INNOCENTS: _not_clear,
     # Verdicts by the bundle's thresholds.
     CODE.NO_SIGN_OF_A_COPY: lambda f: (
         f"no sign of a modified copy: {_because(f)}; a distilled or extracted copy can answer like "
@@ -204,68 +226,3 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.NOT_WEIGHED: "not weighed, for the reason above",
     CODE.REFERENCES_DECIDE: "reference models decide instead",
 }
-
-
-def sureness(verdict: Verdict, terms: Terms) -> Iterator[str]:
-    """How sure one verdict is, and under which assumption."""
-    found = verdict.comparison
-    if found is None or not verdict.calibrated:
-        yield from uncalibrated(verdict.references, terms)
-    if found is None:
-        return
-    once = "at every look (stopping early costs no error)" if found.sequential else "once"
-    yield (
-        f"Compared {once} with {found.homologous} independent and {found.pirated} pirated "
-        f"reference models, on {found.access} answers, by the score that the bundle fixes."
-    )
-    yield from _meaning(found)
-    yield from _support(found, terms)
-    yield (
-        "All this is about models like the reference models. It does not hold for a kind of "
-        "innocent that none of them stands for: another copy of a common ancestor, or the owner's "
-        "own architecture, if it is missing among them."
-    )
-
-
-def uncalibrated(references: Mapping[ReferenceKind, int], terms: Terms) -> Iterator[str]:
-    """Why a verdict has no error rate, and what would give it one."""
-    yield "Uncalibrated: the thresholds were measured on other owners' models."
-    homologous, pirated = (
-        references.get(kind, 0) for kind in (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED)
-    )
-    yield (
-        f"No error rate is stated: that takes {needed(terms.accuse)} independent reference models "
-        f"(for {terms.accuse:.0%} wrongly accused) and {needed(terms.acquit)} pirated ones (for "
-        f"{terms.acquit:.0%} wrongly cleared); the bundle has {homologous} and {pirated}."
-    )
-
-
-def _meaning(found: Comparison) -> Iterator[str]:
-    yield (
-        f"Of models like the independent references at most {_percent(found.p_homologous)} come "
-        f"as close to the owner as this one (p {found.p_homologous:.2g}); of models like the "
-        f"pirated ones at most {_percent(found.p_pirated)} stay as far from it "
-        f"(p {found.p_pirated:.2g})."
-    )
-    ratio = found.likelihood_ratio
-    said = f"{ratio:.3g}" if ratio >= 1 else f"1 / {1 / ratio:.3g}"
-    yield (
-        f"Likelihood ratio {said}: {strength(ratio)} ({CITATION}; table {scale_digest()[7:19]}). "
-        f"So many references can't carry more than {found.homologous + 1} or less than "
-        f"1 / {found.pirated + 1}. It is not the probability that the suspect was copied."
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _support(found: Comparison, terms: Terms) -> Iterator[str]:
-    known = support(found.homologous)
-    best = "none" if known.level is None else f"{known.level:.1%}"
-    yield (
-        f"{known.models} independent references: no p below {known.floor:.2g}, best level {best}. "
-        f"Where a suspect beats them all, at most {known.bound_95:.1%} of such innocents do (95 % "
-        f"sure), at most {known.bound_99:.1%} (99 % sure). For an accusation it must also stand "
-        f"clear of them by {clearance_needed(found, terms):.0%} of the way from there to the owner."
-    )
