@@ -1,43 +1,60 @@
-"""What lies behind an address: which protocol it speaks, and a description to edit where none."""
+"""Finds out which protocol an address speaks, and drafts a description for those that speak none.
+
+Only pages about the server are read. The model is not queried: an inference may cost money, and
+what it takes is not known yet.
+"""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from auditkit.adapters import identified
 from auditkit.adapters.wire.addresses import parsed, shown
+from auditkit.adapters.wire.draft import draft
 from auditkit.adapters.wire.tensors import Served, Tensor, listed_tensors
 from auditkit.adapters.wire.web import Web
+from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import QueryError, SuspectLoadError, TransientError
 from auditkit.core.requests import Reach
 
 MOST = 20
-"""Models or routes that are listed."""
+"""Largest number of routes that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was seen, a line each, and how it may be asked."""
+    """What was found at an address, and how to query it."""
 
     lines: tuple[str, ...]
+    """The findings, one line each; they repeat texts of the server as they are."""
     suspect: str | None
-    """What to give to `auditkit check`; None: only a description will do."""
+    """Address to give to `auditkit check`; None if a description must be written."""
     description: str
-    """TOML to begin from."""
+    """Draft of such a description, as TOML to edit; empty for gRPC, which none can describe."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A BentoML endpoint."""
+
+    path: str
+    field: str
+    """Name of its first parameter."""
 
 
 def probe(url: str, reach: Reach) -> Found:
-    """Look at an address without asking its model anything.
+    """Find out how an address can be queried, without querying its model.
 
     Raises:
-        SuspectLoadError: It may not be reached for.
-        QueryError: It does not answer.
+        SuspectLoadError: The address is malformed, or `reach` does not allow it.
+        QueryError: The server does not answer, or has no model of that name.
     """
     parts = parsed(url)
     if parts.scheme.startswith("grpc"):
         return _grpc(url, reach)
     web = Web(url, reach)
     try:
+        # What the address itself tells comes first, pages of the whole server last. BentoML serves
+        # an OpenAPI page too, but its own one names the parameters.
         for look in (_oip, _predict, _oip_server, _bento, _openapi):
             found = look(url, web)
             if found is not None:
@@ -46,15 +63,16 @@ def probe(url: str, reach: Reach) -> Found:
     finally:
         web.close()
     line = "it speaks no protocol that auditkit knows; edit the description"
-    return Found((*seen, line), None, description(url))
+    return Found((*seen, line), None, draft(url))
 
 
 def _seen(url: str, web: Web) -> tuple[str, ...]:
-    """What it says to GET, where it says anything but a page: many take POST alone.
+    """The error that a GET of the address ends with, if any, as a line to show.
 
     Raises:
-        TransientError: It is not there at all.
+        TransientError: The server can't be reached.
     """
+    # Most endpoints take POST alone and answer 405. That is no failure, but worth showing.
     try:
         web.get(url)
     except TransientError:
@@ -65,7 +83,7 @@ def _seen(url: str, web: Web) -> tuple[str, ...]:
 
 
 def _grpc(url: str, reach: Reach) -> Found:
-    from auditkit.adapters.wire.oip_grpc import GrpcWire
+    from auditkit.adapters.wire.oip_grpc import GrpcWire  # grpcio is an optional dependency
 
     wire = GrpcWire(url, reach)
     try:
@@ -83,6 +101,7 @@ def _oip(url: str, web: Web) -> Found | None:
     if page is None:
         raise QueryError(f"no model's page at {shown(url)!r}: is its name right?")
     versions = page.get("versions") or []
+    # The description is a fallback for models of several inputs, which can't be asked otherwise.
     inputs, outputs = listed_tensors(page.get("inputs")), listed_tensors(page.get("outputs"))
     served = Served(inputs, outputs, ", ".join(map(str, versions)), str(page.get("platform")))
     name = inputs[0].name if inputs else "input"
@@ -92,10 +111,11 @@ def _oip(url: str, web: Web) -> Found | None:
         'data = "$point.flat" }] }'
     )
     ask = parts._replace(path=f"{path}/infer").geturl()
-    return Found(_told(served, "HTTP"), url, description(ask, body, 'scores = "outputs[0].data"'))
+    return Found(_told(served, "HTTP"), url, draft(ask, body, 'scores = "outputs[0].data"'))
 
 
 def _told(served: Served, way: str) -> tuple[str, ...]:
+    """Lines about a model's metadata."""
     missing = (
         () if served.inputs else ("it does not say what it takes; the owner's shape is tried",)
     )
@@ -119,7 +139,7 @@ def _predict(url: str, web: Web) -> Found | None:
     page = _json(web, parts._replace(path=parts.path.removesuffix(":predict")).geturl())
     state = "its status page answers" if page is not None else "it has no status page"
     body, answers = '{ instances = "$points.nested" }', 'scores = "predictions"'
-    return Found((f"predict protocol; {state}",), url, description(url, body, answers))
+    return Found((f"predict protocol; {state}",), url, draft(url, body, answers))
 
 
 def _oip_server(url: str, web: Web) -> Found | None:
@@ -129,7 +149,7 @@ def _oip_server(url: str, web: Web) -> Found | None:
         return None
     line = f"Open Inference Protocol 2: {page.get('name')} {page.get('version')}"
     hint = f"name a model: {shown(root)}/v2/models/NAME"
-    return Found((line, hint), None, description(f"{root}/v2/models/NAME/infer"))
+    return Found((line, hint), None, draft(f"{root}/v2/models/NAME/infer"))
 
 
 def _bento(url: str, web: Web) -> Found | None:
@@ -139,19 +159,18 @@ def _bento(url: str, web: Web) -> Found | None:
     if not isinstance(routes, list) or not routes:
         return None
     found = [_bento_route(route) for route in routes[:MOST] if isinstance(route, dict)]
-    path, field = found[0]
-    wanted = [pair for pair in found if urlsplit(url).path == pair[0]]
-    path, field = wanted[0] if wanted else (path, field)
-    body = f'{{ {field} = "$points.nested" }}'
-    lines = tuple(f"BentoML route {path} takes {field!r}" for path, field in found)
-    return Found(lines, None, description(f"{root}{path}", body, 'scores = "@"'))
+    # The route that the user named, else the first.
+    chosen = next((route for route in found if route.path == urlsplit(url).path), found[0])
+    body = f'{{ {chosen.field} = "$points.nested" }}'
+    lines = tuple(f"BentoML route {route.path} takes {route.field!r}" for route in found)
+    return Found(lines, None, draft(f"{root}{chosen.path}", body, 'scores = "@"'))
 
 
-def _bento_route(route: dict[str, Any]) -> tuple[str, str]:
+def _bento_route(route: JsonObject) -> _Route:
     taken = route.get("input")
     fields = taken.get("properties") if isinstance(taken, dict) else None
     names = list(fields) if isinstance(fields, dict) else []
-    return str(route.get("route", "/")), str(names[0]) if names else "input"
+    return _Route(str(route.get("route", "/")), str(names[0]) if names else "input")
 
 
 def _openapi(url: str, web: Web) -> Found | None:
@@ -160,42 +179,15 @@ def _openapi(url: str, web: Web) -> Found | None:
     paths = page.get("paths") if page else None
     if not isinstance(paths, dict):
         return None
+    # OpenAPI tells which paths take POST. What their bodies hold is left to the user, since schemas
+    # rarely say which of the fields is the input.
     posts = [str(path) for path, ways in paths.items() if isinstance(ways, dict) and "post" in ways]
     if not posts:
         return None
     here = urlsplit(url).path
     chosen = here if here in posts else posts[0]
     lines = tuple(f"OpenAPI: POST {path}" for path in posts[:MOST])
-    return Found(lines, None, description(f"{root}{chosen}"))
-
-
-def description(
-    url: str, body: str = '{ inputs = "$points.nested" }', answers: str = 'scores = "predictions"'
-) -> str:
-    """A TOML description to begin from."""
-    each = 1 if "$point." in body else 16
-    return f"""\
-# How auditkit asks this API: edit, then auditkit check BUNDLE this-file.toml
-url = "{url}"
-batch = {each}  # points in one request
-values = "owner"  # as the owner's model takes them; or "0..1", "0..255"
-layout = "channels-first"  # or "channels-last"
-
-[headers]
-# Authorization = "Bearer ${{API_TOKEN}}"  # taken from the environment
-
-[request]
-# $points.nested, .flat, .npy, .png, .jpeg: all points of a request; $point.…: its only one
-json = {body}
-# upload = {{ field = "file", kind = "png" }}
-# body = "png"
-
-[response]  # JMESPath to a row of scores, a label, or the best classes, for each point
-{answers}
-# labels = "predictions[].label"
-# best = "predictions"
-# classes = ["cat", "dog"]  # names in the owner's order
-"""
+    return Found(lines, None, draft(f"{root}{chosen}"))
 
 
 def _is(url: str, protocol: str) -> bool:
@@ -210,10 +202,10 @@ def _root(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _json(web: Web, url: str) -> dict[str, Any] | None:
-    """A page's JSON object; None where there is none."""
+def _json(web: Web, url: str) -> JsonObject | None:
+    """A page's JSON object; None if there is no such page."""
     try:
-        found = web.get(url).json()
+        found: Json = web.get(url).json()
     except QueryError:
         return None
     return found if isinstance(found, dict) else None
