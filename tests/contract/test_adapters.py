@@ -16,10 +16,13 @@ import torch
 from PIL import Image
 
 from auditkit import adapters
+from auditkit.adapters.base import Kind
 from auditkit.core.errors import SuspectError, SuspectLoadError
 from auditkit.core.plugins import load, names
 from auditkit.core.points import CORE
-from auditkit.core.requests import Options
+from auditkit.core.requests import Options, Patience
+from auditkit.suspects.arrangement import arrange
+from auditkit.suspects.client import Client, Memory
 from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
@@ -129,15 +132,16 @@ SERVED: dict[str, Callable[[Path, np.ndarray], contextlib.AbstractContextManager
 }
 
 
+TRUSTING = Options("cpu", trust_torch=True)
+
+
 @pytest.fixture(params=sorted(SERVED))
 def opened(request, tmp_path, bundle, monkeypatch):
     """Every adapter over the same weights, and the points to ask."""
     monkeypatch.chdir(tmp_path)
-    points = bundle.fingerprint.families[CORE].points
+    points = bundle.fingerprint.sheet.of_family(CORE).points
     with SERVED[request.param](tmp_path, points) as suspect:
-        adapter = adapters.open_suspect(
-            suspect, bundle.fingerprint.spec, Options("cpu", trust_torch=True)
-        )
+        adapter = adapters.open_suspect(adapters.identified(suspect), TRUSTING)
         yield adapter, np.array(points)
         adapter.close()
         adapter.close()
@@ -148,12 +152,12 @@ def test_every_adapter_is_in_the_battery():
     assert sorted(SERVED) == names(adapters)
 
 
-def test_answers_are_the_owners(opened):
+def test_answers_are_the_owners(opened, bundle):
     """Scores, order and batches are the owner's, and the points are left alone."""
     adapter, points = opened
     before = points.copy()
-    size = min(adapter.batch, 30)
-    parts = [adapter.answer(points[start : start + size]) for start in range(0, 100, size)]
+    client = Client(adapter, bundle.fingerprint.spec, Patience(), Memory())
+    parts = [client.answer(points[at : at + 30], bundle.fingerprint.spec) for at in (0, 30, 60, 90)]
     np.testing.assert_allclose(np.concatenate(parts), linear(before), atol=1e-5)
     np.testing.assert_array_equal(points, before)
 
@@ -162,32 +166,33 @@ def test_runtime_and_digest_are_told(opened):
     """The report can say what ran where."""
     adapter, _ = opened
     assert adapter.runtime
-    assert adapter.digest is None or adapter.digest.startswith("sha256:")
-    assert adapter.identity
-    assert adapter.batch >= 1
-    assert adapter.lanes >= 1
+    port = adapter.port
+    assert port.digest is None or port.digest.startswith("sha256:")
+    assert port.identity
+    assert port.batch is None or port.batch >= 1
+    assert port.at_once >= 1
+    assert port.concurrency >= 1
 
 
-def test_lanes_are_borne(opened):
+def test_concurrency_is_borne(opened, bundle):
     """As many questions at once as an adapter says it bears get their own answers."""
     adapter, points = opened
-    parts = [points[start : start + 1] for start in range(20)]
-    if adapter.lanes == 1:
+    arrangement = arrange(bundle.fingerprint.spec, adapter.port, resize=False)
+    parts = [arrangement(points[start : start + 1]) for start in range(20)]
+    if adapter.port.concurrency == 1:
         pytest.skip("one at a time")
-    with ThreadPoolExecutor(adapter.lanes) as pool:
+    with ThreadPoolExecutor(adapter.port.concurrency) as pool:
         rows = list(pool.map(adapter.answer, parts))
     np.testing.assert_allclose(np.concatenate(rows), linear(points[:20]), atol=1e-5)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"PK\x03\x04", b"\x00" * 99])
 @pytest.mark.parametrize("name", ["model.onnx", "model.pt", "model.pt2", "model.npz", "model.csv"])
-def test_garbage_is_one_line(tmp_path, bundle, name, content):
+def test_garbage_is_one_line(tmp_path, name, content):
     """A file that is no model is refused in one line, whatever its name."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SuspectLoadError) as caught:
-        adapters.open_suspect(
-            str(tmp_path / name), bundle.fingerprint.spec, Options("cpu", trust_torch=True)
-        )
+        adapters.open_suspect(adapters.identified(str(tmp_path / name)), TRUSTING)
     assert "\n" not in str(caught.value)
 
 
@@ -204,16 +209,16 @@ def test_garbage_is_one_line(tmp_path, bundle, name, content):
         ("python:os:sep", "wanted a function"),
     ],
 )
-def test_bad_names_are_one_line(bundle, suspect, message):
+def test_bad_names_are_one_line(suspect, message):
     """What can't be opened says what was wanted."""
     with pytest.raises(SuspectError, match=message):
-        adapters.open_suspect(suspect, bundle.fingerprint.spec, Options("cpu", trust_torch=True))
+        adapters.open_suspect(adapters.identified(suspect), TRUSTING)
 
 
 def test_each_plug_in_file_has_one_public_object():
-    """The registry finds exactly one class in each adapter file."""
+    """The registry finds exactly one kind of suspect in each adapter file."""
     for name in names(adapters):
-        assert isinstance(load(adapters, name), type)
+        assert isinstance(load(adapters, name), Kind)
 
 
 def test_shape_of_the_fixture():

@@ -1,6 +1,7 @@
 """One battery for every identification: total on whatever a suspect may have answered."""
 
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -9,24 +10,24 @@ import pytest
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
-from auditkit.core.models import SuspectRecord
+from auditkit.core.fingerprint import FIRST_IDENTIFICATIONS
+from auditkit.core.models import Reference, ReferenceKind, SuspectRecord
 from auditkit.core.plugins import load, names
-from auditkit.core.verdicts import Decision, Identification
+from auditkit.core.verdicts import Decision, Identification, ReasonCode
 from auditkit.judging import identification
-from tests.conftest import CLASSES, linear
+from auditkit.reports.wording import sentence
+from tests.conftest import CLASSES, WEIGHTS, said_by
 
 RECORD = SuspectRecord("suspect", None, "callable", {})
 
 
 def evidence(bundle, classes, access, answered=1.0):
     """Random answers of so many classes to every point; a share of them unanswered."""
-    rng = np.random.default_rng(0)
-    answers = {}
-    for name, family in bundle.fingerprint.families.items():
-        scores = rng.normal(size=(len(family), classes)).astype(np.float32)
-        labels = np.where(rng.uniform(size=len(family)) < answered, scores.argmax(1), -1)
-        answers[name] = Answers(labels, None if access is Access.LABEL else scores)
-    return Evidence(RECORD, bundle.digest, access, classes, answers)
+    rng, count = np.random.default_rng(0), len(bundle.fingerprint.sheet)
+    scores = rng.normal(size=(count, classes)).astype(np.float32)
+    labels = np.where(rng.uniform(size=count) < answered, scores.argmax(1), -1)
+    answers = Answers(labels, None if access is Access.LABEL else scores, access)
+    return Evidence(RECORD, bundle.digest, answers, classes)
 
 
 @pytest.fixture(params=names(identification))
@@ -37,8 +38,15 @@ def weigh(request):
 
 @pytest.fixture
 def led(weigh, bundle):
-    """The bundle's fingerprint, as a method makes it whose points this identification weighs."""
-    return dataclasses.replace(bundle.fingerprint, lead=file_name(weigh))
+    """The bundle of a method whose points this identification weighs."""
+    return leading(bundle, file_name(weigh))
+
+
+def leading(bundle, name):
+    """The bundle of a fingerprint that is weighed by the identification of this name."""
+    named = (*FIRST_IDENTIFICATIONS, name)
+    made = dataclasses.replace(bundle.fingerprint, lead=name, identifications=named)
+    return dataclasses.replace(bundle, fingerprint=made)
 
 
 def file_name(weigh):
@@ -49,42 +57,52 @@ def file_name(weigh):
 @pytest.mark.parametrize("access", Access)
 @pytest.mark.parametrize("classes", [2, CLASSES, CLASSES + 3])
 @pytest.mark.parametrize("answered", [0.0, 0.5, 1.0])
-def test_every_answer_is_weighed(weigh, led, bundle, access, classes, answered):
+def test_every_answer_is_weighed(weigh, led, access, classes, answered):
     """Any access, any label space, any number of answers gives an opinion or an abstention."""
-    opinion = weigh(led, bundle.references, evidence(bundle, classes, access, answered))
+    opinion = weigh(led, evidence(led, classes, access, answered))
     assert isinstance(opinion, Identification)
-    assert opinion.reason
-    assert "\n" not in opinion.reason
+    assert sentence(opinion.reason)
+    assert "\n" not in sentence(opinion.reason)
     assert opinion.value is None or math.isfinite(opinion.value)
     assert opinion.says is not Decision.PIRATED
 
 
-def test_only_who_leads_must_speak(weigh, led, bundle):
+@pytest.mark.parametrize("classes", [2, CLASSES, CLASSES + 3])
+@pytest.mark.parametrize("answered", [0.0, 1.0])
+def test_reasons_are_json(weigh, led, classes, answered):
+    """The code is one of the listed ones, and its facts can be kept and sent."""
+    reason = weigh(led, evidence(led, classes, Access.LOGITS, answered)).reason
+    assert reason.code in set(ReasonCode)
+    assert json.loads(json.dumps(reason.facts, allow_nan=False)) == reason.facts
+
+
+def test_only_who_leads_must_speak(weigh, led):
     """About another's points an identification may say nothing at all, about its own never."""
-    answers = evidence(bundle, CLASSES, Access.LABEL)
-    others = dataclasses.replace(led, lead="another")
-    opinion = weigh(others, bundle.references, answers)
+    answers = evidence(led, CLASSES, Access.LABEL)
+    opinion = weigh(leading(led, "another"), answers)
     assert opinion is None or opinion.name == file_name(weigh)
-    assert weigh(led, bundle.references, answers) is not None
+    assert weigh(led, answers) is not None
 
 
-def test_the_owner_itself_is_never_called_homologous(weigh, led, bundle):
+def test_the_owner_itself_is_never_called_homologous(weigh, led):
     """Its own answers look pirated, or are not weighed."""
-    families = bundle.fingerprint.families
-    rows = {name: linear(family.points) for name, family in families.items()}
-    answers = {name: Answers(scores.argmax(1), scores) for name, scores in rows.items()}
-    own = Evidence(RECORD, bundle.digest, Access.LOGITS, CLASSES, answers)
-    assert weigh(led, bundle.references, own).says in (Decision.PIRATED, None)
+    answers = said_by(led.fingerprint.sheet.points, WEIGHTS)
+    own = Evidence(RECORD, led.digest, answers, CLASSES)
+    assert weigh(led, own).says in (Decision.PIRATED, None)
 
 
-def test_the_name_is_the_files(weigh, led, bundle):
+def test_the_name_is_the_files(weigh, led):
     """Who reads a report finds the file that said it."""
-    opinion = weigh(led, bundle.references, evidence(bundle, CLASSES, Access.LOGITS))
-    assert opinion.name == file_name(weigh)
+    assert weigh(led, evidence(led, CLASSES, Access.LOGITS)).name == file_name(weigh)
 
 
-def test_references_that_answered_less_are_no_obstacle(weigh, led, bundle):
-    """A reference without answers to a family is passed over."""
-    silent = tuple(dataclasses.replace(r, answers={}) for r in bundle.references)
-    opinion = weigh(led, silent, evidence(bundle, CLASSES, Access.LOGITS))
+def test_references_that_answered_nothing_are_no_obstacle(weigh, led):
+    """A reference without a single answer is passed over."""
+    nothing = Answers(np.full(len(led.fingerprint.sheet), -1))
+    kinds = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED, ReferenceKind.STAND_IN)
+    silent = tuple(
+        Reference(f"{kind}{n}", kind, f"sha256:{kind}{n}", nothing) for kind in kinds for n in (1, 2, 3)
+    )
+    made = dataclasses.replace(led, references=silent)
+    opinion = weigh(made, evidence(made, CLASSES, Access.LOGITS))
     assert opinion.value is None or math.isfinite(opinion.value)

@@ -86,7 +86,9 @@ def test_everything_asked_for_is_compared(results):
 
 def test_copies_are_told_from_innocents(results):
     """Copies with little noise share the owner's mistakes far more than other seeds do."""
-    cells = json.loads((results[0] / "results.json").read_text())["cells"]
+    contents = json.loads((results[0] / "results.json").read_text())
+    cells = contents["cells"]
+    assert contents["schema"] == "auditkit.benchmark/1"
     areas = {
         (c["method"], c["access"]): c["auc"]
         for c in cells

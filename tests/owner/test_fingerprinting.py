@@ -1,18 +1,22 @@
 """The owner's side end to end: points that copies keep and strangers don't, the same each time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import Flatten, Linear, Sequential
 
-from auditkit import api
+from auditkit import api, fingerprints
 from auditkit.core.access import Access
-from auditkit.core.fingerprint import Discrimination
+from auditkit.core.fingerprint import FIRST_IDENTIFICATIONS, Discrimination
 from auditkit.core.models import ReferenceKind
+from auditkit.core.plugins import load
 from auditkit.core.points import CONTROL, CORE, MISTAKE
 from auditkit.core.requests import InputFacts, Order
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
+from auditkit.fingerprints import making
 from auditkit.reports.wording import sentence
 from tests.owner.conftest import CLASSES, SHAPE, outcomes, save_script, trained
 
@@ -109,6 +113,17 @@ def test_without_samples_uniqueness_is_unmeasured(model_file):
     [outcome] = outcomes(made, [model_file])
     assert outcome.decision is Decision.INCONCLUSIVE
     assert "--samples" in sentence(outcome.reason)
+
+
+def test_a_bundle_names_the_identification_that_its_method_brings(
+    model_file, samples_file, monkeypatch
+):
+    """The lead of an installed method is no built-in one, and has a say all the same."""
+    method = replace(load(fingerprints, "random"), lead="second_best")
+    monkeypatch.setattr(making, "load", lambda *_: method)
+    order = Order(model_file, samples=samples_file, method="random", points=20, siblings=0)
+    made = api.fingerprint(order).fingerprint
+    assert set(made.speaking) == {*FIRST_IDENTIFICATIONS, "second_best"}
 
 
 def test_the_owner_itself_is_pirated_through_torchscript(made, model_file):

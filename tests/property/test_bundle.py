@@ -21,7 +21,8 @@ from auditkit.core.errors import (
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
-from auditkit.core.points import CORE, Family, InputSpec
+from auditkit.core.points import CORE, Family, InputSpec, Sheet
+from auditkit.core.provenance import now
 from auditkit.files import bundle as bundles
 from auditkit.files import container, evidence
 from auditkit.files.bundle import Bundle, with_references
@@ -46,14 +47,12 @@ def made_bundles(draw):
         draw(st.integers(0, 2**31)),
         InputSpec(shape, (0.0,), (1.0,)),
         OwnerRecord(draw(TEXT), "sha256:00", draw(st.sampled_from(list(Access))), classes),
-        {CORE: family},
+        Sheet.of({CORE: family}),
         draw(st.sampled_from(list(Discrimination))),
         draw(TEXT),
     )
     answers = Answers(rng.integers(-1, classes, size=count))
-    reference = Reference(
-        draw(TEXT), ReferenceKind.HOMOLOGOUS, "sha256:11", Access.LABEL, {CORE: answers}
-    )
+    reference = Reference(draw(TEXT), ReferenceKind.HOMOLOGOUS, "sha256:11", answers)
     return Bundle(fingerprint, (reference,), {"auditkit": "0"}, draw(TEXT))
 
 
@@ -69,9 +68,8 @@ def test_what_is_written_is_read(tmp_path, made):
     assert read.digest == made.digest
     assert read.fingerprint.owner == made.fingerprint.owner
     assert read.fingerprint.spec == made.fingerprint.spec
-    np.testing.assert_array_equal(
-        read.fingerprint.families[CORE].points, made.fingerprint.families[CORE].points
-    )
+    np.testing.assert_array_equal(read.fingerprint.sheet.points, made.fingerprint.sheet.points)
+    np.testing.assert_array_equal(read.references[0].answers.labels, made.references[0].answers.labels)
 
 
 def test_a_bundle_without_siblings_was_made_before_any_were_trained(tmp_path, bundle):
@@ -155,10 +153,15 @@ def test_appended_bytes_are_refused(tmp_path, written):
         bundles.read(tmp_path / "long.fp")
 
 
+def sealed(path, bundle, changes):
+    """The bundle's file with these changes of its manifest, sealed as if it had been made so."""
+    packed = bundles._packed(bundle)
+    container.write(path, container.Packed({**packed.manifest, **changes}, packed.tensors))
+
+
 def test_a_newer_format_names_both(tmp_path, bundle):
     """One line says which format was got, which is read, and what to do."""
-    manifest, tensors = bundles._packed(bundle)
-    container.write(tmp_path / "new.fp", {**manifest, "format": "auditkit.bundle/2"}, tensors)
+    sealed(tmp_path / "new.fp", bundle, {"format": "auditkit.bundle/2"})
     with pytest.raises(BundleFormatError, match=r"auditkit.bundle/2.*auditkit.bundle/1.*update"):
         bundles.read(tmp_path / "new.fp")
 
@@ -179,8 +182,7 @@ def test_a_newer_format_names_both(tmp_path, bundle):
 )
 def test_a_wrong_manifest_is_one_line(tmp_path, bundle, damage):
     """A well-sealed file with nonsense in it is refused in one line."""
-    manifest, tensors = bundles._packed(bundle)
-    container.write(tmp_path / "odd.fp", {**manifest, **damage}, tensors)
+    sealed(tmp_path / "odd.fp", bundle, damage)
     with pytest.raises(BundleFormatError) as caught:
         bundles.read(tmp_path / "odd.fp")
     assert "\n" not in str(caught.value)
@@ -196,7 +198,7 @@ def test_time_and_versions_are_not_in_the_digest(bundle):
 def test_source_date_epoch_fixes_the_time(monkeypatch):
     """Reproducible builds set the time."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    assert bundles.now() == "1970-01-01T00:00:00Z"
+    assert now() == "1970-01-01T00:00:00Z"
 
 
 def test_nothing_is_half_written(tmp_path, bundle):
@@ -220,7 +222,7 @@ def test_files_are_readable_by_others(tmp_path, bundle):
 def test_a_model_is_a_reference_once(bundle):
     """The same model can't be innocent and pirated, nor count twice."""
     answers = bundle.references[0].answers
-    first = Reference("a", ReferenceKind.HOMOLOGOUS, "sha256:22", Access.LABEL, answers)
+    first = Reference("a", ReferenceKind.HOMOLOGOUS, "sha256:22", answers)
     second = dataclasses.replace(first, name="b", kind=ReferenceKind.PIRATED)
     with pytest.raises(CalibrationError, match="same model"):
         with_references(bundle, [first, second])
@@ -229,14 +231,15 @@ def test_a_model_is_a_reference_once(bundle):
 def test_evidence_is_read_as_written(tmp_path, bundle):
     """Evidence survives the file, and is told from a bundle."""
     record = SuspectRecord("x.onnx", None, "onnx", {"onnxruntime": "1"})
-    answers = {CORE: Answers(bundle.fingerprint.families[CORE].labels)}
-    made = Evidence(record, bundle.digest, Access.LABEL, None, answers, ("a note",))
-    evidence.write(made, tmp_path / "x.evidence")
-    read = evidence.read(tmp_path / "x.evidence")
+    answers = Answers(bundle.fingerprint.sheet.labels)
+    made = Evidence(record, bundle.digest, answers, None, ("a note",), sent=125)
+    evidence.write(made, bundle, tmp_path / "x.evidence")
+    read = evidence.read(tmp_path / "x.evidence", bundle)
     assert (read.suspect, read.notes, read.classes) == (record, ("a note",), None)
-    assert read.answers[CORE].labels.tolist() == made.answers[CORE].labels.tolist()
+    assert (read.access, read.sent) == (Access.LABEL, 125)
+    assert read.answers.labels.tolist() == made.answers.labels.tolist()
     with pytest.raises(BundleFormatError, match=r"auditkit\.evidence/1"):
         bundles.read(tmp_path / "x.evidence")
     bundles.write(bundle, tmp_path / "x.fp")
     with pytest.raises(EvidenceError, match=r"auditkit\.bundle/1"):
-        evidence.read(tmp_path / "x.fp")
+        evidence.read(tmp_path / "x.fp", bundle)

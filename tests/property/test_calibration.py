@@ -24,7 +24,7 @@ from auditkit.judging.calibration.score import (
     left_out,
     look_schedule,
 )
-from auditkit.judging.calibration.similarity import Replies, alike, degraded
+from auditkit.judging.calibration.similarity import Replies, alike
 
 POOLS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 SCORES = st.lists(st.floats(-5, 5), min_size=1, max_size=40)
@@ -204,7 +204,7 @@ def test_references_are_cut_down_to_what_a_suspect_shows(access):
     rows = np.random.default_rng(7).normal(0, 3, size=(40, 6)).astype(np.float32)
     full = answers_of(rows, Access.LOGITS, Access.LOGITS)
     shown = answers_of(rows, Access.LOGITS, access)
-    cut = degraded(full, access)
+    cut = full.capped(access)
     assert (cut.labels == shown.labels).all()
     if access is Access.LABEL:
         assert cut.scores is None

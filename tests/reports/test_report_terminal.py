@@ -71,9 +71,9 @@ def test_every_decision_has_its_words():
 @pytest.mark.parametrize(
     ("outcome", "meaning", "limit"),
     [
-        (KINDS[0], "derived from the owner's model", "nothing of who copied"),
+        (KINDS[0], "derived from the owner's model", "nothing about who copied"),
         (KINDS[1], "unlike the pirated ones", "stand for, not against others"),
-        (KINDS[2], "neither claim is supported", "neither an acquittal nor a suspicion"),
+        (KINDS[2], "neither claim is supported", "neither an acquittal nor an accusation"),
         (KINDS[3], "no verdict", "neither cleared nor accused"),
     ],
 )
@@ -202,13 +202,13 @@ def test_what_reference_models_carry_is_told():
     told = words(verdict(comparison=compared(), calibrated=True))
     assert "Uncalibrated" not in told
     for fact in (
-        "Of models like the independent references at most 1 % come as close",
-        "of models like the pirated ones at most 50 % stay as far",
-        "Likelihood ratio 80: moderate support for derivation (ENFSI",
-        "can't carry more than 100 or less than 1 / 21",
-        "no p below 0.01, best level 1.0%",
-        "at most 3.0% of such innocents do (95 % sure), at most 4.5% (99 % sure)",
-        "another copy of a common ancestor, or the owner's own architecture",
+        "Of models like the independent references, at most 1% come as close",
+        "Of models like the pirated references, at most 50% stay as far",
+        "likelihood ratio is 80: moderate support for derivation (words of the ENFSI",
+        "can't be more than 100 or less than 1 / 21",
+        "smallest possible p is 0.01: enough for claims at 1% and above",
+        "at most 3.0% of such innocent models (95% confidence), or 4.5% (99% confidence)",
+        "the same public ancestor, or a model of the owner's own architecture",
     ):
         assert fact in told
 
