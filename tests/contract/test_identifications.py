@@ -101,7 +101,9 @@ def test_references_that_answered_nothing_are_no_obstacle(weigh, led):
     nothing = Answers(np.full(len(led.fingerprint.sheet), -1))
     kinds = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED, ReferenceKind.STAND_IN)
     silent = tuple(
-        Reference(f"{kind}{n}", kind, f"sha256:{kind}{n}", nothing) for kind in kinds for n in (1, 2, 3)
+        Reference(f"{kind}{n}", kind, f"sha256:{kind}{n}", nothing)
+        for kind in kinds
+        for n in (1, 2, 3)
     )
     made = dataclasses.replace(led, references=silent)
     opinion = weigh(made, evidence(made, CLASSES, Access.LOGITS))

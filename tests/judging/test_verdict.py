@@ -218,9 +218,7 @@ def test_who_shares_the_owners_opinions_is_not_cleared(name, shared, cleared):
 def test_labels_that_stand_ins_never_give_are_no_evasion():
     """On harder tasks innocents give labels that five small nets never gave."""
     labels, core = MADE.sheet.labels, MADE.sheet.rows(CORE)
-    heard = Reference(
-        "net", ReferenceKind.STAND_IN, "sha256:3", Answers((labels + 1) % CLASSES)
-    )
+    heard = Reference("net", ReferenceKind.STAND_IN, "sha256:3", Answers((labels + 1) % CLASSES))
     other = Answers(np.where(core, (labels + 2) % CLASSES, labels))
     found = verdict(replace(evidence(0.0), answers=other), references=(heard,))
     assert "evasion" not in told(found)

@@ -69,7 +69,9 @@ def test_what_is_written_is_read(tmp_path, made):
     assert read.fingerprint.owner == made.fingerprint.owner
     assert read.fingerprint.spec == made.fingerprint.spec
     np.testing.assert_array_equal(read.fingerprint.sheet.points, made.fingerprint.sheet.points)
-    np.testing.assert_array_equal(read.references[0].answers.labels, made.references[0].answers.labels)
+    np.testing.assert_array_equal(
+        read.references[0].answers.labels, made.references[0].answers.labels
+    )
 
 
 def test_a_bundle_without_siblings_was_made_before_any_were_trained(tmp_path, bundle):

@@ -1,6 +1,5 @@
 """What holds for every report, whoever was audited and whatever they are called."""
 
-import io
 import re
 from collections import Counter
 
@@ -13,8 +12,15 @@ from auditkit.core import plugins
 from auditkit.core.access import Access
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.models import ReferenceKind, SuspectRecord
-from auditkit.core.verdicts import Decision, Identification, Outcome, Refusal, Verdict
-from auditkit.reports.base import BundleSummary, Report
+from auditkit.core.verdicts import (
+    Decision,
+    Identification,
+    Outcome,
+    Reason,
+    Refusal,
+    Verdict,
+)
+from auditkit.reports.base import BundleSummary, Report, Screen
 from auditkit.reports.build import corrected
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -36,6 +42,14 @@ HOSTILE = {
     "long and wide": "模" * 10_000,
     "marks": "a\u0301" * 5_000,
 }
+
+
+def own(text: str) -> Reason:
+    """A plug-in's own reason, which brings its words."""
+    return Reason("own", {"text": text})
+
+
+SO = own("answers so")
 
 
 def summary(**changes) -> BundleSummary:
@@ -60,13 +74,13 @@ def verdict(decision: Decision = Decision.PIRATED, **changes) -> Verdict:
     facts = {
         "suspect": SuspectRecord("model.onnx", DIGEST, "onnx", {"onnxruntime": "1.30"}),
         "decision": decision,
-        "reason": "answers so",
+        "reason": SO,
         "access": Access.LOGITS,
         "queries": 120,
         "answered": 119,
         "identifications": (
-            Identification("clustering", None, "needs reference models"),
-            Identification("label_similarity", decision, "answers so", 0.5, 0.85),
+            Identification("clustering", None, own("needs reference models")),
+            Identification("label_similarity", decision, SO, 0.5, 0.85),
         ),
         "references": {ReferenceKind.STAND_IN: 1},
     }
@@ -77,14 +91,15 @@ def hostile(text: str) -> list[Outcome]:
     """A verdict and a refusal with the text wherever a file or a suspect can put it."""
     judged = verdict(
         suspect=SuspectRecord(text, None, text, {text: text}),
-        reason=text,
+        reason=Reason(text, {"text": text}),
         identifications=(
-            Identification(text, None, text),
-            Identification("label_similarity", Decision.PIRATED, text, 0.9, 0.85),
+            Identification(text, None, own(text)),
+            Identification("label_similarity", Decision.PIRATED, own(text), 0.9, 0.85),
         ),
         notes=(text, text),
+        disguises=(text,),
     )
-    return [judged, Refusal(text, text)]
+    return [judged, Refusal(text, text, text)]
 
 
 def hostile_summary(text: str) -> BundleSummary:
@@ -103,9 +118,7 @@ def report(*outcomes: Outcome, bundle: BundleSummary | None = None) -> Report:
 
 def shown(name: str, made: Report) -> str:
     """What this renderer writes."""
-    stream = io.StringIO()
-    RENDERERS[name](made, stream)
-    return stream.getvalue()
+    return RENDERERS[name](made, Screen()).decode()
 
 
 NUMBERS = st.none() | st.floats()
@@ -113,7 +126,7 @@ IDENTIFICATIONS = st.builds(
     Identification,
     st.text(min_size=1),
     st.none() | st.sampled_from(Decision),
-    st.text(),
+    st.builds(own, st.text()),
     NUMBERS,
     NUMBERS,
 )
@@ -122,7 +135,7 @@ VERDICTS = st.builds(
     Verdict,
     st.builds(SuspectRecord, st.text(), st.none() | st.just(DIGEST), st.text(), STRINGS),
     st.sampled_from(Decision),
-    st.text(min_size=1),
+    st.builds(own, st.text(min_size=1)),
     st.sampled_from(Access),
     st.integers(1, 5000),
     st.integers(0, 5000),
@@ -130,7 +143,7 @@ VERDICTS = st.builds(
     st.dictionaries(st.sampled_from(ReferenceKind), st.integers(0, 99)),
     st.lists(st.text(), max_size=2).map(tuple),
 )
-REFUSALS = st.builds(Refusal, st.text(), st.text(min_size=1))
+REFUSALS = st.builds(Refusal, st.text(), st.text(min_size=1), st.text(min_size=1))
 REPORTS = st.lists(VERDICTS | REFUSALS, max_size=3).map(lambda outcomes: report(*outcomes))
 
 

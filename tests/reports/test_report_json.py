@@ -1,6 +1,5 @@
 """The report for programs."""
 
-import io
 import json
 from pathlib import Path
 
@@ -10,8 +9,19 @@ from jsonschema import Draft202012Validator
 
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Decision, Identification, Refusal
-from auditkit.reports.json import write_json
-from tests.reports.test_report_every import DIGEST, HOSTILE, REPORTS, hostile, report, verdict
+from auditkit.reports.base import Screen
+from auditkit.reports.json import render_json
+from tests.reports.test_report_every import (
+    DIGEST,
+    HOSTILE,
+    REPORTS,
+    SO,
+    hostile,
+    own,
+    report,
+    summary,
+    verdict,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
@@ -20,16 +30,14 @@ CONTRACT = {
     *("suspect", "digest", "verdict", "reason", "access", "queries", "answered"),
     *("identifications", "p_homologous", "p_pirated", "references", "calibrated"),
     *("adapter", "runtime", "notes", "disguises"),
-    *("comparison", "p_holm", "p_benjamini_hochberg"),
+    *("comparison", "p_holm", "p_benjamini_hochberg", "reason_code", "sent"),
 }
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
 
 
 def written(*outcomes) -> str:
     """The JSON of a report on these outcomes."""
-    stream = io.StringIO()
-    write_json(report(*outcomes), stream)
-    return stream.getvalue()
+    return render_json(report(*outcomes), Screen()).decode()
 
 
 def suspect(outcome) -> dict:
@@ -46,9 +54,7 @@ def test_the_schema_is_one():
 @given(made=REPORTS)
 def test_every_report_follows_the_schema(made):
     """Whatever the outcomes, and also without any."""
-    stream = io.StringIO()
-    write_json(made, stream)
-    VALIDATOR.validate(json.loads(stream.getvalue()))
+    VALIDATOR.validate(json.loads(render_json(made, Screen())))
 
 
 @pytest.mark.parametrize("outcome", KINDS, ids=lambda outcome: type(outcome).__name__)
@@ -71,8 +77,12 @@ def test_every_suspect_has_every_key(outcome):
         (KINDS[0], {"queries": 0}),
         (KINDS[0], {"p_pirated": 1.5}),
         (KINDS[0], {"identifications": []}),
+        (KINDS[0], {"reason_code": ""}),
+        (KINDS[0], {"sent": -1}),
         (KINDS[-1], {"verdict": "homologous"}),
         (KINDS[-1], {"p_homologous": 0.1}),
+        (KINDS[-1], {"sent": 3}),
+        (KINDS[-1], {"reason_code": None}),
         (KINDS[-1], {"identifications": suspect(KINDS[0])["identifications"]}),
     ],
 )
@@ -112,11 +122,31 @@ def test_what_was_run_is_told():
     assert entry["calibrated"] is False
 
 
+def test_reasons_have_a_code_and_a_sentence():
+    """Programs group by the code, people read the sentence; a refusal has its error's code."""
+    entry = suspect(verdict(reason=own("so it is"), sent=130))
+    assert (entry["reason_code"], entry["reason"], entry["sent"]) == ("own", "so it is", 130)
+    assert {one["reason_code"] for one in entry["identifications"]} == {"own"}
+    refused = suspect(Refusal("gone.onnx", "no such file", "cannot-open"))
+    assert (refused["reason_code"], refused["reason"]) == ("cannot-open", "no such file")
+    assert refused["sent"] is None
+
+
+def test_the_bundle_tells_who_may_speak():
+    """The identifications that the bundle names are in the report, as the schema wants."""
+    made = report(bundle=summary(identifications=("label_similarity", "own")))
+    content = json.loads(render_json(made, Screen()))
+    assert content["bundle"]["identifications"] == ["label_similarity", "own"]
+    VALIDATOR.validate(content)
+    content["bundle"].pop("identifications")
+    assert not VALIDATOR.is_valid(content)
+
+
 def test_numbers_are_rounded_here():
     """Six digits; what is no number is null, and who abstains says so."""
     opinions = (
-        Identification("a", Decision.PIRATED, "", 1 / 3, 2 / 3),
-        Identification("b", None, "", float("nan"), float("inf")),
+        Identification("a", Decision.PIRATED, SO, 1 / 3, 2 / 3),
+        Identification("b", None, SO, float("nan"), float("inf")),
     )
     first, second = suspect(verdict(identifications=opinions))["identifications"]
     assert (first["value"], first["threshold"]) == (0.333333, 0.666667)

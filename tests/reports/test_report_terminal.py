@@ -11,20 +11,25 @@ from auditkit.core.access import Access
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Comparison, Decision, Identification, Refusal
-from auditkit.reports.terminal import WORDS, renderables, write_terminal
-from tests.reports.test_report_every import DIGEST, HOSTILE, hostile, report, summary, verdict
+from auditkit.reports.base import Screen
+from auditkit.reports.terminal import WORDS, render_terminal, renderables
+from tests.reports.test_report_every import (
+    DIGEST,
+    HOSTILE,
+    SO,
+    hostile,
+    own,
+    report,
+    summary,
+    verdict,
+)
 
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
 TITLES = ["PIRATED", "HOMOLOGOUS (independently trained)", "INCONCLUSIVE", "REFUSED"]
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is one."""
-
-    def isatty(self) -> bool:
-        """Always."""
-        return True
+TERMINAL = Screen(colours=True)
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +41,10 @@ def plain(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-def text(*outcomes, stream=None, **changes) -> str:
+def text(*outcomes, screen=Screen(), **changes) -> str:
     """What is printed of these outcomes and a bundle with these changes."""
-    stream = stream or io.StringIO()
-    write_terminal(report(*outcomes, bundle=summary(**changes)), stream)
-    return stream.getvalue()
+    made = report(*outcomes, bundle=summary(**changes))
+    return render_terminal(made, screen).decode(screen.encoding)
 
 
 def words(*outcomes, **changes) -> str:
@@ -126,7 +130,7 @@ def test_digests_are_whole_at_80_columns():
 @pytest.mark.parametrize("escape", [value for name, value in HOSTILE.items() if name != "long"])
 def test_a_terminal_gets_colours_and_nothing_else(escape):
     """On a terminal the only control sequences are auditkit's colours."""
-    coloured = text(*hostile(escape), stream=Terminal())
+    coloured = text(*hostile(escape), screen=TERMINAL)
     assert "\x1b[1;31m" in coloured
     assert all(line.isprintable() for line in SGR.sub("", coloured).split("\n"))
 
@@ -135,7 +139,7 @@ def test_no_colour_is_respected(monkeypatch):
     """`NO_COLOR` and pipes get none."""
     assert "\x1b" not in text(*KINDS)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", text(*KINDS, stream=Terminal()))
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", text(*KINDS, screen=TERMINAL))
 
 
 def test_markup_is_text_on_any_console():
@@ -147,13 +151,9 @@ def test_markup_is_text_on_any_console():
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_a_stream_of_few_characters_gets_escapes(encoding):
+def test_a_screen_of_few_characters_gets_escapes(encoding):
     """A console that can't encode a name shows the verdict all the same."""
-    raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding=encoding)
-    write_terminal(report(Refusal("模.onnx", "no such file")), stream)
-    stream.flush()
-    output = raw.getvalue().decode(encoding)
+    output = text(Refusal("模.onnx", "no such file"), screen=Screen(encoding))
     assert "REFUSED" in output
     assert r"\u6a21.onnx" in output
 
@@ -161,8 +161,8 @@ def test_a_stream_of_few_characters_gets_escapes(encoding):
 def test_numbers_are_shown_with_their_threshold():
     """Three digits tell a value just below a threshold from it; no number is a dash."""
     opinions = (
-        Identification("label_similarity", Decision.INCONCLUSIVE, "", 0.846, 0.85),
-        Identification("output_similarity", None, "needs probabilities", float("nan")),
+        Identification("label_similarity", Decision.INCONCLUSIVE, SO, 0.846, 0.85),
+        Identification("output_similarity", None, own("needs probabilities"), float("nan")),
     )
     told = words(verdict(Decision.INCONCLUSIVE, identifications=opinions))
     assert "label similarity 0.846 0.850 undecided" in told
