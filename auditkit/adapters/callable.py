@@ -10,8 +10,6 @@ from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from auditkit.adapters.base import CONCURRENT, Kind, Port
 from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import QueryError, SuspectLoadError
@@ -43,9 +41,12 @@ class CallableAdapter:
 
     def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
+        # Whatever the function returns is checked by the caller, like every adapter's reply.
         if self._loop is not None:
-            return np.asarray(self._loop.run(self._function(batch)))
-        return np.asarray(self._function(batch))
+            reply: Rows = self._loop.run(self._function(batch))
+        else:
+            reply = self._function(batch)
+        return reply
 
     def close(self) -> None:
         """See `Adapter.close`."""

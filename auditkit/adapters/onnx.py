@@ -50,6 +50,7 @@ class OnnxAdapter:
         try:
             self._session = runtime.opened(data, options.device)
             self._input = _input(self._session)
+            self._name = str(self._input.name)  # read here, since it may be no UTF-8
             self._output = _output(self._session, source)
         except SuspectError:
             raise
@@ -72,7 +73,7 @@ class OnnxAdapter:
     def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`. BatchError means that the batch exceeds the GPU's memory."""
         try:
-            [found] = self._session.run([self._output], {self._input.name: batch})
+            [found] = self._session.run([self._output], {self._name: batch})
         except Exception as error:
             line = first_line(error).removeprefix(PREFIX)
             kind = BatchError if self._is_out_of_memory(error) else QueryError

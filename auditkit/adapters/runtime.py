@@ -54,7 +54,7 @@ def opened(data: bytes, device: str) -> ort.InferenceSession:
         "session.model_external_initializers_file_folder_path", "/nonexistent/auditkit"
     )
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    session = ort.InferenceSession(data, options, providers=_providers(device))
+    session = _session(data, options, device)
     # Otherwise an error of CUDA while a batch runs would reopen the session on the CPU and go on,
     # and the report would name the wrong device.
     session.disable_fallback()
@@ -64,6 +64,16 @@ def opened(data: bytes, device: str) -> ort.InferenceSession:
             f"{why_no_cuda() or 'the model has no node for it'}; use --device cpu"
         )
     return session
+
+
+def _session(data: bytes, options: ort.SessionOptions, device: str) -> ort.InferenceSession:
+    # onnxruntime's own fallback prints what it does to stdout, which belongs to the report.
+    try:
+        return ort.InferenceSession(data, options, providers=_providers(device), enable_fallback=0)
+    except Exception:
+        if device != "auto":
+            raise
+        return ort.InferenceSession(data, options, providers=[CPU], enable_fallback=0)
 
 
 def placed(session: ort.InferenceSession) -> Mapping[str, int]:

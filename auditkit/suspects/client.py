@@ -228,20 +228,20 @@ class Client:
         with self._counting:
             self.sent += count
         try:
-            rows = checked(self._asked(question.arrangement(question.points)), count)
+            rows = self._asked(question.arrangement(question.points))
         except QueryError as error:
             self._log.failed(endpoint, question.keys, str(error))
             raise
         self._log.answered(endpoint, question.keys, rows)
 
     def _asked(self, batch: Rows) -> Rows:
-        """The adapter's reply; a batch of fixed size is filled up with its first point."""
+        """The checked reply to a batch; one of fixed size is filled up with its first point."""
         count, fixed = len(batch), self.port.batch or len(batch)
         if fixed > count:
             batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])
         # Whatever an adapter or a stranger's code raises becomes one line here, for all adapters.
         try:
-            return np.asarray(self._adapter.answer(batch))[:count]
+            return checked(self._adapter.answer(batch), len(batch))[:count]
         except QueryError:
             raise
         except (ConnectionError, TimeoutError) as error:

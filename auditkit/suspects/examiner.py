@@ -42,10 +42,10 @@ def examine(
         asking: How much is asked, and how.
         progress: Told how far it is.
     """
-    name = shown(suspect)
+    name = shown(str(suspect))
     evidence = None
     try:
-        evidence = query(bundle, suspect, asking, progress)
+        evidence = query(bundle, str(suspect), asking, progress)  # a Path serves as well
         return Examination(name, judge(bundle, evidence), evidence)
     except KeyboardInterrupt:
         raise
