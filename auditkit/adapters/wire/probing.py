@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from auditkit.adapters import identified
 from auditkit.adapters.wire.addresses import parsed, shown
-from auditkit.adapters.wire.draft import draft
+from auditkit.adapters.wire.draft import draft, key, path, text
 from auditkit.adapters.wire.tensors import Served, Tensor, listed_tensors
 from auditkit.adapters.wire.web import Web
 from auditkit.core.arrays import Json, JsonObject
@@ -96,8 +96,8 @@ def _oip(url: str, web: Web) -> Found | None:
     if not _is(url, "oip"):
         return None
     parts = urlsplit(url)
-    path = parts.path.rstrip("/").removesuffix("/infer")
-    page = _json(web, parts._replace(path=path).geturl())
+    model = parts.path.rstrip("/").removesuffix("/infer")
+    page = _json(web, parts._replace(path=model).geturl())
     if page is None:
         raise QueryError(f"no model's page at {shown(url)!r}: is its name right?")
     versions = page.get("versions") or []
@@ -107,10 +107,10 @@ def _oip(url: str, web: Web) -> Found | None:
     name = inputs[0].name if inputs else "input"
     shape = [1, *inputs[0].shape[1:]] if inputs else [1]
     body = (
-        f'{{ id = "1", inputs = [{{ name = "{name}", datatype = "FP32", shape = {shape}, '
+        f'{{ id = "1", inputs = [{{ name = {text(name)}, datatype = "FP32", shape = {shape}, '
         'data = "$point.flat" }] }'
     )
-    ask = parts._replace(path=f"{path}/infer").geturl()
+    ask = parts._replace(path=f"{model}/infer").geturl()
     return Found(_told(served, "HTTP"), url, draft(ask, body, 'scores = "outputs[0].data"'))
 
 
@@ -159,11 +159,13 @@ def _bento(url: str, web: Web) -> Found | None:
     if not isinstance(routes, list) or not routes:
         return None
     found = [_bento_route(route) for route in routes[:MOST] if isinstance(route, dict)]
+    if not found:
+        return None
     # The route that the user named, else the first.
     chosen = next((route for route in found if route.path == urlsplit(url).path), found[0])
-    body = f'{{ {chosen.field} = "$points.nested" }}'
+    body = f'{{ {key(chosen.field)} = "$points.nested" }}'
     lines = tuple(f"BentoML route {route.path} takes {route.field!r}" for route in found)
-    return Found(lines, None, draft(f"{root}{chosen.path}", body, 'scores = "@"'))
+    return Found(lines, None, draft(f"{root}{path(chosen.path)}", body, 'scores = "@"'))
 
 
 def _bento_route(route: JsonObject) -> _Route:
@@ -181,13 +183,13 @@ def _openapi(url: str, web: Web) -> Found | None:
         return None
     # OpenAPI tells which paths take POST. What their bodies hold is left to the user, since schemas
     # rarely say which of the fields is the input.
-    posts = [str(path) for path, ways in paths.items() if isinstance(ways, dict) and "post" in ways]
+    posts = [str(page) for page, ways in paths.items() if isinstance(ways, dict) and "post" in ways]
     if not posts:
         return None
     here = urlsplit(url).path
     chosen = here if here in posts else posts[0]
-    lines = tuple(f"OpenAPI: POST {path}" for path in posts[:MOST])
-    return Found(lines, None, draft(f"{root}{chosen}"))
+    lines = tuple(f"OpenAPI: POST {post}" for post in posts[:MOST])
+    return Found(lines, None, draft(f"{root}{path(chosen)}"))
 
 
 def _is(url: str, protocol: str) -> bool:
