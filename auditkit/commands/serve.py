@@ -44,7 +44,7 @@ def serve(
     log: Annotated[Path | None, typer.Option(help="Append each request there, as JSON.")] = None,
 ) -> None:
     """Serve an ONNX file on this machine, as an API to try audits against."""
-    from auditkit.testserver.behaviour import Manners
+    from auditkit.testserver.behaviour import Behaviour
     from auditkit.testserver.server import Server
 
     with errors():
@@ -55,10 +55,10 @@ def serve(
             raise SuspectLoadError(f"the environment has no {token_env!r}; set it")
         faults = (errors_share, busy, hang, drop, seed)
         try:
-            manners = Manners(reveal, top, decimals, max_batch, delay, token, *faults, swap_after)
+            behaviour = Behaviour(reveal, top, decimals, max_batch, delay, token, *faults, swap_after)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
-        server = Server(model, manners, port=port, other=swap, log=log)
+        server = Server(model, behaviour, port=port, other=swap, log=log)
     tell(f"serving {model} until Ctrl-C: auditkit check BUNDLE {server.url}")
     try:
         server.serve()

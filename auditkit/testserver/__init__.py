@@ -1,1 +1,1 @@
-"""A model behind an API on this machine: `auditkit serve`."""
+"""A local inference server for an ONNX file, calm or faulty: `auditkit serve`."""

@@ -1,52 +1,69 @@
-"""HTTP: pages, questions, answers, and faults."""
+"""HTTP side of the test server: pages about the model, inference, and faults."""
 
 import json
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.adapters.wire.tensors import DTYPES
+from auditkit.core.arrays import JsonObject, Rows
+from auditkit.testserver.inference import InferenceRequest
 from auditkit.testserver.model import WrongError, datatype
-from auditkit.testserver.question import Question
 
 if TYPE_CHECKING:
     from auditkit.testserver.server import Server
 
 LENGTH = "Inference-Header-Content-Length"
+"""Header with the length of the JSON that precedes the raw tensors in a body."""
 LARGEST_BODY = 64 << 20
+"""Bytes of the largest request that is read."""
+# As long as the default of --timeout, so that a client without a limit of its own is noticed.
 HANGING = 30.0
+"""Seconds for which a request with the fault `hang` gets no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The body of a request."""
+
+    header: bytes
+    """The JSON."""
+    raw: bytes
+    """Tensors as raw bytes, behind the JSON."""
 
 
 class Http(ThreadingHTTPServer):
-    """A thread for each connection."""
+    """An HTTP server with a thread for each connection."""
 
-    daemon_threads = True
-    request_queue_size = 128
+    daemon_threads = True  # hanging requests must not keep the process alive
+    request_queue_size = 128  # the default of 5 refuses clients of more connections
     served: "Server"
 
     def handle_error(self, *_what: object) -> None:
-        """A client that leaves is no error."""
+        """Print nothing: clients that disconnect are expected here."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection's requests."""
+    """Answers the requests of one connection."""
 
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"  # 1.0 would open a connection for each request
+    # Nagle's algorithm holds small packets back until the client acknowledges earlier ones, which
+    # it delays by 40 ms.
     disable_nagle_algorithm = True
     server: Http
 
     def do_GET(self) -> None:
-        """Pages about the server and its model."""
+        """Answer pages about the server and its model."""
         served = self.server.served
         path = self.path.partition("?")[0].rstrip("/")
         root = f"/v2/models/{served.name}"
-        pages: dict[str, dict[str, Any]] = {
+        pages: dict[str, JsonObject] = {
             "/v2": {"name": "auditkit", "version": "2", "extensions": ["binary_tensor_data"]},
             "/v2/health/live": {"live": True},
             "/v2/health/ready": {"ready": True},
@@ -65,52 +82,56 @@ class Handler(BaseHTTPRequestHandler):
             self._send(error.status, {"error": str(error)})
 
     def do_POST(self) -> None:
-        """Inference."""
+        """Answer an inference request, or simulate a fault."""
         served = self.server.served
         try:
-            header, raw = self._body()
+            # The body is read even of clients that are turned away. On a connection that is kept,
+            # what is left of it would be taken for the next request.
+            body = self._body()
             self._admit()
             root = f"/v2/models/{served.name}"
             if self.path not in (f"{root}/infer", f"{root}/versions/1/infer"):
                 raise WrongError(404, f"no page {self.path[:80]!r}; the model is {served.name!r}")
-            question = served.question(header, raw)
+            request = served.request(body.header, body.raw)
             fault = served.fault()
-            time.sleep(served.manners.delay)
+            time.sleep(served.behaviour.delay)
             if fault is not None:
-                served.note(question.batch, fault)
+                served.record(request.batch, fault)
                 self._fail(fault)
                 return
-            outputs = served.answers(question.batch)
-            served.note(question.batch, 200)
-            self._answer(question, outputs)
+            outputs = served.answers(request.batch)
+            served.record(request.batch, 200)
+            self._answer(request, outputs)
         except WrongError as error:
             self._send(error.status, {"error": str(error)}, error.headers)
 
-    def _body(self) -> tuple[bytes, bytes]:
-        """The JSON part and what follows it."""
+    def _body(self) -> _Body:
         size, header = self.headers.get("Content-Length", ""), self.headers.get(LENGTH)
         if not size.isdecimal() or len(size) > 12 or int(size) > LARGEST_BODY:
             self.close_connection = True
             raise WrongError(413, f"wanted a body of at most {LARGEST_BODY} bytes")
         body = self.rfile.read(int(size))
         if header is None:
-            return body, b""
+            return _Body(body, b"")
         if not header.isdecimal() or len(header) > 12:
             raise WrongError(400, f"wanted a number as {LENGTH}")
-        return body[: int(header)], body[int(header) :]
+        return _Body(body[: int(header)], body[int(header) :])
 
     def _admit(self) -> None:
-        token = self.server.served.manners.token
+        """Raise WrongError if the request lacks the token."""
+        token = self.server.served.behaviour.token
         if token is not None and self.headers.get("Authorization") != f"Bearer {token}":
             raise WrongError(401, "wanted a token")
 
     def _fail(self, fault: str) -> None:
+        """Simulate a fault."""
         if fault == "errors":
             raise WrongError(503, "out of order for the moment")
         if fault == "busy":
             raise WrongError(429, "too many requests", **{"Retry-After": "0"})
         self.close_connection = True
         if fault == "hang":
+            # Waiting for the client, and not sleeping, ends as soon as it gives up.
             self.connection.settimeout(HANGING)
             try:
                 self.connection.recv(1)
@@ -120,11 +141,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, question: Question, outputs: Mapping[str, NDArray[Any]]) -> None:
+    def _answer(self, request: InferenceRequest, outputs: Mapping[str, Rows]) -> None:
         listed, raw = [], []
         for name, rows in outputs.items():
             entry = {"name": name, "datatype": datatype(rows), "shape": list(rows.shape)}
-            if question.binary:
+            if request.binary:
                 raw.append(np.ascontiguousarray(rows, DTYPES[datatype(rows)]).tobytes())
                 listed.append({**entry, "parameters": {"binary_data_size": len(raw[-1])}})
             else:
@@ -132,17 +153,18 @@ class Handler(BaseHTTPRequestHandler):
                 listed.append({**entry, "data": values.ravel().tolist()})
         served = self.server.served.name
         found = {"model_name": served, "model_version": "1", "outputs": listed}
-        if question.number is not None:
-            found["id"] = question.number
-        self._send(200, found, None, b"".join(raw) if question.binary else None)
+        if request.number is not None:
+            found["id"] = request.number
+        self._send(200, found, None, b"".join(raw) if request.binary else None)
 
     def _send(
         self,
         status: int,
-        value: Mapping[str, Any],
+        value: JsonObject,
         headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
     ) -> None:
+        """Send a reply: JSON, followed by raw tensors if `raw` is given."""
         body = json.dumps(value).encode()
         kind = "application/json" if raw is None else "application/octet-stream"
         named = {
@@ -153,7 +175,8 @@ class Handler(BaseHTTPRequestHandler):
         }
         lines = "".join(f"{name}: {text}\r\n" for name, text in named.items())
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n"
-        self.wfile.write(head.encode() + body + (raw or b""))  # at once: small packets wait
+        # In one write: head and body apart are two packets, and the second may wait for the first.
+        self.wfile.write(head.encode() + body + (raw or b""))
 
     def log_message(self, *_words: object) -> None:
-        """Say nothing."""
+        """Print nothing: `--log` keeps the requests."""

@@ -1,22 +1,22 @@
-"""An ONNX classifier that can be served, and the errors that its clients get."""
+"""The ONNX classifier that the test server runs, and the errors that its clients get."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from auditkit.adapters.base import read_file
+from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.escape import first_line
 
 TYPES = {"tensor(float)": "FP32", "tensor(float16)": "FP16", "tensor(double)": "FP64",
          "tensor(uint8)": "UINT8"}  # fmt: skip
+"""onnxruntime's names of number types, and the protocol's."""
 
 
 class WrongError(Exception):
-    """A request that gets an error instead of answers."""
+    """A request that is answered with an error."""
 
     def __init__(self, status: int, message: str, **headers: str) -> None:
         super().__init__(message)
@@ -24,10 +24,12 @@ class WrongError(Exception):
 
 
 class Model:
-    """One ONNX file, able to answer several threads."""
+    """One ONNX file; several threads may ask it at once."""
 
     def __init__(self, path: Path) -> None:
         options = ort.SessionOptions()
+        # The server answers each request in a thread of its own. One thread each for the operators
+        # keeps these from competing for the cores.
         options.intra_op_num_threads, options.log_severity_level = 1, 4
         try:
             self._session = ort.InferenceSession(
@@ -35,7 +37,7 @@ class Model:
             )
         except SuspectLoadError:
             raise
-        except Exception as error:  # onnxruntime raises many kinds
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise SuspectLoadError(f"{str(path)!r}: {first_line(error)}") from error
         self.input, *others = self._session.get_inputs()
         if others or self.input.type not in TYPES:
@@ -44,20 +46,26 @@ class Model:
         sizes = [size if isinstance(size, int) else -1 for size in self.input.shape]
         self.shape = sizes
 
-    def scores(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """One row for each point.
+    def scores(self, batch: Rows) -> FloatArray:
+        """Run the model.
+
+        Args:
+            batch: (b, …) array of the model's number type.
+
+        Returns:
+            (b, classes) float32, the model's first output.
 
         Raises:
             WrongError: The model does not take this batch.
         """
         try:
             [first, *_] = self._session.run(None, {self.input.name: batch})
-        except Exception as error:  # onnxruntime raises many kinds
+        except Exception as error:  # the batch is a client's
             raise WrongError(400, first_line(error)) from error
-        rows: NDArray[np.float32] = np.asarray(first, np.float32)
+        rows: FloatArray = np.asarray(first, np.float32)
         return rows.reshape(len(batch), -1)
 
 
-def datatype(rows: NDArray[Any]) -> str:
-    """The protocol's word for them."""
+def datatype(rows: Rows) -> str:
+    """The protocol's name of the number type that an output is sent in."""
     return "FP32" if rows.dtype.kind == "f" else "INT64"

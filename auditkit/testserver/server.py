@@ -1,46 +1,54 @@
-"""An ONNX classifier behind the Open Inference Protocol v2, as calm or as faulty as wanted.
+"""A local server that runs an ONNX classifier behind the Open Inference Protocol v2.
 
-For tests, demonstrations and for trying an audit of an API before a real one is asked.
+It can simulate faults and restrict what replies reveal. It serves tests and demonstrations, and
+users who want to try an audit before they query a real API.
 """
 
 import hashlib
 import json
 import threading
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.adapters.wire.tensors import DTYPES
+from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.escape import first_line
-from auditkit.testserver.behaviour import Luck, Manners, revealed
+from auditkit.testserver.behaviour import Behaviour, Luck, revealed
 from auditkit.testserver.handler import Handler, Http
+from auditkit.testserver.inference import InferenceRequest, read_request
 from auditkit.testserver.model import Model, datatype
-from auditkit.testserver.question import Question, read
 
 
 class Server:
-    """`with Server(path, manners) as server:` serves at `server.url` until the block ends."""
+    """`with Server(path, behaviour) as server:` serves at `server.url` until the block ends."""
 
     def __init__(
         self,
         path: Path,
-        manners: Manners = Manners(),
+        behaviour: Behaviour = Behaviour(),
         *,
         port: int = 0,
         other: Path | None = None,
         log: Path | None = None,
     ) -> None:
-        """Load the model and take the port, on this machine alone.
+        """Load the model and bind the port, which only this machine can reach.
+
+        Args:
+            path: The ONNX file.
+            behaviour: What replies reveal, and which faults are simulated.
+            port: Port to listen on; 0 for any free one.
+            other: ONNX file that answers after `behaviour.swap_after` points; None for the same.
+            log: File to which each inference request is appended, as one line of JSON.
 
         Raises:
-            SuspectLoadError: The model can't be served, or the port is taken.
+            SuspectLoadError: The model can't be served, or the port can't be bound.
         """
         self.name = Path(path).stem
         self._models = [Model(path), Model(other or path)]
-        self.manners, self._luck = manners, Luck(manners)
+        self.behaviour, self._luck = behaviour, Luck(behaviour)
         self._lock, self._answered = threading.Lock(), 0
         self._log = None if log is None else Path(log).open("a", encoding="utf-8")  # noqa: SIM115
         try:
@@ -48,11 +56,12 @@ class Server:
         except OSError as error:
             raise SuspectLoadError(f"port {port} can't be taken: {first_line(error)}") from error
         self._http.served = self
+        # shutdown() takes up to one polling interval, half a second by default: too long for tests.
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
-        """What to give to `auditkit check`."""
+        """The model's address, as `auditkit check` takes it."""
         return f"http://127.0.0.1:{self._http.server_port}/v2/models/{self.name}"
 
     def __enter__(self) -> Self:
@@ -65,20 +74,21 @@ class Server:
         self.close()
 
     def serve(self) -> None:
-        """Serve in this thread until it is interrupted."""
+        """Serve in the calling thread until it is interrupted."""
         self._http.serve_forever()
 
     def close(self) -> None:
-        """Let go of the port and the log."""
+        """Release the port and close the log."""
         self._http.server_close()
         if self._log is not None:
             self._log.close()
 
-    def described(self) -> dict[str, Any]:
-        """The model's page."""
+    def described(self) -> JsonObject:
+        """The protocol's metadata of the model."""
         model = self._models[0]
+        # The model runs once, since which outputs are shown depends on behaviour and model.
         blank = np.zeros([max(size, 1) for size in model.shape], DTYPES[model.datatype])
-        shown = revealed(model.scores(blank), self.manners)
+        shown = revealed(model.scores(blank), self.behaviour)
         return {
             "name": self.name,
             "versions": ["1"],
@@ -92,28 +102,30 @@ class Server:
             ],
         }
 
-    def question(self, header: bytes, raw: bytes) -> Question:
-        """A request's parts -> what it asks.
+    def request(self, header: bytes, raw: bytes) -> InferenceRequest:
+        """Read a request; see `read_request`.
 
         Raises:
-            WrongError: It is malformed, or asks for something else.
+            WrongError: The request is malformed, or does not fit the model.
         """
-        return read(header, raw, self._models[0], self.manners.max_batch)
+        return read_request(header, raw, self._models[0], self.behaviour.max_batch)
 
-    def answers(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Named outputs of the model whose turn it is."""
+    def answers(self, batch: Rows) -> dict[str, Rows]:
+        """Outputs by name, of the model that answers at this moment."""
+        # Points are counted under the lock, so that exactly `swap_after` are answered before.
         with self._lock:
             before, self._answered = self._answered, self._answered + len(batch)
-        after = self.manners.swap_after
+        after = self.behaviour.swap_after
         model = self._models[0 if after is None or before < after else 1]
-        return dict(revealed(model.scores(batch), self.manners))
+        return revealed(model.scores(batch), self.behaviour)
 
     def fault(self) -> str | None:
-        """What goes wrong with the next request."""
+        """The fault of the next request; None if it is answered."""
         return self._luck.draw()
 
-    def note(self, batch: NDArray[Any], outcome: object) -> None:
-        """Put a request and what became of it in the log, before it is answered."""
+    def record(self, batch: Rows, outcome: int | str) -> None:
+        """Append a request to the log: its points' digests, and status or fault."""
+        # Before it is answered: a client that is killed has then sent nothing that is not listed.
         if self._log is None:
             return
         rows = [np.ascontiguousarray(row, "<f4").tobytes() for row in batch]

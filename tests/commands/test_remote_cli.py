@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from auditkit.cli import app
 from auditkit.core.access import Access
 from auditkit.files import bundle as bundles
-from auditkit.testserver.behaviour import Manners
+from auditkit.testserver.behaviour import Behaviour
 from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx
@@ -80,7 +80,7 @@ def test_the_whole_bundle_is_asked_when_told(here):
 def test_a_token_goes_to_the_server_alone(here, monkeypatch):
     """Taken from the environment by name; written out it is refused and not repeated."""
     monkeypatch.setenv("MY_TOKEN", TOKEN)
-    with Server(here / "copy.onnx", Manners(token=TOKEN)) as server:
+    with Server(here / "copy.onnx", Behaviour(token=TOKEN)) as server:
         header = "Authorization: Bearer ${MY_TOKEN}"
         assert run("check", "known.fp", server.url, "--header", header).exit_code == 3
         without = run("check", "known.fp", server.url)
@@ -114,7 +114,7 @@ def test_addresses_that_cant_be_asked_are_one_line(here, arguments, line):
 def test_probe_tells_how_to_ask(here):
     """What the model takes and gives, the command that asks it, and nothing was asked of it."""
     log = here / "log.jsonl"
-    with Server(here / "copy.onnx", Manners(Access.TOP_K), log=log) as server:
+    with Server(here / "copy.onnx", Behaviour(Access.TOP_K), log=log) as server:
         found = run("probe", server.url)
         root = run("probe", server.url.partition("/v2")[0])
         wrong = run("probe", server.url.replace("models/copy", "models/other"))

@@ -21,7 +21,7 @@ from auditkit.files import bundle as bundles
 from auditkit.files.journal import Journal
 from auditkit.reports.wording import sentence
 from auditkit.suspects import client
-from auditkit.testserver.behaviour import Manners
+from auditkit.testserver.behaviour import Behaviour
 from auditkit.testserver.server import Server
 from tests.api import Api, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx
@@ -58,22 +58,22 @@ def test_a_served_file_is_judged_as_the_file(tmp_path, calibrated, name):
 
 
 @pytest.mark.parametrize(
-    ("manners", "access"),
+    ("behaviour", "access"),
     [
-        (Manners(Access.LABEL), Access.LABEL),
-        (Manners(Access.TOP_K), Access.TOP_K),
-        (Manners(Access.TOP_K, top=2), Access.LABEL),
-        (Manners(Access.TOP_K, decimals=2), Access.LABEL),
-        (Manners(Access.ROUNDED, decimals=2), Access.ROUNDED),
-        (Manners(Access.PROBABILITIES), Access.PROBABILITIES),
-        (Manners(Access.LOGITS), Access.LOGITS),
+        (Behaviour(Access.LABEL), Access.LABEL),
+        (Behaviour(Access.TOP_K), Access.TOP_K),
+        (Behaviour(Access.TOP_K, top=2), Access.LABEL),
+        (Behaviour(Access.TOP_K, decimals=2), Access.LABEL),
+        (Behaviour(Access.ROUNDED, decimals=2), Access.ROUNDED),
+        (Behaviour(Access.PROBABILITIES), Access.PROBABILITIES),
+        (Behaviour(Access.LOGITS), Access.LOGITS),
     ],
 )
 @pytest.mark.parametrize("name", MODELS)
-def test_whatever_is_revealed_the_verdict_is_right(tmp_path, calibrated, name, manners, access):
+def test_whatever_is_revealed_the_verdict_is_right(tmp_path, calibrated, name, behaviour, access):
     """Labels, the best three, rounded or all: seen as such, and judged right one by one."""
     weights, decision = MODELS[name]
-    with Server(linear_onnx(tmp_path / "model.onnx", weights=weights), manners) as server:
+    with Server(linear_onnx(tmp_path / "model.onnx", weights=weights), behaviour) as server:
         found = judged(calibrated, server.url)
     assert found.access is access
     assert found.decision is decision
@@ -86,7 +86,7 @@ def test_without_references_everything_is_asked(tmp_path, bundle):
         assert judged(bundle, server.url).queries == 120
 
 
-FAULTS = Manners(errors=0.1, busy=0.1, hang=0.03, drop=0.07, max_batch=7)
+FAULTS = Behaviour(errors=0.1, busy=0.1, hang=0.03, drop=0.07, max_batch=7)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -95,9 +95,9 @@ def test_faults_change_nothing(tmp_path, calibrated, name):
     weights, decision = MODELS[name]
     path = linear_onnx(tmp_path / "model.onnx", weights=weights)
     answered = []
-    for number, manners in enumerate((Manners(max_batch=7), FAULTS)):
+    for number, behaviour in enumerate((Behaviour(max_batch=7), FAULTS)):
         asking = replace(QUICK, journal=tmp_path / f"{number}.journal", sequential=False)
-        with Server(path, manners, port=0) as server:
+        with Server(path, behaviour, port=0) as server:
             assert judged(calibrated, server.url, asking).decision is decision
         journal = Journal(tmp_path / f"{number}.journal")
         [kept] = journal._answers.values()
@@ -111,7 +111,7 @@ def test_a_budget_ends_an_audit_with_what_is_known(tmp_path, calibrated, bundle)
     path = linear_onnx(tmp_path / "model.onnx", weights=STRANGER)
     for made in (calibrated, bundle):
         log = tmp_path / f"{made is bundle}.jsonl"
-        with Server(path, Manners(errors=0.2), log=log) as server:
+        with Server(path, Behaviour(errors=0.2), log=log) as server:
             asking = replace(QUICK, sequential=False, patience=Patience(budget=60))
             found = judged(made, server.url, asking)
         sent = sum(len(json.loads(line)["points"]) for line in log.read_text().splitlines())
@@ -158,7 +158,7 @@ def test_an_exchanged_model_is_not_cleared(tmp_path, calibrated, after):
     """Who is another model after a while changes answers that were given before."""
     copy = linear_onnx(tmp_path / "copy.onnx", weights=COPY)
     stranger = linear_onnx(tmp_path / "stranger.onnx", weights=STRANGER)
-    with Server(copy, Manners(swap_after=after), other=stranger) as server:
+    with Server(copy, Behaviour(swap_after=after), other=stranger) as server:
         found = judged(calibrated, server.url, replace(QUICK, sequential=False))
     assert found.decision is not Decision.HOMOLOGOUS
     assert any("exchanged" in note for note in found.notes)
@@ -232,7 +232,7 @@ def test_a_planted_token_appears_nowhere(tmp_path, calibrated, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = linear_onnx(tmp_path / "model.onnx", weights=COPY)
     bundles.write(calibrated, tmp_path / "b.fp")
-    with Server(path, Manners(token=token)) as server:
+    with Server(path, Behaviour(token=token)) as server:
         for header in ("Authorization: Bearer ${API_TOKEN}", "Authorization: Basic ${API_TOKEN}"):
             done = subprocess.run(
                 [
@@ -282,7 +282,7 @@ def test_a_killed_audit_goes_on(tmp_path, calibrated):
     bundles.write(calibrated, tmp_path / "b.fp")
     moments, kills, number = random.Random(0), 0, 0  # noqa: S311 - moments are no secrets
     log = tmp_path / "log"
-    with Server(path, Manners(delay=0.01), log=log) as server:
+    with Server(path, Behaviour(delay=0.01), log=log) as server:
         whole = _needed(calibrated, server.url, tmp_path / "calm", log)
         while kills < KILLS:
             journal, number = tmp_path / f"{number}.journal", number + 1

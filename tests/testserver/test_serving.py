@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from auditkit.core.access import Access
 from auditkit.core.errors import SuspectLoadError
-from auditkit.testserver.behaviour import FAULTS, Luck, Manners, revealed
+from auditkit.testserver.behaviour import FAULTS, Behaviour, Luck, revealed
 from auditkit.testserver.handler import LENGTH
 from auditkit.testserver.server import Server
 from tests.conftest import CLASSES, SHAPE, STRANGER, linear, linear_onnx
@@ -181,41 +181,41 @@ def test_header_lengths_that_are_none_are_refused(calm, length):
 
 
 @pytest.mark.parametrize(
-    ("manners", "names"),
+    ("behaviour", "names"),
     [
-        (Manners(Access.LABEL), ["label"]),
-        (Manners(Access.TOP_K, top=2), ["labels", "scores"]),
-        (Manners(Access.ROUNDED, decimals=2), ["probabilities"]),
-        (Manners(Access.PROBABILITIES), ["probabilities"]),
-        (Manners(Access.LOGITS), ["scores"]),
+        (Behaviour(Access.LABEL), ["label"]),
+        (Behaviour(Access.TOP_K, top=2), ["labels", "scores"]),
+        (Behaviour(Access.ROUNDED, decimals=2), ["probabilities"]),
+        (Behaviour(Access.PROBABILITIES), ["probabilities"]),
+        (Behaviour(Access.LOGITS), ["scores"]),
     ],
 )
-def test_no_more_is_revealed_than_told(manners, names):
+def test_no_more_is_revealed_than_told(behaviour, names):
     """Labels alone, the best few, rounded, or all; ordered as the scores are."""
     scores = linear(POINTS)
-    shown = revealed(scores, manners)
+    shown = revealed(scores, behaviour)
     assert list(shown) == names
-    if manners.reveal is Access.LABEL:
+    if behaviour.reveal is Access.LABEL:
         np.testing.assert_array_equal(shown["label"], scores.argmax(axis=1))
-    if manners.reveal is Access.TOP_K:
+    if behaviour.reveal is Access.TOP_K:
         assert shown["labels"].shape == shown["scores"].shape == (3, 2)
         np.testing.assert_array_equal(shown["labels"][:, 0], scores.argmax(axis=1))
-    if manners.decimals is not None:
+    if behaviour.decimals is not None:
         rows = shown["probabilities"]
-        np.testing.assert_array_equal(rows, np.round(rows, manners.decimals))
+        np.testing.assert_array_equal(rows, np.round(rows, behaviour.decimals))
         assert np.abs(rows.sum(axis=1) - 1).max() < 0.03
 
 
 def test_probabilities_are_not_squashed_twice():
     """A model that ends in a softmax is revealed as it is."""
     rows = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    found = revealed(rows, Manners(Access.PROBABILITIES))["probabilities"]
+    found = revealed(rows, Behaviour(Access.PROBABILITIES))["probabilities"]
     np.testing.assert_array_equal(found, rows)
 
 
 def test_who_brings_no_token_is_turned_away(path):
     """Neither pages nor answers; with the token both."""
-    with Server(path, Manners(token="abc")) as server:  # noqa: S106 - none
+    with Server(path, Behaviour(token="abc")) as server:  # noqa: S106 - none
         assert page(server, "/v2/models/model")[0] == 401
         assert asked(server, asking(server))[0] == 401
         assert asked(server, asking(server), Authorization="Bearer abd")[0] == 401
@@ -224,7 +224,7 @@ def test_who_brings_no_token_is_turned_away(path):
 
 def test_too_many_points_at_once_are_refused(path):
     """More than --max-batch get 400, so many are answered."""
-    with Server(path, Manners(max_batch=2)) as server:
+    with Server(path, Behaviour(max_batch=2)) as server:
         status, found = asked(server, asking(server))
         assert status == 400
         assert "at most 2" in found["error"]
@@ -234,7 +234,7 @@ def test_too_many_points_at_once_are_refused(path):
 def test_another_model_takes_over(path, tmp_path):
     """After --swap-after points answers are the other's."""
     other = linear_onnx(tmp_path / "other.onnx", weights=STRANGER)
-    with Server(path, Manners(swap_after=3), other=other) as server:
+    with Server(path, Behaviour(swap_after=3), other=other) as server:
         first, second = (asked(server, asking(server))[1]["outputs"][0]["data"] for _ in range(2))
     np.testing.assert_allclose(np.reshape(first, (3, -1)), linear(POINTS), atol=1e-5)
     np.testing.assert_allclose(np.reshape(second, (3, -1)), linear(POINTS, STRANGER), atol=1e-5)
@@ -246,7 +246,7 @@ def test_another_model_takes_over(path, tmp_path):
 def test_faults_are_what_they_are_called(path, tmp_path, fault, status):
     """A status, or a connection that ends without a whole reply; each is in the log."""
     log = tmp_path / "log.jsonl"
-    with Server(path, Manners(**{fault: 1.0}), log=log) as server:
+    with Server(path, Behaviour(**{fault: 1.0}), log=log) as server:
         if status is None:
             parts = urlsplit(server.url)
             line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=0.3)
@@ -263,14 +263,14 @@ def test_faults_are_what_they_are_called(path, tmp_path, fault, status):
 
 def test_faults_come_as_often_as_told_and_the_same_again():
     """Shares over many draws, and the seed decides which."""
-    manners = Manners(errors=0.2, busy=0.1, hang=0.05, drop=0.15, seed=3)
-    draws = [Luck(manners).draw() for _ in range(5)]
+    behaviour = Behaviour(errors=0.2, busy=0.1, hang=0.05, drop=0.15, seed=3)
+    draws = [Luck(behaviour).draw() for _ in range(5)]
     assert len(set(draws)) == 1
-    luck = Luck(manners)
+    luck = Luck(behaviour)
     many = [luck.draw() for _ in range(4000)]
     for fault in FAULTS:
-        assert abs(many.count(fault) / 4000 - getattr(manners, fault)) < 0.03
-    again = Luck(manners)
+        assert abs(many.count(fault) / 4000 - getattr(behaviour, fault)) < 0.03
+    again = Luck(behaviour)
     assert many[:100] == [again.draw() for _ in range(100)]
 
 
@@ -278,7 +278,7 @@ def test_faults_come_as_often_as_told_and_the_same_again():
 def test_shares_that_are_none_are_refused(faults):
     """Faults take at most all of the requests."""
     with pytest.raises(ValueError, match="shares of faults"):
-        Manners(**faults)
+        Behaviour(**faults)
 
 
 def test_what_cant_be_served_is_one_line(tmp_path, path):
