@@ -1,4 +1,8 @@
-"""One file per method: a way to find points that only the owner and its copies agree on."""
+"""Fingerprint methods, one file each: ways to find points that only the owner and its copies share.
+
+Each file's one public object is a `Method` (see `base.py`), and the file's name is the method's
+name on the command line.
+"""
 
 SHARED = ("base", "making")
-"""Files of this folder that are no plug-ins."""
+"""The files of this folder that are not plug-ins."""

@@ -1,8 +1,10 @@
-"""Natural inputs that the owner gets wrong (AKH; Godinot et al.: QuRD, AAAI 2025).
+"""AKH: the owner's own mistakes as a fingerprint (Godinot et al.: QuRD, AAAI 2025).
 
-Whoever makes the same mistakes is a copy. Where there are too few mistakes, the rest are mixed
-inputs, as in the paper: a patch of one sample in another, on which the owner contradicts the label
-of the larger part. Departure: no flips are added, since many tasks are not symmetric.
+A suspect that makes the same mistakes as the owner is probably a copy of it, since independent
+models make other mistakes. If the samples hold too few of them, mixed images fill up the rest, as
+in the paper: a patch of one sample is pasted into another, and the mixture is used if the owner
+contradicts the label of the larger part. Departure from the paper: flipped images are not added,
+because a flipped image belongs to another class, or to none, in many tasks.
 """
 
 from dataclasses import dataclass
@@ -18,14 +20,15 @@ __all__ = ["akh"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where natural mistakes don't suffice."""
+    """How images are mixed if there are fewer natural mistakes than points wanted."""
 
-    patch: float = 0.5  # side of the patch that is mixed in, as a share of the image's
-    tries: int = 20  # mixed inputs looked at for each one wanted
+    # Half of each side is a quarter of the area, so the label of the larger part stays the truth.
+    patch: float = 0.5  # side of the pasted patch as a share of the image's side, 0..1
+    tries: int = 20  # mixed images that are tried for each point wanted; most are no mistakes
 
 
 def find_mistakes(request: Request, settings: Settings) -> Findings:
-    """Samples that the owner gets wrong, in random order; mixed ones where they are too few.
+    """Find samples that the owner classifies wrongly, in random order, then mixed images.
 
     Raises:
         FingerprintError: Fewer than 20 mistakes are found.
@@ -35,6 +38,7 @@ def find_mistakes(request: Request, settings: Settings) -> Findings:
     order = torch.randperm(len(points), generator=generator).to(points.device)
     mistakes = _wrong(request, points[order], truth[order])[: request.count]
     natural = len(mistakes)
+    # A patch is a rectangle of an image; table rows and series have nothing like it.
     if natural < request.count and points.ndim == 4:
         mixed = _mixed(request, settings, points, truth, generator)
         mistakes = torch.cat([mistakes, mixed])[: request.count]
@@ -57,12 +61,14 @@ def _mixed(
     truth: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
+    """Mix random pairs of images and keep the mixtures that the owner classifies wrongly."""
     count = settings.tries * request.count
     first, second = (
         torch.randint(len(points), (count,), generator=generator).to(points.device)
         for _ in range(2)
     )
     height, width = (max(1, round(settings.patch * side)) for side in points.shape[-2:])
+    # Nothing is blended or scaled, so the mixture is on the 8-bit grid as both images are.
     mixed = points[first].clone()
     mixed[..., :height, :width] = points[second][..., :height, :width]
     return _wrong(request, mixed, truth[first])

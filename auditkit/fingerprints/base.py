@@ -1,4 +1,4 @@
-"""What a fingerprint method is, gets and gives."""
+"""The interface of a fingerprint method: its request, its findings, and what it says of itself."""
 
 import enum
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from auditkit.core.access import Access
-from auditkit.core.arrays import FloatArray
+from auditkit.core.arrays import FloatArray, Json, JsonObject
 from auditkit.core.errors import FingerprintError
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.progress import Progress
@@ -20,45 +20,57 @@ from auditkit.owner.transports import Transport
 from auditkit.owner.uniqueness import label_uniqueness
 
 FEWEST = 20
-"""Points below which there is no fingerprint."""
+"""Least number of points of a fingerprint. With fewer, a single answer would change the share of
+matching labels by more than 5 %."""
+
+Setting = str | int | float
+"""A setting that fits into `--method NAME:setting=value,…`."""
 
 
 class Need(enum.StrEnum):
-    """What a method can't do without, beside the owner's model."""
+    """An input, beside the owner's model, that a method can't work without."""
 
     SAMPLES = "samples"
     LABELS = "labels"
     SHADOWS = "shadow models"
-    """Trained by auditkit from the samples: copies of the owner, and independent models."""
+    """Copies of the owner and independent models, which auditkit trains from the samples."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """What to make points for."""
+    """Everything that a method gets to make points from."""
 
     owner: Owner
     samples: Samples | None
-    strangers: tuple[StandIn, ...]  # empty without samples
+    strangers: tuple[StandIn, ...]
+    """Stand-ins for independent models; empty if there are no samples."""
     count: int
+    """Number of points wanted."""
     seed: int
     progress: Progress
-    shadows: Shadows | None = None  # only for methods that need them
-    options: Mapping[str, str] = field(default_factory=dict)  # settings other than the defaults
-    ways: tuple[Transport, ...] = ()  # that the points are to survive
+    shadows: Shadows | None = None
+    """Trained only for methods that need them, since training takes a minute."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Settings that the user changed: name -> text as it was typed."""
+    ways: tuple[Transport, ...] = ()
+    """Transports (JPEG, resizing) that the points must survive."""
 
     def naturals(self) -> tuple[Tensor, Tensor]:
-        """Samples (n, *shape) in the owner's domain, images on the 8-bit grid, and labels (n,).
+        """Return the samples (n, *shape) float32 in the owner's domain, and their labels (n,).
+
+        Images are rounded to the 8-bit grid.
 
         Raises:
             FingerprintError: There are no samples.
         """
         if self.samples is None:
             raise FingerprintError("this method needs samples; add --samples")
+        # Rounded first, so that the owner's answers are those to the points that a suspect gets.
         points = snapped(self.owner.tensor(self.samples.x), self.owner.spec)
         return points, sample_labels(self.owner, self.samples)
 
     def shadow_models(self) -> Shadows:
-        """Copies of the owner and independent models.
+        """Return the copies of the owner and the independent models.
 
         Raises:
             FingerprintError: None were trained.
@@ -67,50 +79,64 @@ class Request:
             raise FingerprintError("this method needs shadow models; add --samples")
         return self.shadows
 
-    def weighed_by_labels(self, points: Tensor, measured: Mapping[str, Any]) -> "Findings":
-        """These points, judged by how many labels quick copies keep and stand-ins share."""
-        discrimination, reason, facts = label_uniqueness(
-            self.owner, self.samples, self.strangers, points, self.seed
-        )
-        return Findings(points.cpu().numpy(), {**measured, **facts}, discrimination, reason)
+    def weighed_by_labels(self, points: Tensor, measured: JsonObject) -> "Findings":
+        """Return points (n, *shape) for which matching labels are the evidence.
 
-    def weighed_by_relations(self, points: Tensor, measured: Mapping[str, Any]) -> "Findings":
-        """These points, on which labels that agree tell nothing; no verdict without references."""
+        Whether the points discriminate is measured with quick copies and stand-ins.
+        """
+        unique = label_uniqueness(self.owner, self.samples, self.strangers, points, self.seed)
         return Findings(
-            points.cpu().numpy(),
-            measured,
-            Discrimination.UNMEASURED,
-            "answers to these points are weighed by an identification without default threshold; "
-            "compare the value with those of models of known kind",
+            points=points.cpu().numpy(),
+            parameters={**measured, **unique.facts},
+            discrimination=unique.discrimination,
+            reason=unique.reason,
+        )
+
+    def weighed_by_relations(self, points: Tensor, measured: JsonObject) -> "Findings":
+        """Return points (n, *shape) for which matching labels are no evidence.
+
+        Their identifications have no default threshold, so there is no verdict without reference
+        models.
+        """
+        return Findings(
+            points=points.cpu().numpy(),
+            parameters=measured,
+            discrimination=Discrimination.UNMEASURED,
+            reason="answers to these points are weighed by an identification without default "
+            "threshold; compare the value with those of models of known kind",
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """Points that a method found, best first, and what it measured on the way."""
+    """The points that a method found, and what it measured on the way."""
 
-    points: FloatArray  # (n, *shape), within the owner's input domain
-    parameters: Mapping[str, Any]  # JSON values
+    points: FloatArray
+    """(n, *shape) float32 within the owner's input domain, best first or in random order, so that
+    the first k are a fair fingerprint of k points."""
+    parameters: Mapping[str, Json]
     discrimination: Discrimination
     reason: str
+    """One line: the measurement behind `discrimination`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
     """One way to find points: the public object of its file."""
 
+    # Any: each method has a settings class of its own, and `find` takes only that class.
     find: Callable[[Request, Any], Findings]
-    """Gets the request and the settings."""
-    settings: Any
-    """A frozen dataclass of numbers and texts with the paper's defaults."""
+    """Finds points for a request, with an instance of `settings`."""
+    settings: Callable[[], Any]
+    """A frozen dataclass whose defaults are the paper's numbers, or say where they come from."""
     paper: str
     needs: tuple[Need, ...] = ()
     lead: str = "label_similarity"
-    """The identification that the paper weighs answers with."""
+    """Name of the identification that the paper weighs answers with."""
     access: Access = Access.LABEL
-    """The least that a suspect must reveal for that."""
+    """The least that a suspect must reveal for that identification."""
     travels: bool = False
-    """Whether it finds points that survive the ways it is given."""
+    """Whether the method honours `Request.ways`."""
 
     def __call__(self, request: Request) -> Findings:
         """Find up to `request.count` points.
@@ -122,18 +148,20 @@ class Method:
         self._check_needs(request)
         settings = self._settings(request.options)
         found = self.find(request, settings)
+        # The bundle keeps all settings, the defaults too: a later version may have other defaults.
         used = {name: _plain(value) for name, value in asdict(settings).items()}
         return replace(found, parameters={"settings": used, **found.parameters})
 
     def described(self) -> str:
-        """The settings that a user may change, with their defaults."""
+        """Return one line with the settings that a user may change, and their defaults."""
         known = asdict(self.settings())
-        single = [f"{k}={v}" for k, v in known.items() if isinstance(v, str | int | float)]
+        single = [f"{k}={v}" for k, v in known.items() if isinstance(v, Setting)]
         return ", ".join(single) or "none"
 
     def _check_needs(self, request: Request) -> None:
         if self.needs and request.samples is None:
             raise FingerprintError(f"this method needs {' and '.join(self.needs)}; add --samples")
+        # Refused rather than ignored: the bundle would promise robustness that nobody made.
         if request.ways and not self.travels:
             raise FingerprintError("this method makes no robust points; take out --robust")
         if Need.LABELS in self.needs and request.samples and request.samples.y is None:
@@ -146,14 +174,17 @@ class Method:
         known = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
         changes = {}
         for name, text in options.items():
-            if not isinstance(known.get(name), str | int | float):
-                single = [key for key in known if isinstance(known[key], str | int | float)]
+            # Settings that are tuples (DeepCore's levels) can't be changed on the command line,
+            # where a comma separates one setting from the next.
+            if not isinstance(known.get(name), Setting):
+                single = [key for key in known if isinstance(known[key], Setting)]
                 raise FingerprintError(f"no setting {name!r}; there are: {', '.join(single)}")
             changes[name] = _like(known[name], name, text)
         return replace(defaults, **changes)
 
 
-def _like(default: Any, name: str, text: str) -> Any:
+def _like(default: Setting, name: str, text: str) -> Setting:
+    """Convert a text to the type of the setting's default value."""
     try:
         return type(default)(text)
     except ValueError as error:
@@ -161,5 +192,6 @@ def _like(default: Any, name: str, text: str) -> Any:
         raise FingerprintError(f"setting {name!r} wants {kind}, got {text!r}") from error
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Json) -> Json:
+    # JSON has no tuples; without this a bundle read back would differ from the one written.
     return list(value) if isinstance(value, tuple) else value

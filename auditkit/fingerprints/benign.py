@@ -1,9 +1,10 @@
-"""Untouched samples on which models differ (FBI; Maho, Furon, Le Merrer; IEEE TIFS 2023).
+"""FBI: untouched samples on which models disagree (Maho, Furon, Le Merrer; IEEE TIFS 2023).
 
-Nothing is changed, so nothing looks suspicious. The paper ranks images by the entropy of what many
-models answer; so here, with the owner and the stand-ins as the models, and the entropy of the
-owner's own probabilities among samples of equal rank. Departure: the paper's greedy search, which
-adapts queries to a suspect's answers, has no place in a fingerprint that is fixed beforehand.
+No input is changed, so no query looks suspicious. The paper ranks images by the entropy of the
+labels that many models give; here these models are the owner and the stand-ins, and samples of
+equal rank are ordered by the entropy of the owner's own probabilities. Departure from the paper:
+its greedy search, which adapts the queries to a suspect's answers, is left out, because a
+fingerprint is fixed before any suspect is asked.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,11 @@ __all__ = ["benign"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Nothing to set."""
+    """This method has no settings."""
 
 
 def find_benign(request: Request, _settings: Settings) -> Findings:
-    """Samples by falling entropy of the models' answers.
+    """Order the samples by the entropy of the models' labels, highest first.
 
     Raises:
         FingerprintError: There are fewer than 20 samples.
@@ -35,11 +36,15 @@ def find_benign(request: Request, _settings: Settings) -> Findings:
         raise FingerprintError(
             f"{len(samples)} samples are too few (at least {FEWEST} are needed); give more samples"
         )
+    # Shuffled, so that ties among samples are not broken by the order in the user's file, which
+    # often goes class by class.
     samples = samples[torch.randperm(len(samples), generator=generator).to(samples.device)]
     scores = request.owner.answers(samples)
     votes = _votes(request, samples, scores.argmax(1))
     unsure = _entropy(scores.softmax(1))
-    rank = votes + unsure / 1e3  # votes differ by far more than that, or not at all
+    # Five or six votes give entropies that differ by far more than a thousandth of the owner's
+    # entropy, or not at all; so the second term only breaks ties.
+    rank = votes + unsure / 1e3
     chosen = torch.argsort(rank, descending=True, stable=True)[: request.count]
     measured = {
         "entropy of answers, chosen": round(float(votes[chosen].mean()), 4),
@@ -49,7 +54,7 @@ def find_benign(request: Request, _settings: Settings) -> Findings:
 
 
 def _votes(request: Request, samples: Tensor, labels: Tensor) -> Tensor:
-    """(n,): entropy in nats of the labels that the owner and the stand-ins give."""
+    """Return (n,): entropy in nats of the labels that the owner and the stand-ins give."""
     classes = request.owner.record.classes
     inputs = request.owner.inputs(samples)
     answers = [labels, *(stranger.answers(inputs).argmax(1) for stranger in request.strangers)]
@@ -68,5 +73,6 @@ benign = Method(
     "Maho, Furon, Le Merrer: Fingerprinting classifiers with benign inputs (IEEE TIFS 2023), "
     "arXiv 2208.03169",
     needs=(Need.SAMPLES,),
+    # Which labels coincide matters here, not how many: models disagree on these samples anyway.
     lead="mutual_information",
 )

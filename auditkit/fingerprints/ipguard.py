@@ -1,9 +1,12 @@
-"""Points at the decision boundary (IPGuard: Cao, Jia, Gong, AsiaCCS 2021).
+"""IPGuard: points at the owner's decision boundary (Cao, Jia, Gong, AsiaCCS 2021).
 
-A sample that the owner puts in class i is pushed towards another class j until j leads i by k, with
-i still ahead of all others. Departures: all points move in one batch, each with its own Adam state;
-i is the owner's label whether it is right or not; a sample is used again, with another j, where
-samples are fewer than points; points that don't arrive fill up where too few do, closest first.
+A sample that the owner puts into class i is pushed towards another class j until j leads i by k,
+while i stays ahead of all other classes. Departures from the paper:
+
+- All points move in one batch, each with an Adam state of its own.
+- i is the owner's label, whether that is correct or not.
+- If there are fewer samples than points wanted, a sample is used again with another j.
+- If too few points arrive, those that came closest fill up the rest.
 """
 
 import math
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.owner.ascent import domain
 from auditkit.owner.classifier import snapped
 
 __all__ = ["ipguard"]
@@ -23,26 +27,36 @@ LEAST, RANDOM = "least", "random"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The paper's, as its re-implementations have them."""
+    """The paper's numbers, as far as its re-implementations tell them."""
 
-    k: float = 5.0  # lead of j over i in logits; DeepJudge's, MetaFinger's and QuRD's 10
-    rate: float = 0.01  # Adam's, as a share of the input range; RemovalNet's, others 0.001
+    # Lead of class j over class i in logits. DeepJudge and MetaFinger use 5, QuRD uses 10.
+    k: float = 5.0
+    # Adam's learning rate as a share of the input range. RemovalNet's; others use 0.001.
+    rate: float = 0.01
     steps: int = 1000  # the paper's
-    target: str = LEAST  # the paper's least likely class; or random
-    surplus: float = 1.25  # starts for each point wanted
+    target: str = LEAST  # class j: the paper's least likely one, or a random one
+    starts_per_point: float = 1.25  # more starts than points, since some don't arrive; our choice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Starts:
-    """Where points come from and go to."""
+    """Where points start, and between which classes they go.
 
-    points: Tensor  # (n, *shape)
-    sources: Tensor  # (n,) the owner's labels
-    targets: Tensor  # (n,) never the same
+    Attributes:
+        points: (n, *shape) samples.
+        sources: (n,) int64 the owner's labels.
+        targets: (n,) int64 other classes.
+    """
+
+    points: Tensor
+    sources: Tensor
+    targets: Tensor
 
 
 def find_boundary_points(request: Request, settings: Settings) -> Findings:
-    """Points between two classes: those that arrived in random order, then the closest others.
+    """Find points between two classes.
+
+    Points that arrived come first, in random order, then the others, closest first.
 
     Raises:
         FingerprintError: There are fewer than 20 samples to start at, or the target is unknown.
@@ -50,6 +64,8 @@ def find_boundary_points(request: Request, settings: Settings) -> Findings:
     starts = _starts(request, settings)
     points = snapped(_walked(request, settings, starts), request.owner.spec)
     scores = request.owner.answers(points)
+    # Rounding to 8 bits takes back a little of the lead, so a point that still lies beyond the
+    # boundary counts as arrived even if its lead is less than k now.
     arrived = _missing(scores, starts, 0.0) == 0
     missing = torch.where(arrived, 0.0, _missing(scores, starts, settings.k))
     best = torch.argsort(missing, stable=True)[: request.count]
@@ -67,7 +83,7 @@ def find_boundary_points(request: Request, settings: Settings) -> Findings:
 
 
 def _starts(request: Request, settings: Settings) -> _Starts:
-    """Samples in random order with the class that each is pushed to."""
+    """Draw samples in random order, each with the class that it is pushed to."""
     if settings.target not in (LEAST, RANDOM):
         raise FingerprintError(
             f"setting 'target' wants {LEAST} or {RANDOM}, got {settings.target!r}"
@@ -79,8 +95,10 @@ def _starts(request: Request, settings: Settings) -> _Starts:
     sources = scores.argmax(1)
     if settings.target == RANDOM:
         scores = torch.rand(scores.shape, generator=generator).to(scores.device)
+    # Classes from the least likely on; the source sorts last, with an infinite score, and is cut
+    # off, so that a second round through the samples takes the second least likely class.
     others = scores.scatter(1, sources[:, None], math.inf).argsort(1)[:, :-1]
-    wanted = math.ceil(settings.surplus * request.count)
+    wanted = math.ceil(settings.starts_per_point * request.count)
     rounds = min(math.ceil(wanted / len(points)), others.shape[1])
     return _Starts(
         points.repeat(rounds, *(1,) * (points.ndim - 1))[:wanted],
@@ -90,10 +108,11 @@ def _starts(request: Request, settings: Settings) -> _Starts:
 
 
 def _walked(request: Request, settings: Settings, starts: _Starts) -> Tensor:
-    """Each point where its loss first reached 0, or where its steps ended."""
+    """Return (n, *shape): each point where its loss first reached 0, or where its steps ended."""
     owner = request.owner
-    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
-    reached = ((starts.points - lower) / (upper - lower)).clamp(0, 1)
+    box = domain(owner)
+    # Adam works on shares of the range, so that one learning rate suits every element.
+    reached = ((starts.points - box.lower) / box.span).clamp(0, 1)
     moving = reached.clone().requires_grad_()
     optimizer = torch.optim.Adam([moving], lr=settings.rate)
     alive = torch.arange(len(reached), device=reached.device)
@@ -101,7 +120,7 @@ def _walked(request: Request, settings: Settings, starts: _Starts) -> Tensor:
         if step % 20 == 0:
             request.progress("walking to the boundary", step, settings.steps)
         part = _Starts(starts.points[alive], starts.sources[alive], starts.targets[alive])
-        scores = owner.scores(lower + moving[alive] * (upper - lower))
+        scores = owner.scores(box.lower + moving[alive] * box.span)
         missing = _missing(scores, part, settings.k)
         (moving.grad,) = torch.autograd.grad(missing.sum(), moving)
         optimizer.step()
@@ -109,12 +128,15 @@ def _walked(request: Request, settings: Settings, starts: _Starts) -> Tensor:
         alive = alive[missing > 0]
         if not len(alive):
             break
+        # Adam's momentum carries arrived points on; what counts is where they were when they
+        # arrived, so only points that are still on the way are copied.
         reached[alive] = moving.detach()[alive]
-    return torch.minimum(torch.maximum(lower + reached * (upper - lower), lower), upper)
+    # Scaling back may overshoot the edges of the range by a rounding error.
+    return box.clamp(box.lower + reached * box.span)
 
 
 def _missing(scores: Tensor, starts: _Starts, k: float) -> Tensor:
-    """(n,) the paper's loss: 0 where the target leads the source by k and it leads the others."""
+    """Return (n,): the paper's loss, 0 where j leads i by k and i leads all other classes."""
     source = scores.gather(1, starts.sources[:, None])[:, 0]
     target = scores.gather(1, starts.targets[:, None])[:, 0]
     both = torch.stack([starts.sources, starts.targets], 1)

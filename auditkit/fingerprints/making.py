@@ -1,4 +1,4 @@
-"""The owner's side from end to end: model and samples in, fingerprint and stand-ins out."""
+"""Making a bundle: from the owner's model and samples to the fingerprint and its references."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ from auditkit.suspects.known_models import KnownModels, kind_of, open_shadow_mod
 
 
 def make_fingerprint(order: Order, progress: Progress) -> Bundle:
-    """Open the model, find its points, and keep what stand-ins and siblings say about them.
+    """Open the model, find its points, and record how stand-ins and siblings answer them.
 
     Raises:
         OwnerError: The model can't be used.
@@ -52,11 +52,13 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     owner, samples = place(model, order.facts, raw, device)
     strangers = _strangers(owner, samples, order.seed, progress)
     ways = robust_transports(owner.spec, order.robust)
+    # Training them takes a minute, so methods that don't learn from shadow models go without.
     shadows = None
     if Need.SHADOWS in method.needs and samples is not None:
         shadows = _shadows(owner, samples, strangers, order.seed, progress)
     folder = _shadow_folder(owner, samples, order)
     lineage = _lineage(owner, samples, folder, order, progress)
+    # Lineage points are part of the number that the user wants, and so of a suspect's budget.
     count = order.points - sum(map(len, lineage.values()))
     found = method(
         Request(owner, samples, strangers, count, order.seed, progress, shadows, options, ways)
@@ -135,26 +137,33 @@ def _lineage(
     order: Order,
     progress: Progress,
 ) -> dict[str, Tensor]:
-    """Half of the points that are wanted, where shadow models choose them."""
+    """Let shadow models choose half of the points; without a folder of them there are none."""
     if folder is None or samples is None:
         return {}
     shadows = [
         Shadow(kind_of(model).is_derived, partial(folder.labels, model))
         for model in folder.models
+        # Modified copies are found by core points, and students share other points with the owner.
         if kind_of(model) is not ReferenceKind.MODIFIED_SHADOW
     ]
+    # With 50, 60 or 70 lineage points of 100 the results were alike; with 80 modified copies were
+    # lost (docs/decisions/0007-lineage.md).
     count = order.points // 2
     return {LINEAGE: lineage_points(owner, samples, shadows, count, order.seed, progress)}
 
 
 def _share(known: Reference, sheet: Sheet) -> float:
-    """Share of core points on which a model gives the owner's label, 0..1."""
+    """Return the share of core points, 0..1, on which a model gives the owner's label."""
     core = sheet.rows(CORE)
     return round(float((known.answers.labels == sheet.labels)[core].mean()), 4)
 
 
 def weighed_by_siblings(found: Findings, siblings: Siblings) -> Findings:
-    """They refuse points that innocents of the owner's recipe may share, and recommend none."""
+    """Refuse points that siblings share; otherwise add what siblings showed to the reason.
+
+    Siblings stand for innocents of the owner's recipe, which may share such points too. They never
+    make a bundle discriminating that was not (docs/decisions/0008-siblings.md).
+    """
     if found.discrimination is Discrimination.NOT_DISCRIMINATING or not siblings.tried:
         return found
     closest, note = max(siblings.shares), siblings.reason and f"; {siblings.reason}"
@@ -196,6 +205,7 @@ def _sample_facts(owner: Owner, samples: Samples | None) -> JsonObject:
 
 
 def _standin(stranger: StandIn, owner: Owner, sheet: Sheet, seed: int) -> Reference:
+    # The recipe goes into the digest; rounding keeps it free of float32's last digits.
     recipe = {**RECIPE, "net": stranger.name, "seed": seed, "accuracy": round(stranger.accuracy, 4)}
 
     def scores(points: Tensor) -> Tensor:
@@ -225,7 +235,10 @@ def _reference(
     sheet: Sheet,
     recipe: JsonObject,
 ) -> Reference:
-    """A model that auditkit trained, named by its recipe and what it says."""
+    """Record the answers of a model that auditkit trained.
+
+    Its digest is that of its recipe and its answers, since it is in no file.
+    """
     said = scores(owner.tensor(sheet.points)).log_softmax(1).cpu().numpy()
     answers = Answers(said.argmax(1), said, Access.LOGITS)
     digest = sha256(json.dumps(recipe, sort_keys=True).encode() + said.tobytes())

@@ -1,10 +1,12 @@
-"""Samples and their adversarial twins (ModelDiff; Li et al., ISSTA 2021).
+"""ModelDiff: samples and their adversarial twins (Li et al., ISSTA 2021).
 
-A copy is moved by the same twins by as much as the owner, whatever its classes are called.
-Departures: twins are made by projected gradient descent as in QuRD (Godinot et al., AAAI 2025),
-where the paper offers it beside a black-box search for diverse outputs; what descends is the
-owner's margin, which has slopes also where the owner is quite sure; and more samples are tried than
-wanted, so that pairs come first whose twin really changes the owner's answer.
+The answers of a copy change from sample to twin by as much as the owner's do, whatever its classes
+are. Departures from the paper:
+
+- Twins are made by projected gradient descent, as in QuRD (Godinot et al., AAAI 2025); the paper
+  offers that beside a black-box search for diverse outputs.
+- The descent is on the owner's margin, which has a slope even where the owner is very confident.
+- More samples are tried than wanted, and pairs come first whose twin changes the owner's answer.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from torch import Tensor
 from auditkit.core.access import Access
 from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.ascent import margins
+from auditkit.owner.ascent import domain, margins, signed_step
 from auditkit.owner.classifier import BATCH, Owner, snapped
 
 __all__ = ["modeldiff"]
@@ -25,14 +27,18 @@ __all__ = ["modeldiff"]
 class Settings:
     """How twins are made."""
 
-    eps: float = 0.03  # greatest change, as a share of the input's range (QuRD)
-    steps: int = 10  # of gradient descent (ours)
-    stride: float = 2.5  # length of all steps together, as a multiple of eps (ours)
-    surplus: int = 4  # samples tried for each pair wanted (ours)
+    eps: float = 0.03  # greatest change, as a share of the input range; QuRD's
+    steps: int = 10  # gradient steps; our choice
+    # Length of all steps together, in multiples of eps. 2 leads from one edge of the allowed
+    # change to the other, and twins start at a random place between them. Our choice.
+    path_length: float = 2.5
+    samples_per_pair: int = 4  # samples tried for each pair wanted; our choice
 
 
 def find_pairs(request: Request, settings: Settings) -> Findings:
-    """Sample and twin in turns; pairs that change the owner's answer first.
+    """Find pairs of sample and twin; pairs come first that change the owner's answer.
+
+    The points are sample, twin, sample, twin, …, so an even number of them.
 
     Raises:
         FingerprintError: There are too few samples for 20 points.
@@ -40,7 +46,7 @@ def find_pairs(request: Request, settings: Settings) -> Findings:
     generator = torch.Generator().manual_seed(request.seed)
     samples, _ = request.naturals()
     wanted = request.count // 2
-    order = torch.randperm(len(samples), generator=generator)[: settings.surplus * wanted]
+    order = torch.randperm(len(samples), generator=generator)[: settings.samples_per_pair * wanted]
     starts = samples[order.to(samples.device)]
     if 2 * min(len(starts), wanted) < FEWEST:
         raise FingerprintError(
@@ -59,18 +65,20 @@ def find_pairs(request: Request, settings: Settings) -> Findings:
 
 
 def _twins(owner: Owner, starts: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
-    """Points within eps of these, on which the owner's margin for its own answer is least."""
-    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
-    reach = settings.eps * (upper - lower)
-    low, high = torch.maximum(starts - reach, lower), torch.minimum(starts + reach, upper)
+    """Return (n, *shape): points near the starts where the owner doubts its answer most."""
+    whole = domain(owner)
+    box = whole.near(starts, settings.eps)
+    length = settings.path_length / settings.steps * (settings.eps * whole.span)
     labels = owner.answers(starts).argmax(1)
+    # A random start within the allowed change, as is usual for projected gradient descent.
     noise = torch.rand(starts.shape, generator=generator).to(starts.device)
-    points = low + noise * (high - low)
+    points = box.lower + noise * box.span
+
+    def doubt(points: Tensor) -> Tensor:
+        return -margins(owner.scores(points), labels).sum()
+
     for _ in range(settings.steps):
-        points.requires_grad_()
-        (slope,) = torch.autograd.grad(margins(owner.scores(points), labels).sum(), points)
-        step = settings.stride / settings.steps * reach * slope.sign()
-        points = torch.clamp(points.detach() - step, low, high)
+        points = signed_step(doubt, points, length, box)
     return snapped(points, owner.spec)
 
 
@@ -79,6 +87,7 @@ modeldiff = Method(
     Settings,
     "Li, Zhang, Liu, Yang, Liu: ModelDiff (ISSTA 2021), arXiv 2106.08890",
     needs=(Need.SAMPLES,),
+    # The distance between a pair's answers needs probabilities: labels only say 0 or 1.
     lead="decision_distance",
     access=Access.PROBABILITIES,
 )

@@ -1,4 +1,4 @@
-"""Natural inputs drawn at random: the floor that any method has to beat."""
+"""The baseline: samples drawn at random, unchanged, which any method has to beat."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ __all__ = ["random"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Nothing to set."""
+    """This method has no settings."""
 
 
 def find_random_samples(request: Request, _settings: Settings) -> Findings:
-    """Samples in random order."""
+    """Draw samples in random order."""
     points, _ = request.naturals()
     generator = torch.Generator().manual_seed(request.seed)
     rows = torch.randperm(len(points), generator=generator)[: request.count]

@@ -1,25 +1,26 @@
-"""Samples whose relations to each other a copy keeps (SAC; Guan, Liang, He; NeurIPS 2022).
+"""SAC: samples whose relations to each other a copy keeps (Guan, Liang, He; NeurIPS 2022).
 
-Three kinds of inputs, none of which needs gradients or shadow models:
+There are three kinds of inputs, and none of them needs gradients or shadow models:
 
-- wrong (SAC-w): samples that the owner gets wrong, filled up with mixed ones where too few. The
-  default, since labels of mixed images tell little: strangers give the same ones.
-- mixed (SAC-m): a small patch near a corner of one sample, taken from another (CutMix).
+- wrong (SAC-w): samples that the owner classifies wrongly, and mixed ones if they are too few. This
+  is the default, since independent models give most mixed images the same labels as the owner.
+- mixed (SAC-m): samples with a small patch of another sample near a corner (CutMix).
 - jpeg (SAC-JC; arXiv 2412.20768): samples compressed as JPEG.
 
-Departures: SAC-w's paper keeps the mistakes that extracted copies make too; training those takes
-minutes, so here mistakes that few stand-ins share come first. Each mixed image has a patch of its
-own place, where the paper's code draws one place for all. Of table rows, a patch is a random fifth
-of the features. Only "wrong" looks at labels, but they are always asked for.
+Departures from the papers:
+
+- SAC-w keeps mistakes that extracted copies make too. Training those takes minutes, so here
+  mistakes come first that few stand-ins share.
+- Each mixed image has its patch at a place of its own; the authors' code draws one place for all.
+- In a table row, a patch is a random fifth of the features.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
 from auditkit.owner.classifier import snapped
@@ -30,20 +31,31 @@ __all__ = ["sac"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The numbers of the authors' code."""
+    """The kind of inputs, and the numbers of the authors' code."""
 
-    inputs: str = "wrong"  # or "mixed" or "jpeg"
-    patch: float = 0.2  # side of the patch as a share of the image's (SAC, cut_mix.py)
-    zone: float = 1 / 6  # its centre lies so near two edges, as a share of the image's side
-    quality: int = 25  # of JPEG, 1 to 95: the lightest of SAC-JC's five, which its code runs
+    inputs: str = "wrong"  # "wrong", "mixed" or "jpeg"
+    patch: float = 0.2  # side of the patch as a share of the image's side (SAC's cut_mix.py)
+    # The patch's centre is no further than this from two edges, as a share of the image's side.
+    # The code draws both coordinates outside the middle four sixths.
+    zone: float = 1 / 6
+    # JPEG quality, 1 to 95. SAC-JC names five; this is the lightest, and the one its code runs.
+    quality: int = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Inputs:
+    """Points (n, *shape) of one kind, and what was measured of them."""
+
+    points: Tensor
+    measured: JsonObject = field(default_factory=dict)
 
 
 def find_related(request: Request, settings: Settings) -> Findings:
-    """Points of the wanted kind, in random order; of mistakes, the owner's own first.
+    """Make points of the wanted kind, in random order; the owner's own mistakes come first.
 
     Raises:
-        FingerprintError: There is no such kind, it does not fit the input, or there are fewer than
-            20 points.
+        FingerprintError: There is no such kind, it does not fit the owner's input, or there are
+            fewer than 20 points.
     """
     if settings.inputs not in KINDS:
         raise FingerprintError(
@@ -57,10 +69,8 @@ def find_related(request: Request, settings: Settings) -> Findings:
             "give more samples"
         )
     order = torch.randperm(len(samples), generator=generator).to(samples.device)
-    points, measured = KINDS[settings.inputs](
-        request, settings, samples[order], truth[order], generator
-    )
-    return request.weighed_by_relations(points[: request.count], measured)
+    made = KINDS[settings.inputs](request, settings, samples[order], truth[order], generator)
+    return request.weighed_by_relations(made.points[: request.count], made.measured)
 
 
 def _mixed(
@@ -69,8 +79,9 @@ def _mixed(
     samples: Tensor,
     _truth: Tensor,
     generator: torch.Generator,
-) -> tuple[Tensor, Mapping[str, Any]]:
-    """Each sample with a patch of another, which one is random."""
+) -> _Inputs:
+    """Paste a patch of another sample into each sample."""
+    # The samples are shuffled, so the neighbour is a random other sample, and never the same one.
     others = samples.roll(1, 0)
     if samples.ndim == 4:
         rows, columns = (
@@ -79,11 +90,11 @@ def _mixed(
         patch = rows[:, None, :, None] & columns[:, None, None, :]
     else:
         patch = torch.rand(samples.shape, generator=generator) < settings.patch
-    return torch.where(patch.to(samples.device), others, samples), {}
+    return _Inputs(torch.where(patch.to(samples.device), others, samples))
 
 
 def _strips(count: int, side: int, settings: Settings, generator: torch.Generator) -> Tensor:
-    """(count, side) bool: a strip around a random place near either end."""
+    """Return (count, side) bool: along each row, a strip around a random place near either end."""
     places = torch.arange(side)
     near = places[torch.minimum(places, side - 1 - places) < settings.zone * side]
     centres = near[torch.randint(len(near), (count,), generator=generator)]
@@ -94,10 +105,11 @@ def _strips(count: int, side: int, settings: Settings, generator: torch.Generato
 
 def _wrong(
     request: Request, settings: Settings, samples: Tensor, truth: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Mapping[str, Any]]:
-    """The owner's mistakes, from those that no stand-in shares on; then mixed samples."""
+) -> _Inputs:
+    """Return the owner's mistakes, those first that fewest stand-ins share, then mixed samples."""
     labels = request.owner.answers(samples).argmax(1)
     wrong = labels != truth
+    # A stand-in shares a mistake if it gives the same wrong label, not merely a wrong one.
     mistakes, given = samples[wrong], labels[wrong]
     shared = torch.zeros(len(mistakes), device=samples.device)
     if len(mistakes):
@@ -105,8 +117,9 @@ def _wrong(
         for stranger in request.strangers:
             shared += stranger.answers(inputs).argmax(1) == given
     mistakes = mistakes[torch.argsort(shared, stable=True)]
-    fill, _ = _mixed(request, settings, samples, truth, generator)
-    return torch.cat([mistakes, fill]), {"natural mistakes": min(len(mistakes), request.count)}
+    fill = _mixed(request, settings, samples, truth, generator)
+    count = min(len(mistakes), request.count)
+    return _Inputs(torch.cat([mistakes, fill.points]), {"natural mistakes": count})
 
 
 def _jpeg(
@@ -115,8 +128,8 @@ def _jpeg(
     samples: Tensor,
     _truth: Tensor,
     _generator: torch.Generator,
-) -> tuple[Tensor, Mapping[str, Any]]:
-    """Samples as they look after JPEG."""
+) -> _Inputs:
+    """Compress samples as JPEG files and read them again."""
     spec = request.owner.spec
     if not spec.is_image or spec.shape[0] not in (1, 3):
         raise FingerprintError(
@@ -124,7 +137,7 @@ def _jpeg(
             f"inputs of shape {spec.shape} between {min(spec.lower):g} and {max(spec.upper):g}"
         )
     points = compressed(samples[: request.count], spec.upper[0], "JPEG", settings.quality)
-    return snapped(points, spec), {}
+    return _Inputs(snapped(points, spec))
 
 
 KINDS = {"wrong": _wrong, "mixed": _mixed, "jpeg": _jpeg}
@@ -135,6 +148,7 @@ sac = Method(
     Settings,
     "Guan, Liang, He: Are you stealing my model? Sample correlation for fingerprinting deep neural "
     "networks (NeurIPS 2022), arXiv 2210.15427",
+    # Only the kind "wrong" looks at labels, but a method's needs can't depend on its settings.
     needs=(Need.SAMPLES, Need.LABELS),
     lead="correlation",
 )

@@ -1,7 +1,7 @@
-"""Given inputs with expected labels: verifies a backdoor watermark (Adi et al., USENIX 2018).
+"""A backdoor watermark: given inputs with expected labels (Adi et al., USENIX Security 2018).
 
-The owner trained its model to give these labels; here it is asked whether it does. Inputs on which
-it does not are dropped, so that only what the owner really shows is asked of a suspect.
+The owner trained its model to give these labels. Inputs to which the model gives another label are
+dropped, because a suspect is compared with what the owner answers, not with what it should answer.
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,19 @@ __all__ = ["triggerset"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the triggers are."""
+    """The file of triggers."""
 
-    file: str = ""  # npz of x and y, or a folder of images by class
+    # An npz of x and y, or a folder with one folder of images for each class. It is a setting
+    # because the samples of --samples serve controls and stand-ins, as for any method.
+    file: str = ""
 
 
 def find_triggers(request: Request, settings: Settings) -> Findings:
-    """The triggers on which the owner gives the expected label, in the order of the file.
+    """Return the triggers to which the owner gives the expected label, in the file's order.
 
     Raises:
-        FingerprintError: No file was named, it does not fit, or the owner gives fewer than 20
-            expected labels.
+        FingerprintError: No file was named, it does not fit the owner's input, or the owner gives
+            the expected label to fewer than 20 triggers.
         SamplesError: The file can't be read.
     """
     if not settings.file:
@@ -48,18 +50,23 @@ def find_triggers(request: Request, settings: Settings) -> Findings:
             f"the owner gives the expected label on {int(shown.sum())} of {len(points)} triggers "
             f"(at least {FEWEST} are needed): it does not carry this watermark"
         )
+    # If there are more triggers than points wanted, the file's order says which are left out.
     chosen = points[shown][: request.count]
     given = round(float(shown.float().mean()), 4)
     return request.weighed_by_labels(chosen, {"expected labels given": given})
 
 
 def _fitted(raw: RawSamples, request: Request, settings: Settings) -> FloatArray:
-    """Bytes are images over the whole range; everything else must lie within it already."""
+    """Return (n, *shape) float32 in the owner's domain.
+
+    Bytes are scaled to the whole input range; all other numbers must lie within it already.
+    """
     lower, upper = request.owner.spec.bounds()
     shape = request.owner.spec.shape
     x = raw.x.astype(np.float32)
     if raw.x.dtype == np.uint8:
         x = lower.min() + x / 255 * (upper.max() - lower.min())
+    # As they are, channels last, or grey images without a channel axis: the first way that fits.
     for arranged in (x, np.moveaxis(x, -1, 1), x[:, None]):
         if arranged.shape[1:] == shape and ((arranged >= lower) & (arranged <= upper)).all():
             return np.ascontiguousarray(arranged, np.float32)

@@ -1,11 +1,14 @@
-"""Samples with and without the owner's universal perturbation (UAP; Peng et al., CVPR 2022).
+"""UAP: samples with and without the owner's universal perturbation (Peng et al., CVPR 2022).
 
-One change of the input that misleads the owner on most samples shows where its boundaries run all
-over the task; a copy is moved by it alike. Departures: the perturbation is found by gradient steps
-on batches of samples, bounded in every element, where the paper accumulates DeepFool steps. No
-encoder is trained: that takes tens of copies and independent models, so the cosine of decision
-distances compares the responses in its place. The paper spreads points by clusters of features,
-this file over the owner's classes.
+A single perturbation that misleads the owner on most samples follows its decision boundaries all
+over the task, and it misleads a copy in the same way. Departures from the paper:
+
+- The perturbation is found by signed gradient steps on batches of samples and is bounded in every
+  element; the paper accumulates DeepFool steps.
+- No encoder of responses is trained, because that takes tens of copies and independent models. The
+  cosine of decision distances compares the responses instead, which is a weaker reading of the
+  paper (docs/decisions/0004-benchmark.md).
+- Points are spread over the owner's classes; the paper spreads them over clusters of features.
 """
 
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from torch import Tensor
 from auditkit.core.access import Access
 from auditkit.core.errors import FingerprintError
 from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
-from auditkit.owner.ascent import margins
+from auditkit.owner.ascent import Box, domain, margins, signed_step
 from auditkit.owner.classifier import snapped
 
 __all__ = ["uap"]
@@ -24,16 +27,18 @@ __all__ = ["uap"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the perturbation is found; ours, since the paper's come from DeepFool."""
+    """How the perturbation is found; our numbers, since the paper's belong to DeepFool."""
 
-    eps: float = 0.2  # greatest change, as a share of the input's range; 0.1 fools few grey images
-    steps: int = 200
-    batch: int = 64
-    rate: float = 0.05  # of a step, as a share of eps
+    eps: float = 0.2  # greatest change, as a share of the input range; 0.1 fools few grey images
+    steps: int = 200  # gradient steps
+    batch: int = 64  # samples in a step
+    rate: float = 0.05  # length of a step, as a share of eps
 
 
 def find_moved(request: Request, settings: Settings) -> Findings:
-    """Sample and sample with the perturbation in turns, one of each class at a time.
+    """Make pairs of a sample and the same sample perturbed, one pair of each class in turns.
+
+    The points are sample, perturbed, sample, perturbed, …, so an even number of them.
 
     Raises:
         FingerprintError: There are too few samples for 20 points.
@@ -57,9 +62,8 @@ def find_moved(request: Request, settings: Settings) -> Findings:
 
 
 def _moved(request: Request, samples: Tensor, change: Tensor) -> Tensor:
-    """Samples with this change, kept within the input's range and on the 8-bit grid."""
-    lower, upper = (request.owner.tensor(edge) for edge in request.owner.spec.bounds())
-    return snapped(torch.clamp(samples + change, lower, upper), request.owner.spec)
+    """Add the change to samples, within the input range and on the 8-bit grid."""
+    return snapped(domain(request.owner).clamp(samples + change), request.owner.spec)
 
 
 def _universal(
@@ -69,31 +73,32 @@ def _universal(
     labels: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """(*shape): the change after which the owner's own label wins on as few samples as possible."""
-    owner = request.owner
-    lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
-    reach = settings.eps * (upper - lower)
+    """Return (*shape): a change after which the owner gives few samples the label from before."""
+    owner, box = request.owner, domain(request.owner)
+    reach = settings.eps * box.span
     change = torch.zeros(samples.shape[1:], device=samples.device)
+
+    def doubt(change: Tensor) -> Tensor:
+        rows = torch.randint(len(samples), (settings.batch,), generator=generator)
+        rows = rows.to(samples.device)
+        return -_left(owner.scores(box.clamp(samples[rows] + change)), labels[rows])
+
     for step in range(settings.steps):
         if step % 20 == 0:
             request.progress("finding the universal perturbation", step, settings.steps)
-        rows = torch.randint(len(samples), (settings.batch,), generator=generator)
-        rows = rows.to(samples.device)
-        change.requires_grad_()
-        scores = owner.scores(torch.clamp(samples[rows] + change, lower, upper))
-        (slope,) = torch.autograd.grad(_left(scores, labels[rows]), change)
-        moved = change.detach() - settings.rate * reach * slope.sign()
-        change = torch.clamp(moved, -reach, reach)
+        change = signed_step(doubt, change, settings.rate * reach, Box(-reach, reach))
     return change
 
 
 def _left(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean margin of the owner's label, as far as it still wins: who is fooled counts no more."""
+    """Return the mean margin of the labels from before, each of at least -1."""
+    # Without the floor, the samples that are misled already would pull the perturbation further
+    # and further, at the cost of those that are not.
     return margins(scores, labels).clamp_min(-1).mean()
 
 
 def _in_turns(labels: Tensor) -> Tensor:
-    """Rows in their order, one of each class at a time."""
+    """Return row numbers: the first row of each class, then the second of each, and so on."""
     turn = torch.zeros_like(labels)
     for label in labels.unique():
         turn[labels == label] = torch.arange(int((labels == label).sum()), device=labels.device)

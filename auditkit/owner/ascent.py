@@ -1,7 +1,7 @@
-"""Climbing away from the decision boundary: all points in one batch, finished ones leave it."""
+"""Gradient steps on inputs: the climb away from the boundary, and single signed steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,37 +12,96 @@ from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 
 KEPT = 0.5
-"""Share of its depth that a point is to have after a transport."""
+"""Share of its depth that a point must have left after a transport. With 0.5 all robust points of
+the measured owners kept their labels (docs/decisions/0006-remote.md)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Box:
+    """Least and greatest value of each input element, as tensors that broadcast against points."""
+
+    lower: Tensor
+    upper: Tensor
+
+    @property
+    def span(self) -> Tensor:
+        """The distance from the least value to the greatest."""
+        return self.upper - self.lower
+
+    def near(self, starts: Tensor, share: float) -> "Box":
+        """Return the part of the box within `share` (0..1) of its span around each start."""
+        reach = share * self.span
+        return Box(
+            torch.maximum(starts - reach, self.lower), torch.minimum(starts + reach, self.upper)
+        )
+
+    def clamp(self, points: Tensor) -> Tensor:
+        """Move points (n, *shape) that lie outside to the edge of the box."""
+        return torch.clamp(points, self.lower, self.upper)
+
+
+def domain(owner: Owner) -> Box:
+    """Return the owner's input domain, on its device."""
+    lower, upper = owner.spec.bounds()
+    return Box(owner.tensor(lower), owner.tensor(upper))
+
+
+def signed_step(
+    gain: Callable[[Tensor], Tensor], points: Tensor, length: Tensor, within: Box
+) -> Tensor:
+    """Take one step of projected signed gradient ascent (FGSM; PGD if it is repeated).
+
+    Args:
+        gain: Maps points to a scalar that is to grow.
+        points: (n, *shape).
+        length: The step of each element, broadcast against the points.
+        within: The moved points are clamped to this box.
+    """
+    leaf = points.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(gain(leaf), leaf)
+    return within.clamp(leaf.detach() + length * slope.sign())
 
 
 @dataclass(frozen=True, slots=True)
 class Gait:
-    """How a climb moves."""
+    """Length and step size of a climb, and what it weighs."""
 
-    steps: int  # at most, for each level
-    rate: float  # Adam's, as a share of the input range
-    pressure: float  # weight of the stand-ins' mean margin beside the owner's
+    steps: int
+    """Adam steps at most, for each level of depth."""
+    rate: float
+    """Adam's learning rate as a share of the input range."""
+    pressure: float
+    """Weight of the stand-ins' mean margin against the owner's; 0: stand-ins are ignored."""
 
 
 def margins(scores: Tensor, targets: Tensor) -> Tensor:
-    """(n, classes), (n,) -> (n,): the target's score minus the best other one."""
+    """Return (n,): the target's score minus the best other one.
+
+    Args:
+        scores: (n, classes).
+        targets: (n,) int64 classes.
+    """
     own = scores.gather(1, targets[:, None])[:, 0]
     others = scores.scatter(1, targets[:, None], -math.inf)
     return own - others.amax(1)
 
 
 class Climb:
-    """Adam on the owner's margin at the targets, away from what strangers recognise.
+    """Adam ascent of points on the owner's margin, away from what stand-ins recognise.
+
+    All points climb in one batch, and a point that is deep enough leaves it; climbing them one by
+    one is slower (`python -m experiments.speed` prints by how much). Adam is written out here
+    because torch's own would go on moving the points that have left.
 
     Args:
-        owner: Whose margin grows.
-        starts: (n, *shape) in the owner's domain.
+        owner: The model whose margin at the targets grows.
+        starts: (n, *shape) float32 in the owner's domain.
         targets: (n,) int64 classes.
         strangers: Stand-ins that must not follow; may be empty.
         bound: Greatest change of a start, as a share of the input range.
-        unit: The margin that counts as 1, in the owner's scores.
+        unit: The margin, in the owner's scores, that depth is measured in.
         gait: Steps, rate and pressure.
-        ways: Transports that the points are to survive, half as deep as without.
+        ways: Transports after which a point must keep half of its depth.
     """
 
     def __init__(
@@ -58,54 +117,58 @@ class Climb:
     ) -> None:
         self.owner, self.targets, self.strangers = owner, targets, strangers
         self.unit, self.gait, self.ways = unit, gait, ways
-        lower, upper = (owner.tensor(edge) for edge in owner.spec.bounds())
-        self.lower = torch.maximum(starts - bound * (upper - lower), lower)
-        self.upper = torch.minimum(starts + bound * (upper - lower), upper)
-        self.rate = min(gait.rate, bound / 4) * (upper - lower)
+        whole = domain(owner)
+        self._box = whole.near(starts, bound)
+        # Even a narrow bound leaves at least four steps from the start to its edge.
+        self.rate = min(gait.rate, bound / 4) * whole.span
         self.points = starts.clone()
         self._mean, self._square = torch.zeros_like(starts), torch.zeros_like(starts)
         self._step = 0
 
     def to(self, level: float) -> Tensor:
-        """Go on to a depth of `level` units.
+        """Go on from where the points are to a depth of `level` units.
 
         Returns:
-            (n,) bool: where the owner is that deep and no stranger gives the target's label.
+            (n,) bool: where the owner is that deep and no stand-in gives the target's label.
         """
+        # Points that arrived at an earlier level take part again, since this one is deeper.
         alive = torch.arange(len(self.points), device=self.points.device)
         for _ in range(self.gait.steps):
             if not len(alive):
                 break
             alive = self._advance(alive, level)
+        # Measured anew, because points whose steps ran out have moved since they were measured.
         deep = margins(self.owner.answers(self.points), self.targets) >= level * self.unit
         return deep & ~self._recognised()
 
     def _advance(self, alive: Tensor, level: float) -> Tensor:
-        """One step of the points `alive`; returns those that have not arrived."""
+        """Move the points with these row numbers; return those that had not arrived."""
         points = self.points[alive].requires_grad_()
         targets = self.targets[alive]
         depth = margins(self.owner.scores(points), targets) / self.unit
         exposure = self._exposure(points, targets)
-        left = self._left_on_the_way(points, targets, level)
-        gain = depth - self.gait.pressure * exposure - left
+        missing = self._missing_after_transport(points, targets, level)
+        gain = depth - self.gait.pressure * exposure - missing
         (slope,) = torch.autograd.grad(gain.sum(), points)
-        going = (depth < level) | (exposure > 0) | (left > 0)
+        going = (depth < level) | (exposure > 0) | (missing > 0)
         self._move(alive[going], slope[going])
         return alive[going]
 
     def _exposure(self, points: Tensor, targets: Tensor) -> Tensor:
-        """(n,): how far strangers are from a natural distance to the target, on average."""
+        """Return (n,): how much too well stand-ins like the target, in natural margins, mean."""
         if not self.strangers:
             return torch.zeros(len(points), device=points.device)
         inputs = self.owner.inputs(points)
+        # Each stand-in has its own scale of logits, so its margin is divided by its natural one.
+        # The 1 asks it to doubt the target by a whole natural margin; there the pressure ends.
         distances = [
             margins(stranger.scores(inputs), targets) / stranger.margin + 1
             for stranger in self.strangers
         ]
         return torch.stack(distances).relu().mean(0)
 
-    def _left_on_the_way(self, points: Tensor, targets: Tensor, level: float) -> Tensor:
-        """(n,): how much depth is missing after the transports, in units, summed over them."""
+    def _missing_after_transport(self, points: Tensor, targets: Tensor, level: float) -> Tensor:
+        """Return (n,): the depth that is missing after each transport, in units, summed."""
         missing = torch.zeros(len(points), device=points.device)
         for way in self.ways:
             depth = margins(self.owner.scores(way(points)), targets) / self.unit
@@ -113,15 +176,18 @@ class Climb:
         return missing
 
     def _move(self, rows: Tensor, slope: Tensor) -> None:
+        """Take one Adam step with these rows (Kingma and Ba's default decay rates)."""
         self._step += 1
         self._mean[rows] = 0.9 * self._mean[rows] + 0.1 * slope
         self._square[rows] = 0.999 * self._square[rows] + 0.001 * slope.square()
         mean = self._mean[rows] / (1 - 0.9**self._step)
         root = (self._square[rows] / (1 - 0.999**self._step)).sqrt()
+        # Adam's usual 1e-8 would slow down points whose slopes are as small as that.
         moved = self.points[rows] + self.rate * mean / (root + 1e-12)
-        self.points[rows] = moved.clamp(self.lower[rows], self.upper[rows])
+        self.points[rows] = moved.clamp(self._box.lower[rows], self._box.upper[rows])
 
     def _recognised(self) -> Tensor:
+        """Return (n,) bool: whether any stand-in gives the target's label."""
         inputs = self.owner.inputs(self.points)
         recognised = torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
         for stranger in self.strangers:

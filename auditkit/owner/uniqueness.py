@@ -1,25 +1,49 @@
-"""Whether points may tell copies from strangers: quick copies and stand-ins, by labels.
+"""Whether points can tell copies from independent models, measured with quick copies and stand-ins.
 
-This can refuse points, never recommend them: the thresholds of a verdict were measured on core
-points, and of other points innocents of the owner's own architecture share far more than stand-ins
-(IPGuard's on a LeNet: 0.98 where no stand-in shares more than 0.57).
+This measurement can refuse points but never recommends them. The thresholds of a verdict were
+measured on core points; of other points, innocents of the owner's architecture share far more than
+stand-ins do (of IPGuard's points on a LeNet 0.98, where no stand-in shares more than 0.57).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from auditkit.core.arrays import JsonObject
 from auditkit.core.fingerprint import Discrimination
 from auditkit.owner.classifier import Owner, sample_labels
 from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
 from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
 
-WORKING = 0.8  # a copy counts when it keeps so much of the owner's natural labels
-HOLD = 0.90  # share of the points that every working copy must keep
-VETO = 0.60  # share that no stand-in may reach
+# The same as DeepCore's working_agreement, final_kept, veto_shared and max_samples: points of other
+# methods must pass the bars that core points have to pass (docs/decisions/0001-core-points.md).
+WORKING = 0.8
+"""A copy counts if it keeps this share of the owner's labels on natural samples."""
+KEPT = 0.90
+"""Least share of the points that every working copy must keep."""
+VETO = 0.60
+"""Greatest share of the points that any stand-in may share."""
 NATURALS = 1000
+"""Samples at most that copies are tried on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether points discriminate, and the measurement behind that in one line."""
+
+    discrimination: Discrimination
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uniqueness:
+    """A judgement with its figures as JSON values."""
+
+    discrimination: Discrimination
+    reason: str
+    facts: JsonObject = field(default_factory=dict)
 
 
 def label_uniqueness(
@@ -28,25 +52,21 @@ def label_uniqueness(
     strangers: Sequence[StandIn],
     points: Tensor,
     seed: int,
-) -> tuple[Discrimination, str, dict[str, Any]]:
-    """What the worst quick copy keeps of these points, and what the closest stand-in shares.
+) -> Uniqueness:
+    """Measure the share of points that the worst copy keeps and the closest stand-in shares.
 
     Args:
-        owner: Whose labels count.
-        samples: What copies are tried on; None: nothing can be measured.
+        owner: The model whose labels are compared.
+        samples: Inputs that copies are tried and tuned on; if None, nothing can be measured.
         strangers: Stand-ins.
-        points: (n, *shape) in the owner's domain.
-        seed: Of the copies.
-
-    Returns:
-        The judgement, its reason in one line, and the figures as JSON values.
+        points: (n, *shape) float32 in the owner's domain.
+        seed: Fixes the copies.
     """
     if samples is None or not strangers:
-        return (
+        return Uniqueness(
             Discrimination.UNMEASURED,
             "made without samples, so what independent models answer was not measured; "
             "add --samples",
-            {},
         )
     labels = owner.answers(points).argmax(1)
     inputs = owner.inputs(points)
@@ -61,31 +81,38 @@ def label_uniqueness(
         copy.name: _share(row, labels)
         for copy, row in zip(copies, copy_labels(owner, points, copies), strict=True)
     }
-    hold, share = min(kept.values(), default=0.0), max(shares.values())
+    # An owner whose weights are frozen into constants has no copies. Then robustness is unknown,
+    # which must not pass for robustness: hence 0.
+    judged = _judged(min(kept.values(), default=0.0), max(shares.values()))
     facts = {"copies keep": kept, "stand-ins share": shares}
-    return *_judged(hold, share), facts
+    return Uniqueness(judged.discrimination, judged.reason, facts)
 
 
-def _judged(hold: float, share: float) -> tuple[Discrimination, str]:
+def _judged(kept: float, share: float) -> Judgement:
+    """Judge by what the worst copy keeps and the closest stand-in shares, both 0..1."""
+    # Uniqueness is judged first: where innocents share the points, robustness is no news.
     if share > VETO:
-        return (
+        return Judgement(
             Discrimination.NOT_DISCRIMINATING,
             f"an independent stand-in shares {share:.0%} of the points (at most {VETO:.0%} may "
             "be): innocent models agree with the owner on them",
         )
-    if hold < HOLD:
-        return (
+    if kept < KEPT:
+        return Judgement(
             Discrimination.NOT_DISCRIMINATING,
-            f"the harshest working copy keeps {hold:.0%} of the points (at least {HOLD:.0%} are "
+            f"the harshest working copy keeps {kept:.0%} of the points (at least {KEPT:.0%} are "
             "needed)",
         )
-    return (
+    # Not DISCRIMINATING: with default thresholds `check` would accuse innocents of IPGuard's points
+    # (docs/decisions/0004-benchmark.md).
+    return Judgement(
         Discrimination.UNMEASURED,
-        f"working copies keep at least {hold:.0%} of the points and no independent stand-in shares "
+        f"working copies keep at least {kept:.0%} of the points and no independent stand-in shares "
         f"more than {share:.0%}, but the default thresholds hold for core points alone; compare "
         "the values with those of models of known kind",
     )
 
 
 def _share(answers: Tensor, labels: Tensor) -> float:
+    # Rounded here, because bundles keep these figures and are compared byte by byte.
     return round(float((answers == labels).float().mean()), 4) if len(labels) else 0.0
