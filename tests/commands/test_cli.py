@@ -11,12 +11,12 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from auditkit import api
-from auditkit.cli import app, exit_code
-from auditkit.core.answers import Answers
+from auditkit.cli import app
+from auditkit.commands.console import exit_code
 from auditkit.core.points import CORE
 from auditkit.core.verdicts import Refusal
 from auditkit.files import bundle as bundles
-from auditkit.files import evidence
+from auditkit.files import container, evidence
 from tests.conftest import (
     CLASSES,
     COPY,
@@ -205,14 +205,27 @@ def test_kept_answers_give_the_same_verdict(here):
 def test_evidence_that_lacks_answers_is_refused(here, bundle):
     """A file sealed by anybody must answer all of the bundle's points, no more, no fewer."""
     whole = api.query(bundle, "copy.onnx")
-    short = {name: Answers(answers.labels[:5]) for name, answers in whole.answers.items()}
-    for number, answers in enumerate(({}, short, {**whole.answers, "more": short[CORE]})):
-        evidence.write(replace(whole, answers=answers), here / f"{number}.evidence")
-        result = run("judge", "model.fp", f"{number}.evidence")
+    evidence.write(whole, bundle, here / "whole.evidence")
+    contents = container.read(here / "whole.evidence", "evidence", evidence.VERSION)
+    short = {name: rows[:5] for name, rows in contents.tensors.items()}
+    control = {n: rows for n, rows in contents.tensors.items() if "/control/" in n}
+    more = {f"{name.replace('control', 'more')}": rows for name, rows in control.items()}
+    for families, tensors, line in (
+        ([], {}, "answers []"),
+        (["core", "control"], short, "5,) answers to core points, wanted 100"),
+        (["core"], contents.tensors, "answers ['core'], wanted ['core', 'control']"),
+        (["core", "control", "more"], contents.tensors | more, "'more'"),
+        (["core", "control"], control, "no tensor 'answers/core/labels'"),
+    ):
+        manifest = {k: v for k, v in contents.manifest.items() if k not in ("tensors", "seal")}
+        packed = container.Packed(manifest | {"families": families}, tensors)
+        container.write(here / "odd.evidence", packed)
+        result = run("judge", "model.fp", "odd.evidence")
         assert result.exit_code == 5
-        assert "ask the suspect again" in result.stderr
+        assert line in result.stderr
+        assert len(result.stderr.splitlines()) == 1
     for changed in ({"asked": -120}, {"asked": 0}, {"spent": 10**9}):
-        evidence.write(replace(whole, **changed), here / "odd.evidence")
+        evidence.write(replace(whole, **changed), bundle, here / "odd.evidence")
         result = run("judge", "model.fp", "odd.evidence")
         assert result.exit_code == 5
         assert "of 120 points were asked" in " ".join(result.stderr.split())
@@ -333,7 +346,7 @@ def test_inspect_tells_what_is_inside(here, bundle):
     result = run("inspect", "model.fp")
     assert result.exit_code == 0
     assert bundle.digest in result.stdout
-    assert f"{len(bundle.fingerprint.families[CORE])} core" in result.stdout
+    assert f"{bundle.fingerprint.sheet.counts()[CORE]} core" in result.stdout
 
 
 def test_the_worst_outcome_is_the_exit_code():

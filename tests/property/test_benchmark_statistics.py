@@ -74,13 +74,13 @@ def test_the_bootstrap_is_as_wide_as_its_models_vary():
 @given(VALUES, VALUES)
 def test_a_copy_as_good_as_the_bar_is_not_found(pirated, homologous):
     """Only values strictly above the bar accuse, so a score that is always 1 finds nobody."""
-    found, total = detected([group(np.ones_like(pirated), np.ones_like(homologous))], 0.05)
-    assert (found, total) == (0, len(pirated))
+    counted = detected([group(np.ones_like(pirated), np.ones_like(homologous))], 0.05)
+    assert (counted.found, counted.copies) == (0, len(pirated))
 
 
 def test_perfect_separation_misses_nobody():
     """Bars from half of the innocents miss no copy; the other half passes about once in n + 1."""
     rng = np.random.default_rng(0)
-    missed, false = missed_and_false([group(rng.uniform(2, 3, 20), rng.uniform(0, 1, 100))], 500, 0)
-    assert missed == 0
-    assert false == pytest.approx(1 / 51, abs=0.005)
+    rates = missed_and_false([group(rng.uniform(2, 3, 20), rng.uniform(0, 1, 100))], 500, 0)
+    assert rates.missed == 0
+    assert rates.false == pytest.approx(1 / 51, abs=0.005)
