@@ -10,7 +10,7 @@ import pytest
 from auditkit import api
 from auditkit.adapters.wire import probing
 from auditkit.core.requests import Asking, Reach
-from auditkit.core.verdicts import Decision, Verdict
+from auditkit.core.verdicts import Decision, Refusal, Verdict
 from tests.servers.starting import Running
 
 pytestmark = pytest.mark.servers
@@ -80,23 +80,22 @@ def test_served_models_are_judged_like_their_files(server, models, calibrated, t
     for way in WAYS[kind]:
         suspect = way(running, name, tmp_path)
         said = api.query(calibrated, suspect, whole)
-        for family, answers in by_file.answers.items():
-            found = said.answers[family]
-            np.testing.assert_array_equal(found.labels, answers.labels, str(way))
-            np.testing.assert_allclose(found.scores, answers.scores, atol=1e-4, err_msg=str(way))
+        found, answers = said.answers, by_file.answers
+        np.testing.assert_array_equal(found.labels, answers.labels, str(way))
+        np.testing.assert_allclose(found.scores, answers.scores, atol=1e-4, err_msg=str(way))
         for asking in (whole, replace(whole, sequential=True)):
-            [outcome] = api.audit(calibrated, [suspect], asking)
-            assert isinstance(outcome, Verdict), (way, outcome)
-            assert outcome.decision is EXPECTED[name]
+            [examined] = api.audit(calibrated, [suspect], asking)
+            assert isinstance(examined.outcome, Verdict), (way, examined)
+            assert examined.outcome.decision is EXPECTED[name]
 
 
 def test_a_name_that_is_not_there_is_one_line(server, calibrated, tmp_path):
     """Another model's name ends in one line, whatever the server says."""
     kind, running = server
     for way in (way for way in WAYS[kind] if way in (rest, grpc, predict)):
-        [outcome] = api.audit(calibrated, [way(running, "nobody", tmp_path)])
-        assert not isinstance(outcome, Verdict)
-        assert "\n" not in outcome.reason
+        [found] = api.audit(calibrated, [way(running, "nobody", tmp_path)])
+        assert isinstance(found.outcome, Refusal)
+        assert "\n" not in found.outcome.reason
 
 
 def test_probe_tells_what_is_there(server, tmp_path):
