@@ -1,9 +1,11 @@
-"""The auditor's commands: parse, call, print; they decide nothing."""
+"""The auditor's commands: check, judge, queries, plan and inspect.
 
-import sys
+They parse arguments, call `auditkit.api` and print; verdicts are reached elsewhere.
+"""
+
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -29,14 +31,10 @@ from auditkit.commands.options import (
     Timeout,
     TrustTorch,
 )
+from auditkit.commands.output import EvidenceFolder, check_format, show
 from auditkit.core.access import Access
-from auditkit.core.errors import AuditkitError, EvidenceError
 from auditkit.core.escape import clean
 from auditkit.core.verdicts import Outcome
-
-if TYPE_CHECKING:
-    from auditkit.core.evidence import Evidence
-    from auditkit.files.bundle import Bundle
 
 
 def check(
@@ -45,24 +43,30 @@ def check(
         list[str],
         typer.Argument(
             metavar="SUSPECT...",
-            help="model.onnx, model.pt, model.pt2, python:package.module:function, answers.npz, "
-            "https://… (see auditkit probe), api.toml.",
+            help="The models to examine: model.onnx, TorchScript model.pt, model.pt2, "
+            "python:package.module:function, https://… or grpcs://… (see `auditkit probe`), "
+            "api.toml, or recorded answers (.npz, .csv).",
         ),
     ],
     output_format: Format = "terminal",
     output: Output = None,
     access: Annotated[
-        Access, typer.Option(help="Use no more than this of what a suspect reveals.")
+        Access,
+        typer.Option(
+            help="The most detailed kind of answer that is used, even if a suspect reveals more."
+        ),
     ] = Access.LOGITS,
     evidence: Annotated[
-        Path | None, typer.Option(help="Folder to keep each suspect's answers in.")
+        Path | None,
+        typer.Option(help="Folder in which each suspect's answers are kept, for `auditkit judge`."),
     ] = None,
     sequential: Annotated[
         bool | None,
         typer.Option(
             "--sequential/--whole",
-            help="Ask one by one and stop when the answers decide, or ask everything. Unless told: "
-            "one by one behind an address, where reference models carry it.",
+            help="Ask point by point and stop as soon as the answers decide (needs reference "
+            "models), or ask all points. By default suspects behind an address are asked point by "
+            "point if the bundle has enough reference models, and all others about all points.",
         ),
     ] = None,
     journal: JournalPath = None,
@@ -81,7 +85,13 @@ def check(
     trust_torch: TrustTorch = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask suspects about the bundle's points and give a verdict on each."""
+    """Give a verdict on each suspect.
+
+    Each suspect is asked about the points of the bundle.
+
+    The exit code tells the verdict: 0 homologous (independently trained), 3 pirated, 4
+    inconclusive, 5 could not be audited.
+    """
     from auditkit import api
     from auditkit.core.requests import Asking, Options, Patience
     from auditkit.files import bundle
@@ -89,16 +99,21 @@ def check(
     with errors():
         check_format(output_format)
         opened = bundle.read(bundle_path)
+        # Whatever can be wrong with the command is noticed before a suspect is asked: queries may
+        # cost money, and a vendor may not answer twice.
         keeper = None if evidence is None else EvidenceFolder(evidence, opened)
         reach = remote.reach(header, timeout, proxy, ca)
         reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote.journal_of(suspects, journal, quiet=quiet)
-        how = Patience(budget, rate, concurrency, patience)
+        how = Patience(budget=budget, rate=rate, lanes=concurrency, longest=patience)
         options = Options(device, resize, trust_torch=trust_torch, reach=reach)
-        asking = Asking(access, options, sequential, how, kept)
+        asking = Asking(
+            access=access, options=options, sequential=sequential, patience=how, journal=kept
+        )
         outcomes: list[Outcome] = []
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
+                # Kept one by one: what was asked survives a crash on the next suspect.
                 outcomes.append(examination.outcome)
                 if keeper is not None and examination.evidence is not None:
                     keeper.keep(examination.evidence)
@@ -111,12 +126,18 @@ def check(
 def judge(
     bundle_path: BundlePath,
     evidence: Annotated[
-        list[Path], typer.Argument(metavar="EVIDENCE...", help="Files kept by check --evidence.")
+        list[Path],
+        typer.Argument(
+            metavar="EVIDENCE...", help="Files of answers kept by `auditkit check --evidence`."
+        ),
     ],
     output_format: Format = "terminal",
     output: Output = None,
 ) -> None:
-    """Give the same verdicts again from kept answers, without the suspects."""
+    """Give the same verdicts again from kept answers.
+
+    The suspects are not needed.
+    """
     from auditkit import api
     from auditkit.files import bundle
     from auditkit.files import evidence as evidence_files
@@ -133,9 +154,13 @@ def judge(
 
 def queries(
     bundle_path: BundlePath,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The npz to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The npz file to write.")],
 ) -> None:
-    """Write what to ask a suspect that can't be reached; its answers are a suspect then."""
+    """Write the points of a bundle to a file.
+
+    This is for a suspect that can't be reached from here.
+    Its owner records the answers, and that file is given to `auditkit check` as the suspect.
+    """
     from auditkit import api
     from auditkit.files import bundle
 
@@ -146,92 +171,34 @@ def queries(
 
 def plan(
     bundle_path: BundlePath,
-    suspects: Annotated[int, typer.Option(min=1, help="How many will be looked at.")] = 1,
-    access: Annotated[Access, typer.Option(help="What they will reveal.")] = Access.LABEL,
+    suspects: Annotated[
+        int, typer.Option(min=1, help="How many suspects the report will cover.")
+    ] = 1,
+    access: Annotated[
+        Access, typer.Option(help="The kind of answer that the suspects will reveal.")
+    ] = Access.LABEL,
 ) -> None:
-    """Tell what an audit with this bundle can show, before anybody is asked."""
+    """Say what audits with a bundle can show.
+
+    No suspect is needed.
+    """
     from auditkit.files import bundle
     from auditkit.judging.calibration.outlook import outlook
 
     with errors():
+        # Names in a bundle come from whoever made it, so control characters are escaped.
         for line in outlook(bundle.read(bundle_path), access, suspects):
             typer.echo(clean(line, 400))
 
 
 def inspect(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A bundle, an evidence file or a journal.")
+        Path,
+        typer.Argument(metavar="FILE", help="A bundle, an evidence file or a journal to describe."),
     ],
 ) -> None:
-    """Show what is in a bundle, an evidence file or a journal."""
+    """Describe a bundle, an evidence file or a journal."""
     from auditkit.reports import inspect
 
     with errors():
         typer.echo(inspect.describe(file))
-
-
-def check_format(name: str) -> None:
-    """Make sure that there is a report of this format, before anybody is asked."""
-    from auditkit import reports
-    from auditkit.core import plugins
-
-    if name not in plugins.names(reports):
-        known = ", ".join(plugins.names(reports))
-        raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
-
-
-class EvidenceFolder:
-    """Where evidence is kept; what can't be written never ends the audit of the others."""
-
-    def __init__(self, folder: Path, bundle: "Bundle") -> None:
-        """Make the folder before anybody is asked.
-
-        Raises:
-            EvidenceError: It can't be one.
-        """
-        self._folder, self._bundle = folder, bundle
-        self._trouble: AuditkitError | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise EvidenceError(
-                f"--evidence wants a folder, {str(folder)!r} is a file; name another"
-            ) from error
-        except OSError as error:
-            raise EvidenceError(f"{str(folder)!r} can't be made: {error.strerror}") from error
-
-    def keep(self, evidence: "Evidence") -> None:
-        """Write one suspect's answers."""
-        from auditkit.files import evidence as files
-
-        try:
-            files.write(evidence, self._bundle, self._folder / files.file_name(evidence))
-        except AuditkitError as error:
-            self._trouble = self._trouble or error
-
-    def check(self) -> None:
-        """Make sure, after the report, that all was kept.
-
-        Raises:
-            AuditkitError: The first thing that could not be written.
-        """
-        if self._trouble is not None:
-            raise self._trouble
-
-
-def show(
-    bundle: "Bundle", outcomes: "list[Outcome]", output_format: str, output: Path | None
-) -> None:
-    """The report on the screen, or whole in a file."""
-    from auditkit import reports
-    from auditkit.core import plugins
-    from auditkit.files.container import write_whole
-    from auditkit.reports.base import Screen
-    from auditkit.reports.build import report
-
-    render = plugins.load(reports, output_format)
-    if output is not None:
-        write_whole(output, render(report(bundle, outcomes), Screen()))
-        return
-    screen = Screen(sys.stdout.encoding or "utf-8", sys.stdout.isatty())
-    typer.echo(render(report(bundle, outcomes), screen), nl=False)

@@ -1,4 +1,4 @@
-"""What a terminal shows while a command runs: a bar, or one line of what went wrong."""
+"""Progress bar, error lines, remarks and exit codes of all commands."""
 
 import sys
 from collections import Counter
@@ -17,33 +17,42 @@ if TYPE_CHECKING:
     from auditkit.files.bundle import Bundle
 
 
+# 1 is never a verdict, because Python exits with it after a crash, and 2 is for wrong usage.
 COULD_NOT_AUDIT = 5
 EXIT_CODES = {Decision.HOMOLOGOUS: 0, Decision.PIRATED: 3, Decision.INCONCLUSIVE: 4}
+# A refused suspect beats an inconclusive one: a script must notice that something was not examined.
 WORST_FIRST = (3, 5, 4, 0)
+"""The exit codes in the order in which one of several outcomes decides."""
 
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """What auditkit raises on purpose becomes one line on stderr and exit code 5."""
+    """Turn errors that auditkit raises on purpose into one line on stderr and exit code 5."""
+    # Any other exception is a mistake in auditkit; its traceback is shown, for a bug report.
     try:
         yield
     except AuditkitError as error:
         typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
         raise typer.Exit(COULD_NOT_AUDIT) from error
     except KeyboardInterrupt:
-        typer.echo("auditkit: interrupted before the end; no result was written", err=True)
+        typer.echo(
+            "auditkit: interrupted before the end; no report or bundle was written", err=True
+        )
         raise typer.Exit(COULD_NOT_AUDIT) from None
 
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """A bar on stderr where that is a terminal; silence elsewhere."""
+    """Show a progress bar on stderr if that is a terminal, otherwise nothing."""
+    # stderr, so that a report piped from stdout stays clean; nothing in logs, where a bar that
+    # redraws itself becomes thousands of lines.
     if quiet or not sys.stderr.isatty():
         yield lambda _stage, _done, _total: None
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
 
+    # Transient: the bar vanishes at the end, so that only the report stays on the screen.
     with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda stage, done, total: bar.update(
@@ -52,21 +61,22 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
 
 
 def summary(made: "Bundle") -> str:
-    """A bundle in one line."""
+    """Return one line on a bundle's points, reference models and discrimination."""
     counts = ", ".join(f"{n} {name}" for name, n in made.fingerprint.sheet.counts().items())
     kinds = Counter(reference.kind for reference in made.references)
     known = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "no"
     state = f"{made.fingerprint.discrimination}: {made.fingerprint.reason}"
+    # The owner's name and the reason come from files, so control characters are escaped.
     return clean(f"{counts} points; {known} reference models; {state}", 600)
 
 
 def tell(line: str) -> None:
-    """A remark for people, on stderr."""
+    """Print a remark for people on stderr; stdout holds only what was asked for."""
     typer.echo(line, err=True)
 
 
 def exit_code(outcomes: list[Outcome]) -> int:
-    """The worst outcome's code: pirated, could not audit, inconclusive, homologous."""
+    """Return the exit code of the worst outcome, in the order of `WORST_FIRST`."""
     codes = {
         EXIT_CODES[outcome.decision] if isinstance(outcome, Verdict) else COULD_NOT_AUDIT
         for outcome in outcomes

@@ -1,4 +1,8 @@
-"""What works on this machine, each thing seen to work by using it."""
+"""Examines what works on this machine, by using it (`auditkit doctor`).
+
+Importing a package or asking a runtime for its providers is not enough: both succeed on machines
+where the first inference fails.
+"""
 
 import ctypes
 import platform
@@ -10,48 +14,53 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from auditkit.core.arrays import FloatArray
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
 
+# Two names for the same Python module: installed together they write over each other's files.
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 NEEDED = ("numpy", "scipy", "onnx", "safetensors", "httpx", "pillow", "typer", "rich")
 
 
 class State(StrEnum):
-    """How one thing stands."""
+    """The state of one thing that audits may need."""
 
     WORKS = "works"
     ABSENT = "absent"
-    """Not there, and not needed for everything."""
+    """Not there, but not needed by every audit."""
     BROKEN = "broken"
-    """There, or needed, and does not work."""
+    """There but not working, or not there although every audit needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was examined."""
 
     subject: str
     state: State
     told: str
     advice: str = ""
-    """What to do, where it does not work."""
+    """What to do if it does not work; empty if there is nothing to do."""
 
 
 def examine() -> tuple[Finding, ...]:
-    """Look at everything; takes a few seconds, changes nothing."""
+    """Examine everything; this takes a few seconds and changes nothing."""
+    # The runtime comes early: most later findings follow from it.
     looks = (_packages, _runtime, _cpu, _cuda, _libraries, _torch, _grpc)
     return tuple(finding for look in looks for finding in look())
 
 
 def fit_for(findings: tuple[Finding, ...], device: str) -> bool:
-    """Whether audits can be made on the device: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    """Return whether audits can be made on a device: `auto`, `cpu`, `cuda` or `cuda:N`."""
     works = {finding.subject for finding in findings if finding.state is State.WORKS}
+    # Something absent is fine: only the owner's side needs torch, and a CPU will do.
     broken = any(finding.state is State.BROKEN for finding in findings)
     return not broken and ("CUDA provider" in works or not device.startswith("cuda"))
 
 
 def _packages() -> Iterator[Finding]:
+    """Yield the versions of auditkit, Python and the packages that it needs."""
     told = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield Finding("auditkit", State.WORKS, f"{_version('model-auditkit') or 'no package'}, {told}")
     found = {name: _version(name) for name in NEEDED}
@@ -63,6 +72,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _runtime() -> Iterator[Finding]:
+    """Yield whether exactly one build of ONNX Runtime is installed."""
     found = {name: number for name in RUNTIMES if (number := _version(name))}
     told = " and ".join(f"{name} {number}" for name, number in found.items()) or "not installed"
     if len(found) == 1:
@@ -80,8 +90,10 @@ def _cpu() -> Iterator[Finding]:
 
 
 def _cuda() -> Iterator[Finding]:
+    """Yield whether ONNX models run on a CUDA card."""
     from auditkit.adapters import runtime
 
+    # The runtime falls back to the CPU without an error, so it is asked why before it is used.
     why = runtime.why_no_cuda()
     if why is not None:
         yield Finding("CUDA provider", State.ABSENT, why, "audits run on the CPU")
@@ -90,8 +102,10 @@ def _cuda() -> Iterator[Finding]:
 
 
 def _libraries() -> Iterator[Finding]:
+    """Yield which of the shared libraries that CUDA needs can't be loaded."""
     from auditkit.adapters import runtime
 
+    # Named one by one: the advice is to install packages, and the names tell which of them.
     needed = runtime.libraries()
     missing = [name for name, found in needed.items() if not found]
     if not missing:
@@ -106,6 +120,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _torch() -> Iterator[Finding]:
+    """Yield whether PyTorch computes, on the CPU and on each CUDA card."""
     if _version("torch") is None:
         told = "not installed; fingerprinting, TorchScript and .pt2 need it"
         yield Finding("torch", State.ABSENT, told, "pip install 'model-auditkit[owner]'")
@@ -114,10 +129,18 @@ def _torch() -> Iterator[Finding]:
 
 
 def _torch_ran() -> str:
+    """Multiply two small matrices on every device; return the version and the cards.
+
+    Raises:
+        RuntimeError: A device computes a wrong product.
+    """
+    # Imported by name: the import contracts let no module of the auditor's side import torch.
     torch = import_module("torch")
+    # Every card, not the first alone: `--device cuda:1` must not be a surprise.
     devices = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
     for device in devices:
         ones = torch.ones(8, 8, device=device)
+        # A build for another compute capability opens the card and fails at the first kernel.
         if not bool((ones @ ones == 8).all()):
             raise RuntimeError(f"wrong product on {device}")
     cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -125,6 +148,7 @@ def _torch_ran() -> str:
 
 
 def _grpc() -> Iterator[Finding]:
+    """Yield whether gRPC can be imported."""
     if _version("grpcio") is None:
         told = "not installed; grpcs:// addresses need it"
         yield Finding("gRPC", State.ABSENT, told, "pip install 'model-auditkit[grpc]'")
@@ -134,30 +158,43 @@ def _grpc() -> Iterator[Finding]:
 
 
 def _seen(subject: str, use: Callable[[], str], advice: str) -> Finding:
-    """What using it tells, or what goes wrong then."""
+    """Use one thing; return what that told, or how it failed."""
     try:
         return Finding(subject, State.WORKS, use())
     except AuditkitError as error:
         return Finding(subject, State.BROKEN, str(error), advice)
-    except Exception as error:  # anything may be broken on a broken machine
+    # A broken installation may raise anything, and the other findings are wanted all the same.
+    except Exception as error:
         told = f"{type(error).__name__}: {clean(' '.join(str(error).split()), 200)}"
         return Finding(subject, State.BROKEN, told, advice)
 
 
 def _ran(device: str) -> str:
-    """A small model's answers are right there."""
+    """Run a small model on a device and check its answers; return where its nodes ran.
+
+    Raises:
+        AuditkitError: The device can't be used.
+        AssertionError: The answers are wrong.
+    """
     from auditkit.adapters import runtime
 
     weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
     session = runtime.opened(_model(weights), device)
     points = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
     [found] = session.run(None, {"points": points})
+    # Loosely, because cards multiply float32 with shortened mantissas (TF32).
     np.testing.assert_allclose(found, np.maximum(points @ weights, 0), atol=1e-2)
+    # ONNX Runtime silently runs nodes on the CPU that a provider can't run.
     nodes = ", ".join(f"{count} of its nodes" for count in runtime.placed(session).values())
     return f"a small model ran, {nodes} there" + (f", {_card()}" if device != "cpu" else "")
 
 
-def _model(weights: np.ndarray) -> bytes:
+def _model(weights: FloatArray) -> bytes:
+    """Return an ONNX model of one matrix product and a ReLU, as bytes.
+
+    Args:
+        weights: (inputs, outputs).
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     nodes = [
@@ -170,13 +207,15 @@ def _model(weights: np.ndarray) -> bytes:
     ]
     constants = [numpy_helper.from_array(weights, "weights")]
     graph = helper.make_graph(nodes, "small", ports[:1], ports[1:], constants)
+    # Old enough for every ONNX Runtime that auditkit supports.
     opset = [helper.make_opsetid("", 17)]
     made: bytes = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
     return made
 
 
 def _card() -> str:
-    """The first card's name, by the driver."""
+    """Return the first card's name, as the CUDA driver tells it."""
+    # By ctypes, because an auditor's machine has neither torch nor another CUDA binding.
     driver, name = ctypes.CDLL("libcuda.so.1"), ctypes.create_string_buffer(128)
     driver.cuInit(0)
     driver.cuDeviceGetName(name, len(name), 0)
@@ -184,6 +223,7 @@ def _card() -> str:
 
 
 def _version(package: str) -> str | None:
+    """Return the installed version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

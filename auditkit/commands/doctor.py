@@ -1,4 +1,4 @@
-"""`auditkit doctor`: parse, examine, show."""
+"""The command `auditkit doctor`."""
 
 import json
 from dataclasses import asdict
@@ -17,13 +17,18 @@ STYLES = {"works": "green", "absent": "yellow", "broken": "red"}
 
 def doctor(
     device: Device = "auto",
-    output_format: Annotated[str, typer.Option("--format", "-f", help="terminal or json.")] = (
-        "terminal"
-    ),
+    output_format: Annotated[
+        str, typer.Option("--format", "-f", help="How it is shown: terminal or json.")
+    ] = ("terminal"),
 ) -> None:
-    """Show what works on this machine, by using it; exit code 5 where audits can't be made."""
+    """Show what works on this machine.
+
+    Everything is tried, not just looked up. The exit code is 5 if audits can't be made on the
+    chosen device.
+    """
     from auditkit.commands.diagnosis import examine, fit_for
 
+    # These are not report plug-ins: a list of findings is no report on suspects.
     if output_format not in ("terminal", "json"):
         raise typer.BadParameter(f"wanted terminal or json, got {output_format!r}")
     findings = examine()

@@ -1,60 +1,175 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Fingerprint bundle (.fp).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Format = Annotated[str, typer.Option("--format", "-f", help="terminal or json.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no remarks.")]
-Resize = Annotated[
-    bool, typer.Option("--resize", help="Resize points to the size that a suspect takes.")
+BundlePath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BUNDLE", help="The fingerprint bundle (.fp) that `auditkit fingerprint` made."
+    ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where models are run: cpu, cuda, cuda:N for card N, or auto, which takes "
+        "a GPU if one "
+        "works."
+    ),
+]
+Format = Annotated[
+    str,
+    typer.Option("--format", "-f", help="How the report is shown: terminal or json."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write the report to this file instead of the screen."),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress bar and no remarks on stderr.")
+]
+# Never done unasked: resizing changes the points, and up to half of them lose the owner's label
+# on the way (docs/decisions/0006-remote.md).
+Resize = Annotated[
+    bool,
+    typer.Option(
+        "--resize",
+        help="Resize the points if a model takes images of another size than the owner's model.",
+    ),
+]
+# Off unless asked for: opening such a file runs code of its author, and a suspect's author is not
+# a friend (SECURITY.md).
 TrustTorch = Annotated[
     bool,
     typer.Option(
         "--trust-torch",
-        help="Open TorchScript and .pt2 files, whose authors can then run code on this machine.",
+        help="Open TorchScript (.pt) and .pt2 files. Their authors can then run any code on this "
+        "machine.",
     ),
 ]
 
 # The owner's model.
 Model = Annotated[
-    str, typer.Argument(help="model.pt2, TorchScript model.pt, or package.module:factory.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="The owner's model: model.pt2, TorchScript model.pt, or package.module:factory.",
+    ),
 ]
-Weights = Annotated[Path | None, typer.Option(help="For a factory: safetensors or a state dict.")]
-Shape = Annotated[str | None, typer.Option("--input-shape", help="E.g. 3,32,32.")]
-Range = Annotated[str | None, typer.Option("--input-range", help="E.g. 0,1.")]
-Mean = Annotated[str | None, typer.Option(help="Subtracted from each channel before the model.")]
-Std = Annotated[str | None, typer.Option(help="Divides each channel before the model.")]
-Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Labelled training data: an npz file with x and y, or a folder with one subfolder of "
+        "images per class."
+    ),
+]
+ModelFolder = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder that the trained models are written to.")
+]
+Epochs = Annotated[
+    int,
+    typer.Option(min=1, help="Passes over the data for each model that is trained from scratch."),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Weights for a factory: a safetensors file or a saved state dict."),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        "--input-shape",
+        help="Shape of one input, e.g. 3,32,32; otherwise read from the model file or the data.",
+    ),
+]
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--input-range",
+        help="Least and greatest input value, e.g. 0,1; otherwise read from the model file or the "
+        "data.",
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        help="Mean of each channel, e.g. 0.5,0.5,0.5, to subtract from an input before the model "
+        "gets it; needs --std."
+    ),
+]
+Std = Annotated[
+    str | None,
+    typer.Option(help="Standard deviation of each channel, to divide by after --mean."),
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, help="Seed of all random choices; the same seed gives the same result."),
+]
 
 # Suspects behind an address.
 JournalPath = Annotated[
     Path | None,
     typer.Option(
-        help="SQLite file of everything asked and answered; auditkit.journal for an address."
+        help="SQLite file that records every question and answer, so that an interrupted audit can "
+        "go on. For suspects behind an address it is auditkit.journal unless another is named."
     ),
 ]
-Budget = Annotated[int | None, typer.Option(min=1, help="Points sent at most.")]
-Rate = Annotated[float | None, typer.Option(min=0.001, help="Requests a second at most.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Requests at once at most.")]
-Longest = Annotated[
-    float, typer.Option("--patience", min=0, help="Seconds for which a request is tried.")
+# Counts what is sent, not what comes back: a vendor charges for failed requests as well.
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Send at most this many points to a suspect, repetitions and retries included, over "
+        "all audits in one journal.",
+    ),
 ]
+Rate = Annotated[
+    float | None, typer.Option(min=0.001, help="Send at most this many requests a second.")
+]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=64, help="Number of requests that may be open at the same time.")
+]
+Longest = Annotated[
+    float,
+    typer.Option(
+        "--patience",
+        min=0,
+        help="How many seconds a failing request is retried before it is given up.",
+    ),
+]
+# A secret on the command line would be in the shell's history and in every list of processes.
 Header = Annotated[
     list[str] | None,
     typer.Option(
-        help="'NAME: VALUE'; a secret as ${NAME} of the environment or ${file:PATH}; repeatable."
+        help="HTTP header 'NAME: VALUE' for each request; may be given several times. "
+        "Write secrets "
+        "as ${NAME} (environment variable) or ${file:PATH}."
     ),
 ]
-Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one reply.")]
-AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Ask without encryption.")]
-AllowPrivate = Annotated[
-    bool, typer.Option("--allow-private", help="Ask addresses of private networks.")
+# Of a whole reply and not of one read: a server that drips bytes could hold an audit for ever.
+Timeout = Annotated[float, typer.Option(min=0.1, help="How many seconds one reply may take.")]
+AllowHttp = Annotated[
+    bool,
+    typer.Option(
+        "--allow-http", help="Allow unencrypted http:// and grpc:// addresses on other machines."
+    ),
 ]
-Proxy = Annotated[str | None, typer.Option(help="Ask through this proxy; none is used unasked.")]
-Authorities = Annotated[Path | None, typer.Option("--ca", help="PEM file of authorities to trust.")]
+# Off unless asked for: a description from a stranger could otherwise make the auditor's machine ask
+# services in the auditor's own network.
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private", help="Allow addresses in private networks.")
+]
+# Proxies of the environment are not used: points and tokens would pass through them unnoticed.
+Proxy = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a proxy for all requests; proxies set in the environment are not used."
+    ),
+]
+Authorities = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca", help="PEM file of certificate authorities to trust instead of the system's."
+    ),
+]

@@ -1,4 +1,7 @@
-"""The owner's commands: parse, call, print; they decide nothing."""
+"""The owner's commands: fingerprint, calibrate and methods.
+
+They parse arguments, call `auditkit.api` and print.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +9,7 @@ from typing import Annotated
 import typer
 
 from auditkit.commands.console import errors, progress_bar, summary, tell
+from auditkit.commands.inputs import input_facts
 from auditkit.commands.options import (
     BundlePath,
     Device,
@@ -20,35 +24,61 @@ from auditkit.commands.options import (
     TrustTorch,
     Weights,
 )
-from auditkit.core.escape import clean
-from auditkit.core.requests import InputFacts, Order, ReferencePlan, ShadowPlan
+from auditkit.core.requests import Order
 
 
 def fingerprint(
     model: Model,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The bundle to write; by default MODEL's name with .fp."
+        ),
+    ] = None,
     weights: Weights = None,
     samples: Annotated[
         Path | None,
-        typer.Option(help="Natural inputs: npz of x and y, or a folder of images by class."),
+        typer.Option(
+            help="Natural inputs that the model was not trained on: an npz file with x and "
+            "optionally y, or a folder with one subfolder of images per class. Without them every "
+            "verdict is inconclusive, unless reference models are added."
+        ),
     ] = None,
     points: Annotated[
-        int, typer.Option(min=20, max=5000, help="How many; with shadow models half are lineage.")
+        int,
+        typer.Option(
+            min=20,
+            max=5000,
+            help="Number of core points; with --shadows half of them are lineage points, which "
+            "students of the owner share.",
+        ),
     ] = 100,
     method: Annotated[
-        str, typer.Option(help="See `auditkit methods`; NAME or NAME:setting=value,…")
+        str,
+        typer.Option(
+            help="How points are found: NAME or NAME:setting=value,… (see `auditkit methods`)."
+        ),
     ] = "deepcore",
     shadows: Annotated[
         Path | None,
-        typer.Option(help="Folder of `auditkit shadows`; its models help to choose points."),
+        typer.Option(
+            help="Folder made by `auditkit shadows`, whose models help to choose points that also "
+            "give away distilled and extracted copies."
+        ),
     ] = None,
     robust: Annotated[
-        str, typer.Option(help="What core points survive on their way: jpeg, resize or both.")
+        str,
+        typer.Option(
+            help="What core points must survive on the way to an API: jpeg, resize, or jpeg,resize."
+        ),
     ] = "",
     siblings: Annotated[
         int,
         typer.Option(
-            min=0, help="Nets of its architecture that are trained anew; with 0 nobody is accused."
+            min=0,
+            help="Number of models of the owner's architecture that are trained anew, to see "
+            "whether innocent ones share the points. With 0 no suspect is called pirated without "
+            "reference models.",
         ),
     ] = 4,
     input_shape: Shape = None,
@@ -59,16 +89,30 @@ def fingerprint(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Make a fingerprint bundle from the owner's model."""
+    """Find points that only the owner's model and its copies share.
+
+    The points are written to a bundle, which `auditkit check` compares suspects with.
+    """
     from auditkit import api
     from auditkit.files import bundle
 
+    # `package.module:factory` is no path; its colon would not even be allowed on Windows.
     path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
     with errors(), progress_bar(quiet=quiet) as progress:
-        facts = _facts(input_shape, input_range, mean, std)
+        facts = input_facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
         order = Order(
-            *(model, weights, samples, method, points, seed, device, facts, shadows, ways, siblings)
+            model=model,
+            weights=weights,
+            samples=samples,
+            method=method,
+            points=points,
+            seed=seed,
+            device=device,
+            facts=facts,
+            shadows=shadows,
+            robust=ways,
+            siblings=siblings,
         )
         made = api.fingerprint(order, progress)
         bundle.write(made, path)
@@ -76,107 +120,74 @@ def fingerprint(
         tell(f"{path}: {summary(made)}")
 
 
-def references(
-    model: Model,
-    data: Annotated[Path, typer.Option(help="Npz of x and y, or a folder of images by class.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the models.")],
-    homologous: Annotated[int, typer.Option(min=0, help="How many independent models.")] = 99,
-    pirated: Annotated[int, typer.Option(min=0, help="How many copies of the owner.")] = 20,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each training from scratch.")] = 8,
-    weights: Weights = None,
-    input_shape: Shape = None,
-    input_range: Range = None,
-    mean: Mean = None,
-    std: Std = None,
-    device: Device = "auto",
-    seed: Seed = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Train reference models for `auditkit calibrate`; run again, it goes on."""
-    from auditkit import api
-
-    with errors(), progress_bar(quiet=quiet) as progress:
-        facts = _facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
-        plan = ReferencePlan(homologous, pirated, epochs)
-        line = api.references(order, output, plan, progress)
-    if not quiet:
-        tell(line)
-
-
-def shadows(
-    model: Model,
-    data: Annotated[Path, typer.Option(help="Npz of x and y, or a folder of images by class.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the models.")],
-    independent: Annotated[int, typer.Option(min=6, help="How many independent models.")] = 30,
-    students: Annotated[int, typer.Option(min=6, help="How many learn the owner's answers.")] = 36,
-    modified: Annotated[int, typer.Option(min=0, help="How many copies of its weights.")] = 12,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each training from scratch.")] = 8,
-    weights: Weights = None,
-    input_shape: Shape = None,
-    input_range: Range = None,
-    mean: Mean = None,
-    std: Std = None,
-    device: Device = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Not that of the reference models.")] = 1,
-    quiet: Quiet = False,
-) -> None:
-    """Train shadow models for `auditkit fingerprint`; run again, it goes on."""
-    from auditkit import api
-
-    with errors(), progress_bar(quiet=quiet) as progress:
-        facts = _facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
-        plan = ShadowPlan(independent, students, modified, epochs)
-        line = api.shadows(order, output, plan, progress)
-    if not quiet:
-        tell(line)
-
-
 def calibrate(
     bundle_path: BundlePath,
     homologous: Annotated[
-        list[str] | None, typer.Option(help="A model known to be independent; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="A model known to be independent of the owner's; may be given several times."
+        ),
     ] = None,
     pirated: Annotated[
-        list[str] | None, typer.Option(help="A model known to be derived; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="A model known to be derived from the owner's; may be given several times."
+        ),
     ] = None,
     references: Annotated[
-        Path | None, typer.Option(help="A folder that `auditkit references` made.")
+        Path | None, typer.Option(help="Folder of models made by `auditkit references`.")
     ] = None,
     accuse: Annotated[
-        float | None, typer.Option(help="Level of an accusation; 0.01 unless changed.")
+        float | None,
+        typer.Option(
+            help="Largest share of innocent models that may be accused; 0.01 in a new bundle."
+        ),
     ] = None,
     acquit: Annotated[
-        float | None, typer.Option(help="Level of an acquittal; 0.05 unless changed.")
+        float | None,
+        typer.Option(
+            help="Largest share of copies that may be called homologous; 0.05 in a new bundle."
+        ),
     ] = None,
     clearance: Annotated[
         float | None,
         typer.Option(
-            help="Share of the way to the owner that clears innocents; 0.4 unless changed."
+            help="How much closer to the owner than the closest innocent model a suspect must be "
+            "to be accused, as a share of the way from there to the owner; 0.4 in a new bundle."
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The new bundle; else the same file.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the new bundle here instead of over the old one."
+        ),
     ] = None,
     device: Device = "auto",
     resize: Resize = False,
     trust_torch: TrustTorch = False,
     quiet: Quiet = False,
 ) -> None:
-    """Keep the answers of models of known kind in the bundle, and its levels."""
+    """Add reference models to a bundle, for error rates.
+
+    They are asked about the bundle's points, and their answers are kept in it. The levels of a
+    verdict can be set as well.
+    """
     from auditkit import api
     from auditkit.core.requests import Options
     from auditkit.files import bundle
     from auditkit.files.model_folder import reference_files
 
+    # Levels alone may be changed, but not silently nothing at all.
     levels = (accuse, acquit, clearance)
+    # Checked before anything is opened: a run without models would only rewrite the bundle.
     if not (homologous or pirated or references) and levels == (None, None, None):
         raise typer.BadParameter("give at least one --homologous or --pirated, or --references")
     with errors(), progress_bar(quiet=quiet) as progress:
         models = reference_files(references, homologous or [], pirated or [])
         before = bundle.with_terms(bundle.read(bundle_path), *levels)
         asked = Options(device, resize, trust_torch=trust_torch)
+        # The levels are set first: they are part of the digest that evidence is bound to, and must
+        # be fixed before any suspect is seen.
         made = api.calibrate(before, *models, options=asked, progress=progress)
         bundle.write(made, output or bundle_path)
     if not quiet:
@@ -184,7 +195,7 @@ def calibrate(
 
 
 def methods() -> None:
-    """List the ways to find points: what each needs, and which paper it is from."""
+    """List the fingerprint methods with their papers and settings."""
     from auditkit import api
 
     with errors():
@@ -193,27 +204,3 @@ def methods() -> None:
             typer.echo(f"{name:12} {method.paper}")
             typer.echo(f"{'':12} needs {needs}; weighed by {method.lead}, from {method.access} on")
             typer.echo(f"{'':12} settings: {method.described()}")
-
-
-def _facts(shape: str | None, bounds: str | None, mean: str | None, std: str | None) -> InputFacts:
-    sizes = _numbers("--input-shape", shape)
-    limits = _numbers("--input-range", bounds)
-    if limits and len(limits) != 2:
-        raise typer.BadParameter(f"--input-range wants two numbers such as 0,1, got {bounds!r}")
-    if any(size != int(size) or size < 1 for size in sizes):
-        raise typer.BadParameter(f"--input-shape wants sizes such as 3,32,32, got {shape!r}")
-    return InputFacts(
-        tuple(int(size) for size in sizes) or None,
-        (limits[0], limits[1]) if limits else None,
-        _numbers("--mean", mean),
-        _numbers("--std", std),
-    )
-
-
-def _numbers(option: str, text: str | None) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} wants numbers between commas, got {clean(str(text))!r}"
-        ) from None

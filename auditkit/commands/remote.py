@@ -1,4 +1,4 @@
-"""What commands about suspects behind an address have in common, and `auditkit probe`."""
+"""The command `auditkit probe`, and the network options that it shares with `auditkit check`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,13 +21,21 @@ from auditkit.core.escape import clean
 if TYPE_CHECKING:
     from auditkit.core.requests import Reach
 
-Address = Annotated[str, typer.Argument(metavar="URL", help="https://…, grpcs://HOST/MODEL.")]
+Address = Annotated[
+    str,
+    typer.Argument(metavar="URL", help="The address of an API: https://… or grpcs://HOST/MODEL."),
+]
 
 
 def probe(
     url: Address,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write a description to edit there.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write a description of how to ask the API to this file, for editing.",
+        ),
     ] = None,
     header: Header = None,
     timeout: Timeout = 30.0,
@@ -37,7 +45,10 @@ def probe(
     ca: Authorities = None,
     quiet: Quiet = False,
 ) -> None:
-    """Look at what lies behind an address, without asking its model anything."""
+    """Find out what API an address offers.
+
+    Only metadata is requested, so that nothing is paid for and no point is revealed.
+    """
     from dataclasses import replace
 
     from auditkit.adapters.wire import probing
@@ -47,9 +58,11 @@ def probe(
         reached = reach(header, timeout, proxy, ca)
         reached = replace(reached, allow_http=allow_http, allow_private=allow_private)
         found = probing.probe(url, reached)
+        # The lines quote what a stranger's server said, so control characters are escaped.
         for line in found.lines:
             typer.echo(clean(line, 200))
         if output is not None:
+            # Never written over: somebody may have edited the description for an hour.
             if output.exists():
                 raise SuspectLoadError(f"{str(output)!r} is there already; name another with -o")
             write_whole(output, found.description.encode())
@@ -64,14 +77,16 @@ def probe(
 
 
 def reach(header: list[str] | None, timeout: float, proxy: str | None, ca: Path | None) -> "Reach":
-    """The network options as one.
+    """Return the network options as one value.
 
     Raises:
-        SuspectError: A header is none.
+        SuspectError: A header is not of the form `NAME: VALUE`.
     """
     from auditkit.core.requests import Reach
 
+    # partition keeps colons in the value, as in a URL.
     pairs = [line.partition(":") for line in header or []]
+    # An empty name would be sent as a broken request and look like a fault of the server.
     if any(not name.strip() or not colon for name, colon, _ in pairs):
         raise SuspectError("--header wants 'NAME: VALUE', with a secret as ${NAME}")
     headers = {name.strip(): value.strip() for name, _, value in pairs}
@@ -79,7 +94,11 @@ def reach(header: list[str] | None, timeout: float, proxy: str | None, ca: Path 
 
 
 def journal_of(suspects: list[str], named: Path | None, *, quiet: bool) -> Path | None:
-    """Where the journal is kept: as named, or beside what runs, once an address is asked."""
+    """Return the journal's path, or None if none is kept.
+
+    It is the one that was named. Otherwise it is `auditkit.journal` in the current folder if a
+    suspect lies behind an address, because its answers cost money and may not come again.
+    """
     from auditkit.adapters import identified
 
     if named is not None:
@@ -88,7 +107,7 @@ def journal_of(suspects: list[str], named: Path | None, *, quiet: bool) -> Path 
         try:
             remote = identified(suspect).kind.remote
         except AuditkitError:
-            continue  # the audit will say so
+            continue  # the audit reports it, as a refusal of this suspect alone
         if remote:
             path = Path("auditkit.journal")
             if not quiet:

@@ -28,6 +28,7 @@ def corrected(outcomes: Sequence[Outcome]) -> tuple[Corrected | None, ...]:
     None for an outcome without a p-value, and for all if fewer than two have one.
     """
     # Verdicts are not corrected: a suspect's verdict must not depend on who else was in the batch.
+    # Suspects without a p-value can't be accused by one, so they don't count as looked at.
     p_values = {
         place: outcome.comparison.p_homologous
         for place, outcome in enumerate(outcomes)

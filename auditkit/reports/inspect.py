@@ -27,6 +27,7 @@ def describe(path: Path) -> str:
         if "auditkit.evidence/" not in str(error):
             raise
         lines = evidence.described(path)
+    # Every line is cleaned here, once, so that no new line can be forgotten.
     return "\n".join(clean(line, 400) for line in lines)
 
 

@@ -34,6 +34,7 @@ def sureness(verdict: Verdict, terms: Terms) -> Iterator[str]:
         yield "It was compared again after every few answers; stopping early costs no error."
     yield from _meaning(found)
     yield from _support(found, terms)
+    # Last, because it limits everything above (docs/statistics.md, "The assumption").
     yield (
         "All of this holds for models like the reference models. It does not hold for a kind of "
         "innocent model that is missing among them, for example another model made from the same "

@@ -109,6 +109,7 @@ def _summary(outcomes: tuple[Outcome, ...]) -> Table:
     table.add_column("p homologous", justify="right")
     for outcome in outcomes:
         words, opinions = words_for(outcome), _opinions(outcome)
+        # One line only: the whole reason stands below, under the suspect's headline.
         reason = Text(clean(_reason(outcome)), "dim", no_wrap=True, overflow="ellipsis")
         table.add_row(
             Text(words.name.replace(" (", "\n("), f"bold {words.style}"),
@@ -134,6 +135,7 @@ def _p_homologous(outcome: Outcome) -> float | None:
 
 
 def _number(value: float | None) -> Text:
+    # Three digits, so that 0.846 does not look as if it had reached a threshold of 0.85.
     return Text("-" if value is None or not math.isfinite(value) else f"{value:.3f}")
 
 

@@ -19,6 +19,7 @@ def sentence(reason: Reason) -> str:
     A plug-in may give a code of its own, with its sentence as the fact `text`; without one the code
     itself is returned.
     """
+    # Looked up by text: old evidence and plug-ins may hold codes that this version does not know.
     words = SENTENCES.get(reason.code)
     if words is None:
         return str(reason.facts.get("text", reason.code))

@@ -169,10 +169,7 @@ class Score:
 
 
 def look_schedule(points: int) -> IntArray:
-    """Return the numbers of points after which a suspect asked one by one is scored, rising.
-
-    The last look is after all points.
-    """
+    """Return the numbers of points after which a suspect is scored; the last one is `points`."""
     looks, look = [], FIRST
     while look < points:
         looks.append(look)

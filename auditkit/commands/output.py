@@ -1,0 +1,97 @@
+"""Where the results of a check go: the report, and the folder of kept answers."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from auditkit.core.errors import AuditkitError, EvidenceError
+from auditkit.core.escape import clean
+from auditkit.core.verdicts import Outcome
+
+if TYPE_CHECKING:
+    from auditkit.core.evidence import Evidence
+    from auditkit.files.bundle import Bundle
+
+
+def check_format(name: str) -> None:
+    """Check that there is a report of this format, before any suspect is asked.
+
+    Raises:
+        typer.BadParameter: There is none.
+    """
+    from auditkit import reports
+    from auditkit.core import plugins
+
+    if name not in plugins.names(reports):
+        known = ", ".join(plugins.names(reports))
+        raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
+
+
+class EvidenceFolder:
+    """The folder of `--evidence`.
+
+    If a file can't be written, the audit goes on and the error is raised after the report: a full
+    disk must not cost the verdicts on suspects that were already asked.
+    """
+
+    def __init__(self, folder: Path, bundle: "Bundle") -> None:
+        """Make the folder, before any suspect is asked.
+
+        Raises:
+            EvidenceError: There is a file of that name, or the folder can't be made.
+        """
+        self._folder, self._bundle = folder, bundle
+        self._trouble: AuditkitError | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise EvidenceError(
+                f"--evidence wants a folder, {str(folder)!r} is a file; name another"
+            ) from error
+        except OSError as error:
+            raise EvidenceError(f"{str(folder)!r} can't be made: {error.strerror}") from error
+
+    def keep(self, evidence: "Evidence") -> None:
+        """Write one suspect's answers; an error is kept for `check`."""
+        from auditkit.files import evidence as files
+
+        try:
+            # The file name has the digest in it, so that two suspects called model.onnx both stay.
+            files.write(evidence, self._bundle, self._folder / files.file_name(evidence))
+        except AuditkitError as error:
+            self._trouble = self._trouble or error
+
+    def check(self) -> None:
+        """Raise the first error that `keep` met, if any.
+
+        Raises:
+            AuditkitError: A file could not be written.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+
+
+def show(
+    bundle: "Bundle", outcomes: "list[Outcome]", output_format: str, output: Path | None
+) -> None:
+    """Print the report, or write it to a file.
+
+    Raises:
+        AuditkitError: The file can't be written.
+    """
+    from auditkit import reports
+    from auditkit.core import plugins
+    from auditkit.files.container import write_whole
+    from auditkit.reports.base import Screen
+    from auditkit.reports.build import report
+
+    # A file is UTF-8 without colours, whatever the terminal of whoever made it can show.
+    render = plugins.load(reports, output_format)
+    if output is not None:
+        write_whole(output, render(report(bundle, outcomes), Screen()))
+        return
+    # Bytes, because a renderer knows how to escape what this encoding lacks; print would crash.
+    screen = Screen(sys.stdout.encoding or "utf-8", sys.stdout.isatty())
+    typer.echo(render(report(bundle, outcomes), screen), nl=False)
