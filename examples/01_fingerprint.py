@@ -11,7 +11,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import auditkit
-from auditkit.core.requests import Order
 
 data = load_digits()
 x = (data.images[:, None] / 16).astype(np.float32)
@@ -42,6 +41,7 @@ for step in range(200):
 torch.jit.save(torch.jit.script(net.eval()), "digits.pt")
 np.savez("digits.npz", x=x[1200:], y=y[1200:])
 
-bundle = auditkit.fingerprint(Order("digits.pt", samples=Path("digits.npz")))
+order = auditkit.Order("digits.pt", samples=Path("digits.npz"))
+bundle = auditkit.fingerprint(order)
 auditkit.write(bundle, Path("digits.fp"))
 print(bundle.fingerprint.discrimination, "-", bundle.fingerprint.reason)

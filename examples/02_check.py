@@ -1,19 +1,21 @@
 """Check suspects from Python: a file, and a function of your own. Run 01_fingerprint.py first."""
 
+from pathlib import Path
+
 import auditkit
-from auditkit import Access
-from auditkit.core.requests import Options
 
 bundle = auditkit.read("digits.fp")
 suspects = ["digits.pt", "python:vendor:ask"]
 
-with open("vendor.py", "w") as file:  # noqa: PTH123 - a stand-in for somebody's API client
-    file.write("def ask(x):\n    return x.reshape(len(x), -1)[:, :10]\n")
+# A stand-in for somebody's API client.
+Path("vendor.py").write_text("def ask(x):\n    return x.reshape(len(x), -1)[:, :10]\n")
 
-asking = auditkit.Asking(access=Access.LABEL, options=Options(device="cpu"))
-outcomes = auditkit.audit(bundle, suspects, asking)
-for name, outcome in zip(suspects, outcomes, strict=True):
+# Opening a TorchScript file can run its author's code, so that has to be allowed.
+options = auditkit.Options(device="cpu", trust_torch=True)
+asking = auditkit.Asking(access=auditkit.Access.LABEL, options=options)
+for examination in auditkit.audit(bundle, suspects, asking):
+    outcome = examination.outcome
     if isinstance(outcome, auditkit.Refusal):
-        print(name, "refused:", outcome.reason)
+        print(examination.suspect, "refused:", outcome.reason)
     else:
-        print(name, outcome.decision, "-", outcome.reason)
+        print(examination.suspect, outcome.decision, "-", outcome.reason.code)

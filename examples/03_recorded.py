@@ -21,4 +21,4 @@ with np.load("queries.npz") as asked:  # what the vendor does, in any language
 
 evidence = auditkit.query(bundle, "answers.npz")
 verdict = auditkit.judge(bundle, evidence)
-print(verdict.decision, "-", verdict.reason)
+print(verdict.decision, "-", verdict.reason.code)

@@ -7,13 +7,15 @@ take some minutes. Run again, it goes on where it was.
 from pathlib import Path
 
 import auditkit
-from auditkit.core.requests import Order, ReferencePlan
-from auditkit.files.model_folder import reference_files
 
-order = Order("digits.pt", samples=Path("digits.npz"))
-print(auditkit.references(order, Path("refs"), ReferencePlan()))
-bundle = auditkit.calibrate(auditkit.read("digits.fp"), *reference_files(Path("refs"), [], []))
+order = auditkit.Order("digits.pt", samples=Path("digits.npz"))
+print(auditkit.references(order, Path("refs"), auditkit.ReferencePlan()))
+homologous, pirated = auditkit.reference_files(Path("refs"), [], [])
+bundle = auditkit.calibrate(auditkit.read("digits.fp"), homologous, pirated)
 auditkit.write(bundle, Path("calibrated.fp"))
 
-[verdict] = auditkit.audit(bundle, ["digits.pt"], auditkit.Asking(sequential=True))
-print(verdict.decision, "after", verdict.queries, "queries -", verdict.reason)
+# Opening a TorchScript file can run its author's code, so that has to be allowed.
+options = auditkit.Options(trust_torch=True)
+evidence = auditkit.query(bundle, "digits.pt", auditkit.Asking(options=options, sequential=True))
+verdict = auditkit.judge(bundle, evidence)
+print(verdict.decision, "after", verdict.queries, "queries -", verdict.reason.code)

@@ -45,7 +45,9 @@ def main() -> None:
     _auditkit("fingerprint", "model.pt", "--samples", "samples.npz", "-o", "model.fp")
     console.rule("3  An auditor checks a suspect, then all of them")
     _auditkit("check", "model.fp", "fine-tuned.onnx")
-    _auditkit("check", "model.fp", *truths, "-f", "json", "-o", "report.json", "--access", "label")
+    # copy.pt is our own file; opening a stranger's TorchScript can run its author's code.
+    asking = ("--access", "label", "--trust-torch")
+    _auditkit("check", "model.fp", *truths, *asking, "-f", "json", "-o", "report.json")
     right = _verdicts(truths)
     console.rule("4  The honest no: a task on which every innocent agrees")
     _honest_no()
@@ -133,24 +135,31 @@ def _verdicts(truths: dict[str, str]) -> bool:
     """Print the table; whether no innocent is called pirated, and every modified copy is.
 
     The latter where the bundle may accuse: where siblings were tried and don't share the points.
+    Distilled copies answer like independent models, so without reference models neither they nor
+    innocents can be more than inconclusive.
     """
     report = json.loads((FOLDER / "report.json").read_text())
     siblings, found = report["bundle"]["siblings"]["shares"], report["bundle"]["discrimination"]
     accusing = bool(siblings) and found == "discriminating"
-    table = Table("suspect", "in truth", "verdict (labels only)", "label similarity")
+    table = Table("suspect", "in truth", "labels shared", "verdict", "why")
     right = True
     for entry in report["suspects"]:
         truth = truths[entry["suspect"]]
         similarity = next(
             i["value"] for i in entry["identifications"] if i["name"] == "label_similarity"
         )
-        table.add_row(entry["suspect"], truth, entry["verdict"], f"{similarity:.0%}")
         pirated = entry["verdict"] == "pirated"
+        why = entry["reason_code"].replace("-", " ")
+        table.add_row(entry["suspect"], truth, f"{similarity:.0%}", entry["verdict"], why)
         right &= pirated or not accusing if truth == "modified copy" else True
         right &= not pirated or truth != "innocent"
     console.print(table)
     if not accusing:
         console.print(f"This bundle may accuse nobody: {report['bundle']['reason']}", markup=False)
+    console.print(
+        "Without reference models nobody is cleared: innocents and distilled copies answer alike "
+        "here. Models of known kind tell them apart: auditkit references, auditkit calibrate."
+    )
     return right
 
 
