@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from auditkit import api
 from auditkit.core.access import Access
+from auditkit.core.points import CONTROL, CORE
 from auditkit.core.requests import Asking, Order
 from auditkit.core.verdicts import Decision, Verdict
 from experiments.splits import Heard, Made, Split, calibrated, hear, owners, spread
@@ -82,9 +83,9 @@ def _thief(zoo: Zoo, heard: Heard) -> Thief:
     stolen, independent = zoo.open(heard.owner), zoo.open(other)
     net = heard.owner.net
     setting = Setting(zoo.data, net, net, stolen, independent, EPOCHS)
-    families = heard.bundle.fingerprint.families
-    points = [family.points for name, family in families.items() if name != "control"]
-    return Thief(setting, torch.from_numpy(np.concatenate(points)), _own_points(zoo, heard))
+    sheet = heard.bundle.fingerprint.sheet
+    points = torch.from_numpy(sheet.points[~sheet.rows(CONTROL)])
+    return Thief(setting, points, _own_points(zoo, heard))
 
 
 def _own_points(zoo: Zoo, heard: Heard) -> Tensor:
@@ -95,7 +96,7 @@ def _own_points(zoo: Zoo, heard: Heard) -> Tensor:
         np.savez(samples, x=some.x.contiguous().numpy(), y=some.y.numpy())
         order = Order(str(zoo.folder / str(heard.owner.model)), samples=samples, seed=1)
         made = api.fingerprint(order).fingerprint
-    return torch.from_numpy(made.families["core"].points.copy())
+    return torch.from_numpy(made.sheet.of_family(CORE).points.copy())
 
 
 def _plain(thief: Thief) -> nn.Module:
@@ -183,9 +184,9 @@ def _verdict(heard: Heard, net: nn.Module, access: Access, seed: int) -> Verdict
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = save_onnx(net, bundle.fingerprint.spec.shape, Path(folder) / "thief.onnx")
-        [outcome] = api.audit(bundle, [str(path)], Asking(access))
-    assert isinstance(outcome, Verdict), outcome
-    return outcome
+        [found] = api.audit(bundle, [str(path)], Asking(access))
+    assert isinstance(found.outcome, Verdict), found.outcome
+    return found.outcome
 
 
 if __name__ == "__main__":

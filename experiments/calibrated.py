@@ -10,21 +10,24 @@ the same references, one architecture left out of the references, and sequential
 import argparse
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit import api
+from auditkit.adapters.base import Port, Values
 from auditkit.core.access import Access
+from auditkit.core.arrays import Rows
 from auditkit.core.verdicts import Decision, Verdict
 from auditkit.files.bundle import Bundle
 from auditkit.judging.calibration.conformal import needed
 from auditkit.judging.calibration.intervals import exact
+from auditkit.suspects.examiner import meet
 from auditkit.suspects.interview import OPENING
+from auditkit.suspects.sequential import one_by_one
 from experiments.splits import (
     FOREIGN,
     HOMOLOGOUS,
@@ -166,14 +169,15 @@ def _strange(
 class _Told:
     """A model that is asked again from what it said: the adapter of an interview."""
 
-    digest, identity, runtime, batch, lanes = "sha256:told", "told", {"kept": "answers"}, 100, 1
+    port = Port("told", "sha256:told", values=Values.POINTS)
+    runtime: Mapping[str, str] = {"kept": "answers"}
 
-    def __init__(self, bundle: Bundle, rows: NDArray[np.float64]) -> None:
-        points, _ = api.layout(bundle)
+    def __init__(self, bundle: Bundle, rows: Rows) -> None:
+        points = bundle.fingerprint.sheet.points
         self._rows = {point.tobytes(): row for point, row in zip(points, rows, strict=True)}
 
-    def answer(self, points: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.array([self._rows[point.tobytes()] for point in points])
+    def answer(self, batch: Rows) -> Rows:
+        return np.array([self._rows[point.tobytes()] for point in batch])
 
     def close(self) -> None:
         """Nothing is open."""
@@ -205,12 +209,12 @@ def _one_by_one(heard: Sequence[Heard], access: Access, seed: int) -> str:
 
 
 def _sequential(heard: Heard, bundle: Bundle, record: Record, access: Access) -> Verdict:
-    said = heard.answers[record.name].answers.values()
-    rows = np.exp(np.concatenate([part.scores for part in said if part.scores is not None]))
-    told, record_of = _Told(bundle, rows), heard.answers[record.name].suspect
-    interview = api.met(bundle, told, record_of, access)
-    interview.ask(interview.controls(OPENING), api.silent)
-    return api.judge(bundle, api.one_by_one(bundle, interview))
+    said = heard.answers[record.name]
+    assert said.answers.scores is not None
+    told = _Told(bundle, np.exp(said.answers.scores))
+    interview = meet(bundle, told, said.suspect, access)
+    interview.ask(interview.controls[:OPENING])
+    return api.judge(bundle, one_by_one(bundle, interview))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that were transferred to another label space.
 """
 
 import argparse
+import contextlib
 import tempfile
 import warnings
 from collections import Counter
@@ -19,16 +20,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from auditkit import api
-from auditkit.adapters import open_suspect
+from auditkit.adapters import identified, open_suspect
 from auditkit.bench.statistics import auc
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
 from auditkit.core.models import SuspectRecord
-from auditkit.core.points import CORE, MISTAKE
+from auditkit.core.points import CORE, MISTAKE, Sheet
 from auditkit.core.requests import Asking, Options
 from auditkit.core.verdicts import Decision
 from auditkit.judging.identification.relations import correlation
+from auditkit.suspects.examiner import ask_opened
 from experiments.splits import Heard, calibrated, column, hear, made, owners, splits
 from experiments.verdicts import MODIFIED
 from experiments.zoo.attacks import FLOAT32
@@ -67,11 +69,12 @@ def _area(zoo: Path, owner: Record, *, labels_only: bool) -> float:
     values: dict[bool, list[float]] = {True: [], False: []}
     for record in read_records(zoo):
         if record.task:
-            adapter = open_suspect(str(zoo / record.file), bundle.fingerprint.spec, Options("cpu"))
-            said = api.ask(bundle, adapter, SuspectRecord(record.name, None, "onnx", {}))
-            adapter.close()
-            family = bundle.fingerprint.families[CORE]
-            value = correlation(family, said.answers[CORE], labels_only=labels_only)
+            known = SuspectRecord(record.name, None, "onnx", {})
+            suspect = identified(str(zoo / record.file))
+            with contextlib.closing(open_suspect(suspect, Options("cpu"))) as adapter:
+                said = ask_opened(bundle, adapter, known).answers
+            shown = said.capped(Access.LABEL) if labels_only else said
+            value = correlation(bundle.fingerprint.sheet, shown)
             values[record.owner == owner.name].append(value or 0.0)
     return auc(np.array(values[True]), np.array(values[False]))
 
@@ -104,22 +107,24 @@ def _cleared(
             bundle = calibrated(one, split) if calibrating else one.bundle
             for record in split.held_out:
                 if record.owner == one.owner.name and not record.broken:
-                    said = _scrambled(one.answers[record.name], families, share, rng)
+                    sheet = bundle.fingerprint.sheet
+                    said = _scrambled(one.answers[record.name], sheet, families, share, rng)
                     found = api.judge(bundle, replace(said, bundle_digest=bundle.digest))
                     modified = column(one, record) == MODIFIED
                     yield modified, found.decision is Decision.HOMOLOGOUS
 
 
 def _scrambled(
-    said: Evidence, families: Sequence[str], share: float, rng: np.random.Generator
+    said: Evidence,
+    sheet: Sheet,
+    families: Sequence[str],
+    share: float,
+    rng: np.random.Generator,
 ) -> Evidence:
-    answers = {}
-    for name, part in said.answers.items():
-        labels = part.labels.copy()
-        odd = rng.random(len(labels)) < (share if name in families else 0)
-        labels[odd] = rng.integers(0, said.classes or 10, odd.sum())
-        answers[name] = Answers(labels)
-    return replace(said, answers=answers, access=Access.LABEL)
+    labels = said.answers.labels.copy()
+    odd = np.isin(sheet.family, families) & (rng.random(len(labels)) < share)
+    labels[odd] = rng.integers(0, said.classes or 10, odd.sum())
+    return replace(said, answers=Answers(labels))
 
 
 class _Worn(nn.Module):
@@ -188,7 +193,7 @@ def _pairs(zoo: Path, heard: Heard, name: str, seed: int) -> Iterator[tuple]:
                 path = save_onnx(worn, taken, Path(folder) / "worn.onnx")
                 asked = Asking(Access.LABEL)
                 plain, found = api.audit(bundle, [str(zoo / record.file), str(path)], asked)
-            yield plain, found, is_copy
+            yield plain.outcome, found.outcome, is_copy
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from auditkit.commands.diagnosis import examine
 from auditkit.core.access import Access
 from auditkit.core.fingerprint import Discrimination, Fingerprint
 from auditkit.core.models import OwnerRecord
-from auditkit.core.points import CORE, Family, InputSpec
+from auditkit.core.points import CORE, Family, InputSpec, Sheet
 from auditkit.core.requests import Asking, InputFacts, Options
 from auditkit.files.bundle import Bundle
 from auditkit.owner.ascent import Climb, Gait
@@ -117,7 +117,7 @@ def _audited(name: str, path: Path, count: int, options: argparse.Namespace) -> 
     chunks = np.array_split(points, -(-count // 100))
 
     def ours() -> None:
-        api.audit(bundle, [str(path)], asking)
+        [_] = api.audit(bundle, [str(path)], asking)
 
     def start() -> None:
         runtime.opened(path.read_bytes(), options.device)
@@ -141,9 +141,9 @@ def _bundle(points: np.ndarray) -> Bundle:
     spec = InputSpec(points.shape[1:], (0.0,), (1.0,))
     record = OwnerRecord("owner", "sha256:0", Access.LOGITS, CLASSES)
     outputs = np.random.default_rng(1).normal(size=(len(points), CLASSES)).astype(np.float32)
-    families = {CORE: Family(points, outputs)}
+    sheet = Sheet.of({CORE: Family(points, outputs)})
     found = Discrimination.DISCRIMINATING
-    return Bundle(Fingerprint("deepcore", {}, 0, spec, record, families, found, ""))
+    return Bundle(Fingerprint("deepcore", {}, 0, spec, record, sheet, found, ""))
 
 
 def _medians(

@@ -33,7 +33,8 @@ def main() -> None:
         counts: defaultdict[str, Counter[Decision]] = defaultdict(Counter)
         for record in records:
             path = str(options.zoo / record.file)
-            [outcome] = api.audit(bundle, [path], Asking(access))
+            [examined] = api.audit(bundle, [path], Asking(access))
+            outcome = examined.outcome
             assert isinstance(outcome, Verdict), outcome
             foreign = record.owner not in (None, options.owner)
             name = "another owner's copy" if foreign else column(record)

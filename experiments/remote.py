@@ -1,7 +1,7 @@
 """Throughput against a server that takes 20 ms: `python -m experiments.remote`.
 
-A bare httpx loop, raw tensors both ways, and the courier (checks, journal on disk, patience) ask
-the same server for the same points in turn, eight requests at once, one point each; the ratio
+A bare httpx loop, raw tensors both ways, and auditkit's client (checks, journal on disk, patience)
+ask the same server for the same points in turn, eight requests at once, one point each; the ratio
 counts, not the rate.
 """
 
@@ -22,11 +22,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from auditkit.adapters import open_suspect
+from auditkit.adapters import identified, open_suspect
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Options, Patience
 from auditkit.files.journal import Journal
-from auditkit.suspects.client import Courier
+from auditkit.suspects.client import Client
 
 SHAPE, CLASSES = (3, 32, 32), 10
 LANES, DELAY = 8, 0.02
@@ -84,9 +84,10 @@ def _ours(url: str, points: NDArray[np.float32]) -> object:
     spec = InputSpec(SHAPE, (0.0,), (1.0,))
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal")
-        courier = Courier(open_suspect(url, spec, Options()), spec, Patience(), journal)
-        rows = courier.answer(points)
-        courier.close()
+        adapter = open_suspect(identified(url), Options())
+        client = Client(adapter, spec, Patience(), journal)
+        rows = client.answer(points, spec)
+        client.close()
         journal.close()
     return rows
 

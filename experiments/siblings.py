@@ -160,8 +160,9 @@ def heard(bundle: Bundle, nets: Sequence[nn.Module], folder: Path) -> Heard:
     shares = []
     for net in nets:
         path = save_onnx(net, SHAPE, folder / "suspect.onnx")
-        [outcome] = api.audit(bundle, [str(path)], Asking(Access.LABEL))
-        assert isinstance(outcome, Verdict)
+        [found] = api.audit(bundle, [str(path)], Asking(Access.LABEL))
+        outcome = found.outcome
+        assert isinstance(outcome, Verdict), outcome
         verdicts[str(outcome.decision)] += 1
         labels = (one for one in outcome.identifications if one.name == "label_similarity")
         shares.append(next(labels).value or 0.0)

@@ -1,5 +1,6 @@
 """The small population split into reference models and suspects, for each of its owners."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from auditkit import api
-from auditkit.adapters import open_suspect
+from auditkit.adapters import identified, open_suspect
+from auditkit.bench.shorter import shortened
 from auditkit.core.access import Access
 from auditkit.core.evidence import Evidence
 from auditkit.core.models import Reference, ReferenceKind, SuspectRecord
@@ -17,8 +19,8 @@ from auditkit.core.points import CORE
 from auditkit.core.requests import Options, Order
 from auditkit.files import bundle as bundles
 from auditkit.files.bundle import Bundle
-from auditkit.judging.calibration.similarity import degraded
 from auditkit.judging.identification.base import agreement
+from auditkit.suspects.examiner import ask_opened
 from experiments.verdicts import COLUMN_OF, MODIFIED
 from experiments.zoo.store import Record, read_records
 
@@ -67,17 +69,18 @@ class Made:
 def hear(zoo: Path, owner: Record, how: Made = Made()) -> Heard:
     """Fingerprint an owner, and ask everybody of its label space."""
     bundle = _with_only(made(zoo, owner, "deepcore", 100, shadowed=how.shadowed), how.families)
-    count = sum(len(family) for family in bundle.fingerprint.families.values())
-    baseline = made(zoo, owner, "akh", count)
+    baseline = made(zoo, owner, "akh", len(bundle.fingerprint.sheet))
+    mistaken = baseline.fingerprint.sheet
+    core = mistaken.rows(CORE)
     records = [r for r in read_records(zoo) if not r.task and r.name != owner.name]
     answers, mistakes = {}, {}
     for record in records:
-        adapter = open_suspect(str(zoo / record.file), bundle.fingerprint.spec, Options("cpu"))
         known = SuspectRecord(record.name, record.digest, "onnx", {})
-        answers[record.name] = api.ask(bundle, adapter, known)
-        said = api.ask(baseline, adapter, known).answers[CORE]
-        mistakes[record.name] = agreement(baseline.fingerprint.families[CORE], said)
-        adapter.close()
+        suspect = identified(str(zoo / record.file))
+        with contextlib.closing(open_suspect(suspect, Options("cpu"))) as adapter:
+            answers[record.name] = ask_opened(bundle, adapter, known)
+            said = ask_opened(baseline, adapter, known).answers
+        mistakes[record.name] = agreement(mistaken.labels[core], said.at(core))
     copies = [r for r in records if r.owner == owner.name]
     independent = [r for r in records if r.owner != owner.name and not r.broken]
     return Heard(
@@ -95,13 +98,8 @@ def hear(zoo: Path, owner: Record, how: Made = Made()) -> Heard:
 def _with_only(bundle: Bundle, families: Sequence[str]) -> Bundle:
     if not families:
         return bundle
-    made = bundle.fingerprint
-    references = tuple(
-        replace(known, answers={name: known.answers[name] for name in families})
-        for known in bundle.references
-    )
-    chosen = {name: made.families[name] for name in families}
-    return replace(bundle, fingerprint=replace(made, families=chosen), references=references)
+    sheet = bundle.fingerprint.sheet
+    return shortened(bundle, sheet.cut({name: sheet.counts()[name] for name in families}))
 
 
 def made(zoo: Path, owner: Record, method: str, points: int, *, shadowed: bool = False) -> Bundle:
@@ -153,7 +151,7 @@ def calibrated(heard: Heard, split: Split) -> Bundle:
     """The owner's bundle with the split's reference models."""
     kinds = {ReferenceKind.HOMOLOGOUS: split.independent, ReferenceKind.PIRATED: split.copies}
     references = tuple(
-        Reference(r.name, kind, r.digest, Access.LOGITS, heard.answers[r.name].answers)
+        Reference(r.name, kind, r.digest, heard.answers[r.name].answers)
         for kind, records in kinds.items()
         for r in records
     )
@@ -163,9 +161,7 @@ def calibrated(heard: Heard, split: Split) -> Bundle:
 def evidence(heard: Heard, bundle: Bundle, record: Record, access: Access) -> Evidence:
     """What a model said to the owner's bundle, cut down to this access."""
     said = heard.answers[record.name]
-    shown = {name: degraded(answers, access) for name, answers in said.answers.items()}
-    used = min(access, said.access, key=lambda level: level.rank)
-    return replace(said, answers=shown, access=used, bundle_digest=bundle.digest)
+    return replace(said, answers=said.answers.capped(access), bundle_digest=bundle.digest)
 
 
 def column(heard: Heard, record: Record) -> str:

@@ -22,7 +22,7 @@ from auditkit import api
 from auditkit.core.points import CORE, InputSpec
 from auditkit.core.requests import InputFacts, Order
 from auditkit.files.bundle import Bundle
-from auditkit.judging.identification.base import PIRATED_FROM
+from auditkit.judging.identification.label_similarity import PIRATED_FROM
 from auditkit.owner import transports
 from auditkit.owner.classifier import Owner, place
 from auditkit.owner.opening import load_model
@@ -84,7 +84,7 @@ def _made(
 ) -> str:
     """One line of the first table."""
     made = bundle.fingerprint
-    points = owner.tensor(made.families[CORE].points)
+    points = owner.tensor(made.sheet.of_family(CORE).points)
     labels = owner.answers(points).argmax(1)
     shares = [
         float((owner.answers(way(points)).argmax(1) == labels).float().mean())
@@ -141,10 +141,10 @@ def _sent(
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
     """Points as a suspect sees them behind each way, with the owner's labels."""
     for name, bundle in bundles.items():
-        core = bundle.fingerprint.families[CORE]
+        core = bundle.fingerprint.sheet.of_family(CORE)
         for way, travel in ways.items():
             seen = travel(torch.from_numpy(np.array(core.points))).numpy()
-            yield f"{name}, {way}", (seen, core.outputs.argmax(axis=1))
+            yield f"{name}, {way}", (seen, core.labels)
 
 
 def _asked(name: str, copies: list[float], innocents: list[float]) -> str:
