@@ -80,7 +80,7 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         reason=found.reason,
         lead=method.lead,
         transports=survival(owner, owner.tensor(sheet.of_family(CORE).points)),
-        identifications=built_in(identification),
+        identifications=tuple(sorted({*built_in(identification), method.lead})),
         siblings=siblings,
     )
     references = [_standin(stranger, owner, sheet, order.seed) for stranger in strangers] + said
