@@ -20,8 +20,8 @@ __all__ = ["python"]
 
 LOOP_CHECK = 0.5
 """Seconds between two checks whether the event loop still runs."""
-Reply = object
-"""What a user's function returns: anything that `numpy.asarray` may or may not understand."""
+Reply = Any
+"""What a user's function returns; nothing is known of it until it is checked."""
 
 
 class CallableAdapter:

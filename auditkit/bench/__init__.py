@@ -1,1 +1,1 @@
-"""Which method tells copies from innocents, measured on models of known kind."""
+"""`auditkit bench`: compares fingerprint methods on models of known kind."""

@@ -1,4 +1,4 @@
-"""The answers of every suspect to every bundle, kept so that a run goes on later."""
+"""Queries every suspect with every bundle; answers are kept in files, so that a run can resume."""
 
 import contextlib
 import json
@@ -26,10 +26,22 @@ from auditkit.suspects.examiner import ask_opened
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one suspect said to one bundle's points, and how long that took."""
+    """One suspect's answers to one bundle's points."""
 
     evidence: Evidence
     seconds: float
+    """Time to query the open suspect about all points."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectAnswers:
+    """One suspect's answers to all bundles that concern it."""
+
+    suspect: Model
+    asked: dict[str, Asked]
+    """By `Fingerprinted.key`."""
+    failure: str | None
+    """Why the suspect could not be queried; earlier answers may be there all the same."""
 
 
 def ask_all(
@@ -38,12 +50,24 @@ def ask_all(
     folder: Path,
     options: Options,
     progress: Progress,
-) -> Iterator[tuple[Model, dict[str, Asked], str | None]]:
-    """Each suspect with its answers by bundle, and why it could not be asked, if so."""
+) -> Iterator[SuspectAnswers]:
+    """Query all suspects of a folder, each about the points of the owners that it is compared with.
+
+    Args:
+        population: Models of known kind.
+        made: The bundles.
+        folder: Where answers are kept, one npz for each suspect.
+        options: How suspects are opened.
+        progress: Called before each suspect.
+
+    Yields:
+        One item for each model of the folder, owners included: each is an innocent to the others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     suspects = {model.name: _bundles_for(model, population, made) for model in population.models}
     for number, model in enumerate(population.models):
         progress("asking", number, len(population.models))
+        # Names stay while files are trained anew. Kept answers count for one file and one bundle.
         path = folder / f"{file_key(model.name, '')}.npz"
         digest = file_digest(Path(model.file))
         known = _read(path, digest, suspects[model.name])
@@ -54,8 +78,8 @@ def ask_all(
                 known |= _ask(model, missing, options)
                 _write(path, digest, known)
             except AuditkitError as error:
-                failure = str(error)
-        yield model, known, failure
+                failure = str(error)  # one suspect that fails must not end a run of hours
+        yield SuspectAnswers(model, known, failure)
 
 
 def _bundles_for(
@@ -66,7 +90,8 @@ def _bundles_for(
 
 
 def _ask(model: Model, made: list[Fingerprinted], options: Options) -> dict[str, Asked]:
-    """What one suspect says; it is opened once for all bundles."""
+    """Query one suspect about the points of several bundles."""
+    # Opened once, before the clock starts: opening is no part of what a method costs.
     asked, found = {}, identified(model.file)
     adapter = open_suspect(found, options)
     record = SuspectRecord(found.source, adapter.port.digest, found.adapter, dict(adapter.runtime))
@@ -93,13 +118,15 @@ def _write(path: Path, digest: str, known: dict[str, Asked]) -> None:
             "seconds": round(asked.seconds, 4),
         }
         arrays[f"{key}|facts"] = np.array(json.dumps(facts))
+    # Written aside and renamed, so that an interrupted run leaves no half file. numpy would append
+    # .npz to any other suffix.
     draft = path.with_suffix(".part.npz")
     np.savez(draft, **arrays)  # type: ignore[arg-type]
     draft.replace(path)
 
 
 def _read(path: Path, digest: str, made: list[Fingerprinted]) -> dict[str, Asked]:
-    """The kept answers of this suspect's file to just these bundles, none of an earlier one's."""
+    """Kept answers of the suspect's present file to the present bundles, by bundle key."""
     if not path.exists():
         return {}
     try:
@@ -113,6 +140,7 @@ def _read(path: Path, digest: str, made: list[Fingerprinted]) -> dict[str, Asked
                 and f"{one.key}|facts" in archive
                 and json.loads(str(archive[f"{one.key}|facts"]))["bundle"] == one.bundle.digest
             }
+    # Whatever is wrong with a file of answers, they can be asked for again.
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return {}
 

@@ -1,4 +1,4 @@
-"""One bundle for each method and owner, kept so that a run goes on later."""
+"""Makes one bundle for each method and owner; bundles are kept, so that a run can resume."""
 
 import hashlib
 import json
@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from auditkit import api
 from auditkit.bench.shorter import shortened
+from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import AuditkitError, BenchmarkError
 from auditkit.core.points import CORE, LINEAGE
 from auditkit.core.progress import Progress
@@ -23,29 +23,33 @@ from auditkit.files.container import write_whole
 from auditkit.files.model_folder import OWNER, Model, ModelFolder
 
 TRIGGERSET = "triggerset"
+"""The method whose points are an owner's watermark."""
 SHADOWED = "+shadows"
-"""After a method's name: the owner's shadow models choose half of the points."""
+"""Suffix of a method's name: half of the points are chosen by the owner's shadow models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinted:
-    """One method's bundle of one owner, or why there is none."""
+    """One method's bundle of one owner, or the reason why there is none."""
 
     method: str
     owner: str
     seconds: float
+    """Time to make the bundle, training included."""
     bundle: Bundle | None
-    """With its core and lineage points alone: methods are compared by those, query for query."""
+    """The bundle with its core and lineage points alone, so that every query that is counted goes
+    to a point that the method chose; None if the method failed."""
     failure: str | None = None
 
     @property
     def key(self) -> str:
-        """Names its files."""
+        """File name without suffix."""
         return file_key(self.owner, self.method)
 
 
 def file_key(owner: str, method: str) -> str:
-    """A file name's stem for a method and its settings."""
+    """File name without suffix for an owner, and a method with its settings."""
+    # Settings have signs that some file systems refuse, such as ":" and "=".
     return re.sub(r"[^\w-]", "_", f"{owner}--{method}")
 
 
@@ -57,21 +61,25 @@ def fingerprint_all(
     workers: int,
     progress: Progress,
 ) -> list[Fingerprinted]:
-    """Make what is missing, several at a time; each worker uses one thread.
+    """Make the bundles that the folder does not hold yet.
 
     Args:
-        population: Whose owners are fingerprinted, all with the same samples.
-        methods: Names, with settings or without.
-        folder: Keeps the bundles.
-        points: How many each has.
-        workers: Processes.
-        progress: Told after each.
+        population: The owners to fingerprint, and the samples for all of them.
+        methods: Names of methods, with settings or without, with `SHADOWED` or without.
+        folder: Where bundles are kept, each beside a JSON file of what it was made from.
+        points: Number of points in each bundle.
+        workers: Number of processes, each of which runs on one thread.
+        progress: Called after each bundle.
+
+    Returns:
+        One entry for each method and owner.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [(owner, method) for method in methods for owner in population.of(OWNER)]
     samples = population.samples
     missing = [pair for pair in wanted if not _kept(folder, *pair, samples, points)]
     if missing:
+        # A fork of a process in which torch has started threads can hang.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
             jobs = [
@@ -86,21 +94,23 @@ def fingerprint_all(
 
 
 def _one_thread() -> None:
+    # Workers that use all cores slow each other down, and costs are compared for one thread.
     import torch
 
     torch.set_num_threads(1)
 
 
 def _kept(folder: Path, owner: Model, method: str, samples: Path, points: int) -> bool:
-    """Whether it was made already, from these files as they are now."""
+    """Whether the folder has the bundle, or its failure, made from the present files."""
     path = folder / f"{file_key(owner.name, method)}.json"
     if not path.exists():
         return False
-    made_from: dict[str, Any] = json.loads(path.read_text())["made from"]
+    made_from: JsonObject = json.loads(path.read_text())["made from"]
     return made_from == _sources(owner, method, samples, points)
 
 
-def _sources(owner: Model, method: str, samples: Path, points: int) -> dict[str, Any]:
+def _sources(owner: Model, method: str, samples: Path, points: int) -> JsonObject:
+    """Everything that a bundle depends on: number of points and digests of files."""
     shadowed = method.endswith(SHADOWED) and owner.shadows
     shadows = Path(owner.shadows or "") / "manifest.json" if shadowed else None
     files = (owner.model, owner.triggers, samples, shadows)
@@ -124,7 +134,9 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
             method=chosen.removesuffix(SHADOWED),
             points=points,
             shadows=_shadows(method, owner),
-            siblings=0,  # they decide verdicts alone, and methods are compared by their scores
+            # Siblings can only turn a verdict, and methods are compared by scores. Training them
+            # would be counted as the method's time.
+            siblings=0,
         )
         bundles.write(api.fingerprint(order), folder / f"{key}.fp")
     except AuditkitError as error:
@@ -136,7 +148,8 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
 
 
 def _with_triggers(method: str, owner: Model) -> str:
-    """A watermark is its owner's own: the manifest says where its triggers are."""
+    """The method, with the owner's triggers as its setting if it is a watermark."""
+    # The command line names one method for all owners, but each watermark has its own triggers.
     if method != TRIGGERSET:
         return method
     if owner.triggers is None:
@@ -160,6 +173,8 @@ def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
 
 
 def _compared(bundle: Bundle) -> Bundle:
+    """Cut a bundle to the points that methods are compared by, with its shadow models alone."""
+    # Of all scores only `kinship` uses reference models, and only shadow models.
     sizes = bundle.fingerprint.sheet.counts()
     counts = {name: size for name, size in sizes.items() if name in (CORE, LINEAGE)}
     shadows = tuple(r for r in bundle.references if r.kind.is_shadow)

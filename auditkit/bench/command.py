@@ -1,4 +1,4 @@
-"""`auditkit bench`: what it takes on the command line, and the files it leaves."""
+"""The command `auditkit bench`: checks its arguments and writes its files."""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,10 @@ from auditkit.core.requests import split_method
 from auditkit.files.container import write_whole
 
 ALL = "all"
+"""Stands for every method in `--method`."""
+# They catch slips: one answer tells hardly anything, and bundles have some hundred points.
+FEWEST, MOST = 2, 5000
+"""Limits of the numbers of queries."""
 
 
 def bench(
@@ -24,12 +28,23 @@ def bench(
     command: str,
     progress: Progress,
 ) -> None:
-    """Compare methods, print the main table, and write tables and plots into `output`.
+    """Compare methods, print the main table, and write tables and plots.
+
+    Args:
+        folder: Models of known kind with a manifest (docs/benchmarking.md).
+        output: Folder for reports, bundles and answers.
+        methods: As on the command line; empty for all.
+        queries: Numbers of queries, separated by commas.
+        workers: Number of processes that make bundles.
+        device: Where suspects run: `auto`, `cpu`, `cuda` or `cuda:N`.
+        command: The command line, for the report.
+        progress: Called as the stages go on.
 
     Raises:
         BenchmarkError: The models' folder or an argument can't be used.
         UnknownPluginError: No such method.
     """
+    # Imported here, since matplotlib and scipy take seconds and a wrong argument needs neither.
     from auditkit.bench import tables
     from auditkit.bench.plots import draw
     from auditkit.bench.run import Design, compare
@@ -53,7 +68,7 @@ def bench(
 
 
 def _methods(wanted: list[str]) -> tuple[str, ...]:
-    """`all` stands for every method with its defaults; each is there once."""
+    """Expand `all` to every method with its default settings, and drop duplicates."""
     known = plugins.names(fingerprints)
     names = [name for entry in wanted or [ALL] for name in (known if entry == ALL else [entry])]
     for name in names:
@@ -64,10 +79,13 @@ def _methods(wanted: list[str]) -> tuple[str, ...]:
 
 
 def _counts(text: str) -> tuple[int, ...]:
+    """Numbers of queries, ascending, each once."""
     try:
         counts = tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError:
         counts = ()
-    if not counts or counts[0] < 2 or counts[-1] > 5000:
-        raise BenchmarkError(f"--queries wants numbers from 2 to 5000 between commas, got {text!r}")
+    if not counts or counts[0] < FEWEST or counts[-1] > MOST:
+        raise BenchmarkError(
+            f"--queries wants numbers from {FEWEST} to {MOST} between commas, got {text!r}"
+        )
     return counts

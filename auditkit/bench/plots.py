@@ -1,4 +1,4 @@
-"""A comparison as pictures: attacks by methods, and what queries buy."""
+"""Plots of a comparison: AUC by attack and method, and AUC by number of queries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +12,13 @@ from auditkit.core.access import Access
 from auditkit.core.errors import MissingRuntimeError
 
 ATTACKS, QUERIES = "attacks-{}.png", "queries.png"
+# Matplotlib has ten colours by default, and more lines can't be followed by eye anyway.
 MOST_LINES = 8
+"""Largest number of methods in one panel."""
 
 
 def draw(comparison: Comparison, folder: Path) -> Iterator[str]:
-    """Write the pictures and yield their names.
+    """Write the plots into a folder and yield their file names.
 
     Raises:
         MissingRuntimeError: matplotlib is not installed.
@@ -27,7 +29,7 @@ def draw(comparison: Comparison, folder: Path) -> Iterator[str]:
         raise MissingRuntimeError(
             "plots need 'matplotlib', which is not installed: pip install 'model-auditkit[bench]'"
         ) from error
-    mpl.use("agg")
+    mpl.use("agg")  # needs no display
     for access in ACCESSES:
         if ranked(comparison, access, usual_queries(comparison)):
             name = ATTACKS.format(access)
@@ -38,7 +40,7 @@ def draw(comparison: Comparison, folder: Path) -> Iterator[str]:
 
 
 def _attacks(comparison: Comparison, access: Access, path: Path) -> None:
-    """A heat map of areas under the curve."""
+    """Draw a heat map of AUC: methods as rows, attacks as columns."""
     from matplotlib import pyplot as plt
 
     queries = usual_queries(comparison)
@@ -54,8 +56,10 @@ def _attacks(comparison: Comparison, access: Access, path: Path) -> None:
     areas = np.array(
         [[_area(cells.get((method, attack))) for attack in attacks] for method in methods]
     )
+    # Inches: margins for the labels, and room for a number of two digits in each cell.
     size = (1.8 + 0.62 * len(attacks), 1.8 + 0.42 * len(methods))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
+    # The scale ends a little below chance (0.5): how far below makes no difference to a reader.
     axes.imshow(areas, cmap="RdYlGn", vmin=0.3, vmax=1.0, aspect="auto")
     for (row, column), area in np.ndenumerate(areas):
         if not np.isnan(area):
@@ -68,11 +72,12 @@ def _attacks(comparison: Comparison, access: Access, path: Path) -> None:
 
 
 def _area(cell: Cell | None) -> float:
+    # A method may lack a cell: the watermark has one owner, whose copies are not of every attack.
     return float("nan") if cell is None else cell.auc.value
 
 
 def _queries(comparison: Comparison, path: Path) -> None:
-    """One line a method, the best few, one panel an access."""
+    """Draw AUC by number of queries: a panel for each access, lines for the best methods."""
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(
@@ -90,6 +95,7 @@ def _queries(comparison: Comparison, path: Path) -> None:
             )
             axes.plot(*zip(*line, strict=True), marker="o", label=title)
         counts = sorted({cell.setup.queries for cell in comparison.cells})
+        # Logarithmic, since the numbers of queries double: 10, 20, 50, 100, 200 by default.
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()

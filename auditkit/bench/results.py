@@ -1,14 +1,14 @@
-"""Values -> the figures of the comparison: one cell for each setup and group of suspects."""
+"""Figures of the comparison: one cell for each setup and group of suspects."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from auditkit.bench.scoring import Scored, Setup
 from auditkit.bench.statistics import (
+    Detection,
     Group,
     Interval,
     detected,
@@ -16,35 +16,44 @@ from auditkit.bench.statistics import (
     mean_auc,
     missed_and_false,
 )
+from auditkit.core.arrays import JsonObject
 from auditkit.files.model_folder import HOMOLOGOUS, OWNER, PIRATED, Model
 
 EVERY_COPY = "all copies"
 BROKEN = "broken copies"
 ANOTHER_OWNER = "another owner"
-DRAWS, REPEATS, SEED = 300, 200, 0
 AGAINST = "homologous: "
+"""Before the kind of homologous models in the name of a group that holds all copies and these."""
+# Enough for the two decimals that tables show; a fixed seed makes a run give the same table again.
+DRAWS, REPEATS, SEED = 300, 200, 0
+"""Bootstrap samples, random halves of the innocents, and the seed of both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How one setup tells one group of copies from innocents of the same label space."""
+    """How well one setup separates a group of copies from innocents of the same label space."""
 
     setup: Setup
     group: str
+    """Name of the table's row."""
     owners: int
+    """Number of owners in the means; fewer than all if a method or an attack lacks some."""
     pirated: int
+    """Number of copies, over all owners."""
     homologous: int
+    """Number of different homologous models; most are compared with every owner."""
     auc: Interval
     tpr_at_1: Interval
-    """Copies found where at most 1 % of the innocents are accused."""
+    """Share of copies found where at most 1 % of the innocents are accused."""
     tpr_at_5: Interval
+    """The same at 5 %."""
     missed: float
-    """Mean share of copies missed at a bar set on half of the innocents."""
+    """Mean share of copies missed by a threshold that was set on half of the innocents."""
     false: float
-    """Mean share of the other half accused there."""
+    """Mean share of the other half that it accuses."""
 
-    def row(self) -> dict[str, Any]:
-        """Flat, for JSON and CSV."""
+    def row(self) -> JsonObject:
+        """The cell as a flat object, for JSON and CSV."""
         return {
             "method": self.setup.method,
             "score": self.setup.score,
@@ -71,7 +80,7 @@ def _flat(name: str, interval: Interval) -> dict[str, float]:
 
 
 def cells(values: Iterable[Scored]) -> Iterator[Cell]:
-    """All copies, each attack, and all copies against each kind of innocent."""
+    """Compute a cell for each setup and each group of `groups` that has models."""
     by_setup: dict[Setup, list[Scored]] = defaultdict(list)
     for one in values:
         by_setup[one.setup].append(one)
@@ -82,7 +91,13 @@ def cells(values: Iterable[Scored]) -> Iterator[Cell]:
 
 
 def groups(scored: list[Scored]) -> Iterator[tuple[str, list[Group]]]:
-    """Names of groups with each owner's values; label spaces are never mixed."""
+    """Group one setup's values: all copies, each attack, broken copies, each kind of innocent.
+
+    Yields:
+        The name of a group, and one `Group` for each owner and label space.
+    """
+    # Copies that lost too much accuracy stay out of all other figures, since nobody would use them.
+    # Other label spaces stay out of the totals: labels don't mean the same there.
     usable = [one for one in scored if not one.suspect.broken]
     same = [one for one in usable if not one.suspect.task]
     yield EVERY_COPY, _by_owner(same, same)
@@ -98,6 +113,7 @@ def groups(scored: list[Scored]) -> Iterator[tuple[str, list[Group]]]:
 
 
 def _in_order(models: Iterable[Model]) -> list[str]:
+    # The manifest's order, so that the rows of a table stay as its author arranged them.
     return list(dict.fromkeys(_how(model) for model in models))
 
 
@@ -106,7 +122,7 @@ def _how(model: Model) -> str:
 
 
 def _by_owner(pirated: list[Scored], homologous: list[Scored]) -> list[Group]:
-    """One group for each owner and label space that has both sides."""
+    """Build a group for each owner and label space that has copies as well as innocents."""
     stolen: dict[tuple[str, str], list[float]] = defaultdict(list)
     innocent: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for one in pirated:
@@ -127,16 +143,20 @@ def _by_owner(pirated: list[Scored], homologous: list[Scored]) -> list[Group]:
 
 
 def _cell(setup: Setup, group: str, chosen: list[Group]) -> Cell:
-    missed, false = missed_and_false(chosen, REPEATS, SEED)
+    errors = missed_and_false(chosen, REPEATS, SEED)
     return Cell(
-        setup,
-        group,
-        len(chosen),
-        sum(len(one.pirated) for one in chosen),
-        len({name for one in chosen for name in one.names}),
-        mean_auc(chosen, DRAWS, SEED),
-        exact(*detected(chosen, 0.01)),
-        exact(*detected(chosen, 0.05)),
-        missed,
-        false,
+        setup=setup,
+        group=group,
+        owners=len(chosen),
+        pirated=sum(len(one.pirated) for one in chosen),
+        homologous=len({name for one in chosen for name in one.names}),
+        auc=mean_auc(chosen, DRAWS, SEED),
+        tpr_at_1=_rate(detected(chosen, 0.01)),
+        tpr_at_5=_rate(detected(chosen, 0.05)),
+        missed=errors.missed,
+        false=errors.false,
     )
+
+
+def _rate(detection: Detection) -> Interval:
+    return exact(detection.found, detection.copies)

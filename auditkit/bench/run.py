@@ -1,4 +1,4 @@
-"""A comparison from end to end: bundles, answers, values, figures."""
+"""Runs a comparison: makes bundles, queries suspects, weighs answers, computes figures."""
 
 import os
 import platform
@@ -19,36 +19,42 @@ from auditkit.files.model_folder import PIRATED, Model, ModelFolder
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What is compared."""
+    """What is compared, and how."""
 
     methods: tuple[str, ...]
+    """Names of methods, with settings or without."""
     queries: tuple[int, ...] = (10, 20, 50, 100, 200)
     workers: int = 2
+    """Processes that make bundles."""
     device: str = "auto"
     command: str = ""
-    """As typed, for the report."""
+    """The command line as typed, for the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a method takes, as means over owners and over suspects, in seconds."""
+    """What a method costs: means in seconds over owners and over suspects."""
 
     generation: float
-    """From opening the owner to the bundle, on one thread, with all that has to be trained."""
+    """Time to make a bundle on one thread, with all models that the method trains for it."""
     check: float
-    """Asking an open suspect all core points."""
+    """Time to query an open suspect about all core points."""
     points: int
+    """Number of points in the largest bundle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything a report shows."""
+    """Everything that the reports show."""
 
     title: str
     counts: dict[str, int]
+    """Number of models by kind."""
     cells: tuple[Cell, ...]
     costs: dict[str, Cost]
+    """By method."""
     failures: tuple[str, ...]
+    """What could not be compared, with the reason, one line each."""
     command: str
     versions: dict[str, str]
     machine: str
@@ -58,45 +64,45 @@ class Comparison:
 def compare(
     population: ModelFolder, design: Design, folder: Path, progress: Progress = silent
 ) -> Comparison:
-    """Make and ask what is missing, then weigh everything.
+    """Compare methods on models of known kind.
+
+    Bundles and answers that an earlier run left in the folder are used again; everything is weighed
+    anew.
 
     Args:
-        population: Models of known kind.
+        population: The models.
         design: Methods, queries, workers.
-        folder: Keeps bundles and answers; a second run goes on from there.
-        progress: Told how far each stage is.
+        folder: Where bundles and answers are kept.
+        progress: Called as each stage goes on.
 
     Raises:
         BundleError: A kept bundle can't be read.
     """
+    # Methods give their points best first or in random order, so that the first few of the largest
+    # bundle are a fair smaller one.
     most = max(design.queries)
     made = fingerprint_all(
         population, design.methods, folder / "bundles", most, design.workers, progress
     )
     answers: dict[str, list[tuple[Model, Asked]]] = defaultdict(list)
     failures = [f"{one.owner}, {one.method}: {one.failure}" for one in made if one.failure]
-    for model, known, failure in ask_all(
-        # The folder's owners are opened with torch anyway, so its author is trusted already.
-        population,
-        made,
-        folder / "answers",
-        Options(design.device, trust_torch=True),
-        progress,
-    ):
-        if failure:
-            failures.append(f"{model.name}: {failure}")
-        for key, asked in known.items():
-            answers[key].append((model, asked))
+    # The folder's owners are opened with torch anyway, so its author is trusted already.
+    options = Options(design.device, trust_torch=True)
+    for found in ask_all(population, made, folder / "answers", options, progress):
+        if found.failure:
+            failures.append(f"{found.suspect.name}: {found.failure}")
+        for key, asked in found.asked.items():
+            answers[key].append((found.suspect, asked))
     values = _weighed(made, answers, design.queries, progress)
     return Comparison(
-        population.title,
-        _counts(population),
-        tuple(cells(values)),
-        _costs(made, answers),
-        tuple(failures),
-        design.command,
-        versions("numpy", "scipy", "torch"),
-        f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
+        title=population.title,
+        counts=_counts(population),
+        cells=tuple(cells(values)),
+        costs=_costs(made, answers),
+        failures=tuple(failures),
+        command=design.command,
+        versions=versions("numpy", "scipy", "torch"),
+        machine=f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
     )
 
 
@@ -113,6 +119,7 @@ def _weighed(
 
 
 def _counts(population: ModelFolder) -> dict[str, int]:
+    """Number of models by kind, for the head of the report."""
     counts: dict[str, int] = defaultdict(int)
     for model in population.models:
         kind = f"{model.kind}, broken" if model.broken else model.kind

@@ -1,4 +1,4 @@
-"""Answers -> one value a suspect, for every method, score, access and number of queries."""
+"""Weighs answers: one value for each suspect, method, score, access and number of queries."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +15,7 @@ from auditkit.files.model_folder import Model
 from auditkit.judging import identification
 
 LABELS_AGREE, OUTPUTS_AGREE, KINSHIP = "label_similarity", "output_similarity", "kinship"
+"""Names of identifications."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,15 @@ class Setup:
 
     method: str
     score: str
+    """The identification that turns answers into a value."""
     access: Access
     queries: int
+    """Number of points asked; a bundle that has fewer is asked all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One suspect's value in one setup; higher is more like the owner."""
+    """One suspect's value in one setup; a higher value means more like the owner."""
 
     setup: Setup
     owner: str
@@ -38,9 +41,14 @@ class Scored:
 
 
 def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
-    """How one bundle is weighed: by what its shadow models teach where it has some; else by the
-    method's own score, and where that is agreeing labels, by DeepCore's comparison of outputs too.
-    """  # noqa: D205
+    """The setups in which one bundle is weighed.
+
+    The score is the one of the method's paper, or `kinship` if shadow models chose points.
+
+    Args:
+        made: The bundle.
+        queries: Numbers of queries.
+    """
     if made.bundle is None:
         return
     shadowed = LINEAGE in made.bundle.fingerprint.sheet.names
@@ -48,6 +56,7 @@ def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
     for asked in queries:
         yield Setup(made.method, lead, Access.LABEL, asked)
         yield Setup(made.method, lead, Access.PROBABILITIES, asked)
+        # DeepCore's second score needs no other points, so that it costs these methods nothing.
         if lead == LABELS_AGREE:
             yield Setup(made.method, OUTPUTS_AGREE, Access.PROBABILITIES, asked)
 
@@ -55,12 +64,19 @@ def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
 def scored(
     made: Fingerprinted, setup: Setup, answers: Iterable[tuple[Model, Asked]]
 ) -> Iterator[Scored]:
-    """Weigh each suspect's first so many answers, all of them where there are fewer.
+    """Weigh each suspect's answers to the first `setup.queries` points.
 
-    Suspects whose answers can't be weighed are left out.
+    Args:
+        made: The bundle.
+        setup: Score, access and number of queries.
+        answers: Suspects with their answers to all of the bundle's points.
+
+    Yields:
+        One value for each suspect. Suspects whose answers the score can't weigh are left out.
     """
     if made.bundle is None:
         return
+    # Asked once for all points: the answers to fewer points are a part of them.
     sheet = made.bundle.fingerprint.sheet
     short = sheet.cut(first(sheet.counts(), setup.queries))
     bundle = shortened(made.bundle, short)
@@ -72,12 +88,23 @@ def scored(
 
 
 def first(sizes: Mapping[str, int], count: int) -> dict[str, int]:
-    """How many points of each family are the first so many of all: as large a share of each."""
+    """Share a number of queries among families in proportion to their sizes.
+
+    Args:
+        sizes: Number of points in each family.
+        count: Number of queries.
+
+    Returns:
+        Number of points of each family, in all `count` or all there are; families without any are
+        left out.
+    """
+    # Each point gets a time between 0 and 1, evenly within its family, and the earliest are taken.
+    # So a larger count always adds points and never takes one away.
     times = [((row + 0.5) / size, name) for name, size in sizes.items() for row in range(size)]
     kept = Counter(name for _, name in sorted(times, key=lambda time: time[0])[:count])
     return {name: kept[name] for name in sizes if kept[name]}
 
 
 def revealed(evidence: Evidence, access: Access, short: Cut) -> Evidence:
-    """What the suspect would have said to some of the points with no more access than that."""
+    """The evidence of a suspect that was asked fewer points and revealed no more than `access`."""
     return replace(evidence, answers=evidence.answers.at(short.rows).capped(access))

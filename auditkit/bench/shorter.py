@@ -1,4 +1,4 @@
-"""Bundles with fewer points: methods are compared query for query."""
+"""Bundles with fewer points, to compare methods at equal numbers of queries."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from auditkit.files.bundle import Bundle
 
 
 def shortened(bundle: Bundle, short: Cut) -> Bundle:
-    """The same bundle with some of its points alone."""
+    """The bundle with only the points of `short`; reference models keep their answers to these."""
     references = tuple(
         replace(reference, answers=reference.answers.at(short.rows))
         for reference in bundle.references

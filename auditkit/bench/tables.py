@@ -1,4 +1,4 @@
-"""A comparison as Markdown, JSON, CSV, and a table on the terminal."""
+"""A comparison as Markdown, JSON, CSV and a table on the terminal."""
 
 import csv
 import io
@@ -12,22 +12,25 @@ from auditkit.bench.run import Comparison
 from auditkit.bench.statistics import Interval
 from auditkit.core.access import Access
 
-SCHEMA = "auditkit.bench/1"
+SCHEMA = "auditkit.benchmark/1"
 ACCESSES = (Access.LABEL, Access.PROBABILITIES)
+"""What is compared: scores that see labels alone, and those that see probabilities."""
 WIDE = 120
+"""Columns of a table that goes into a file."""
 USUAL = 100
-"""Queries in all tables but the one by queries."""
+"""Number of queries in all tables but the last, which compares numbers of queries."""
 SHORT = {
     "label_similarity": "labels",
     "output_similarity": "outputs",
     "decision_distance": "distances",
     "mutual_information": "information",
 }
+"""Names of identifications, as tables show them."""
 HEADS = ("method, score", "owners", "AUC", "TPR at 1 % FPR", "TPR at 5 % FPR", "missed", "false")
 
 
 def as_json(comparison: Comparison) -> str:
-    """Everything, schema `auditkit.bench/1`."""
+    """The whole comparison by the schema `auditkit.benchmark/1`."""
     contents = {
         "schema": SCHEMA,
         **{
@@ -42,7 +45,7 @@ def as_json(comparison: Comparison) -> str:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """The cells alone."""
+    """One row for each cell; an empty text if there are none."""
     rows = [cell.row() for cell in comparison.cells]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
@@ -52,10 +55,11 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def print_terminal(comparison: Comparison, stream: IO[str]) -> None:
-    """The main table, best first."""
+    """Print the main table for each access, methods with the highest AUC first."""
     from rich.console import Console
     from rich.table import Table
 
+    # A file has no width, and rich's default of 80 columns would break the rows.
     console = Console(file=stream, width=None if stream.isatty() else WIDE)
     usual = usual_queries(comparison)
     for access in ACCESSES:
@@ -66,11 +70,12 @@ def print_terminal(comparison: Comparison, stream: IO[str]) -> None:
             table.add_row(*_main_row(cell))
         console.print(table)
     for failure in comparison.failures:
+        # Failures repeat names of files, whose brackets rich would read as its own markup.
         console.print(f"could not be compared: {failure}", markup=False, highlight=False)
 
 
 def as_markdown(comparison: Comparison, plots: Sequence[str]) -> str:
-    """All tables, with environment and command."""
+    """Write the report; `plots` are file names of pictures that lie beside it."""
     usual = usual_queries(comparison)
     parts = [_head(comparison), *(f"![{name}]({name})\n" for name in plots)]
     parts.extend(_main(comparison, access, usual) for access in ACCESSES)
@@ -90,13 +95,13 @@ def as_markdown(comparison: Comparison, plots: Sequence[str]) -> str:
 
 
 def usual_queries(comparison: Comparison) -> int:
-    """100 where it was measured, the most below it otherwise."""
+    """`USUAL` if it was compared, else the largest number below it, else the largest of all."""
     known = {cell.setup.queries for cell in comparison.cells}
     return max((count for count in known if count <= USUAL), default=max(known, default=USUAL))
 
 
 def ranked(comparison: Comparison, access: Access, queries: int) -> list[Cell]:
-    """All copies' cells, the highest area first."""
+    """Cells of all copies at one access and number of queries, the highest AUC first."""
     chosen = [
         cell
         for cell in comparison.cells
@@ -108,7 +113,7 @@ def ranked(comparison: Comparison, access: Access, queries: int) -> list[Cell]:
 
 
 def title_of(cell: Cell) -> str:
-    """Method and score, short."""
+    """Name of a cell's method and score, as tables show it."""
     return f"{cell.setup.method}, {SHORT.get(cell.setup.score, cell.setup.score)}"
 
 
@@ -167,7 +172,16 @@ def _grid(
     chosen: Callable[[str], bool],
     show: Callable[[Cell], str],
 ) -> str:
-    """Groups as rows, methods as columns."""
+    """A table with groups as rows and methods as columns.
+
+    Args:
+        comparison: What to show.
+        access: Of the cells shown.
+        queries: Of the cells shown.
+        chosen: Whether a group of this name is a row.
+        show: Text of a cell.
+    """
+    # Columns as in the main table, so that a method stands at the same place in all of them.
     columns = [title_of(cell) for cell in ranked(comparison, access, queries)]
     cells: dict[str, dict[str, Cell]] = {}
     for cell in comparison.cells:
@@ -185,7 +199,8 @@ def _grid(
 
 
 def _size(group: str, cells: Iterable[Cell]) -> int:
-    """Models of the group; a method that serves fewer owners has fewer."""
+    """Number of models in a group: innocents for kinds of innocents, else copies."""
+    # A method that serves fewer owners meets fewer models; the largest number is the group's.
     innocent = group.startswith(AGAINST)
     return max(cell.homologous if innocent else cell.pirated for cell in cells)
 
