@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         judge,
         queries,
         query,
+        read_evidence,
         references,
         shadows,
+        write_evidence,
     )
     from auditkit.core.access import Access
     from auditkit.core.errors import AuditkitError
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     )
     from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
     from auditkit.files.bundle import Bundle, read, write
-    from auditkit.files.evidence import read as read_evidence
-    from auditkit.files.evidence import write as write_evidence
     from auditkit.files.model_folder import reference_files
 
 _HOMES = {
@@ -52,8 +52,10 @@ _HOMES = {
         "judge",
         "queries",
         "query",
+        "read_evidence",
         "references",
         "shadows",
+        "write_evidence",
     ),
     "core.access": ("Access",),
     "core.errors": ("AuditkitError",),
@@ -72,13 +74,9 @@ _HOMES = {
     "files.bundle": ("Bundle", "read", "write"),
     "files.model_folder": ("reference_files",),
 }
-_HOME = {name: (module, name) for module, names in _HOMES.items() for name in names}
-_HOME |= {
-    "read_evidence": ("files.evidence", "read"),
-    "write_evidence": ("files.evidence", "write"),
-}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 - the names are those of the tables above
+__all__ = [  # noqa: PLE0604 - the names are those of the table above
     *sorted(_HOME)
 ]
 
@@ -86,8 +84,7 @@ __all__ = [  # noqa: PLE0604 - the names are those of the tables above
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'auditkit' has no attribute {name!r}")
-    module, found = _HOME[name]
-    return getattr(importlib.import_module(f"auditkit.{module}"), found)
+    return getattr(importlib.import_module(f"auditkit.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,8 @@ from auditkit.core.progress import Progress, silent
 from auditkit.core.requests import Asking, Options, Order, ReferencePlan, ShadowPlan
 from auditkit.core.verdicts import Examination
 from auditkit.files.bundle import Bundle, with_references
+from auditkit.files.evidence import read as read_evidence
+from auditkit.files.evidence import write as write_evidence
 from auditkit.files.queries import write_queries
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.examiner import examine, query
@@ -30,8 +32,10 @@ __all__ = [
     "methods",
     "queries",
     "query",
+    "read_evidence",
     "references",
     "shadows",
+    "write_evidence",
 ]
 
 

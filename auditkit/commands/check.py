@@ -5,7 +5,7 @@ They parse arguments, call `auditkit.api` and print; verdicts are reached elsewh
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,8 +33,12 @@ from auditkit.commands.options import (
 )
 from auditkit.commands.output import EvidenceFolder, check_format, show
 from auditkit.core.access import Access
+from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
-from auditkit.core.verdicts import Outcome
+from auditkit.core.verdicts import Outcome, Refusal
+
+if TYPE_CHECKING:
+    from auditkit.files.bundle import Bundle
 
 
 def check(
@@ -138,18 +142,24 @@ def judge(
 
     The suspects are not needed.
     """
-    from auditkit import api
     from auditkit.files import bundle
-    from auditkit.files import evidence as evidence_files
 
     with errors():
         check_format(output_format)
         opened = bundle.read(bundle_path)
-        outcomes: list[Outcome] = [
-            api.judge(opened, evidence_files.read(path, opened)) for path in evidence
-        ]
+        outcomes = [_judged(opened, path) for path in evidence]
         show(opened, outcomes, output_format, output)
     raise typer.Exit(exit_code(outcomes))
+
+
+def _judged(bundle: "Bundle", path: Path) -> Outcome:
+    """The verdict on one evidence file; a bad file does not cost the verdicts on the others."""
+    from auditkit import api
+
+    try:
+        return api.judge(bundle, api.read_evidence(path, bundle))
+    except AuditkitError as error:
+        return Refusal.of(str(path), error)
 
 
 def queries(

@@ -67,7 +67,7 @@ def decide(
     elif comparison is not None and calibrated:
         found = _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
     else:
-        found = _by_thresholds(bundle, evidence, identifications, comparison)
+        found = _by_thresholds(bundle, evidence, identifications)
     silent = ReasonCode.REFERENCES_DECIDE if calibrated and doubt is None else None
     # "Like a copy" must not stand beside a verdict that this opinion can't carry: with points that
     # innocents share it would mean no more than that everybody agrees (docs/decisions/0002).
@@ -142,14 +142,14 @@ def _by_thresholds(
     bundle: Bundle,
     evidence: Evidence,
     identifications: tuple[Identification, ...],
-    comparison: Comparison | None,
 ) -> Finding:
     """Decide by the leading identification, as far as thresholds without an error rate allow.
 
     They may call a suspect pirated, but never homologous.
     """
     made = bundle.fingerprint
-    found = _cleared(bundle, evidence, _weighed(made, identifications), comparison)
+    # References that are too few to decide are too few to price erratic answers as well.
+    found = _cleared(bundle, evidence, _weighed(made, identifications), None)
     because = {"because": {"code": str(found.reason.code), "facts": dict(found.reason.facts)}}
     if found.decision is Decision.PIRATED and not made.siblings.tried:
         # On some owners, innocents of the same architecture and data were seen to share every core

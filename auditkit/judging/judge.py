@@ -39,6 +39,11 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
     # the auditor's machine must not change a verdict.
     opinions = (_opinion(name, bundle, evidence) for name in bundle.fingerprint.speaking)
     weighed = tuple(opinion for opinion in opinions if opinion is not None)
+    if all(opinion.name != bundle.fingerprint.lead for opinion in weighed):
+        raise PluginError(
+            f"the identification {bundle.fingerprint.lead!r} leads, and has nothing to say about "
+            "this bundle's points; make the fingerprint anew"
+        )
     return decide(bundle, evidence, weighed, compare(bundle, evidence))
 
 

@@ -19,8 +19,8 @@ def describe(path: Path) -> str:
     # The kind is read from the content, not from the name: files are often renamed.
     if journal.is_journal(path):
         return "\n".join(clean(line, 400) for line in journal.described(path))
-    # Bundles and evidence are both zip files with a schema inside. The bundle's reader names the
-    # schema that it found, which tells evidence from a file that is neither.
+    # Bundles and evidence are the same container with another format inside. The bundle's reader
+    # names the format that it found, which tells evidence from a file that is neither.
     try:
         lines = _bundle_lines(bundle.read(path))
     except BundleFormatError as error:

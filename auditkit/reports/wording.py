@@ -23,7 +23,10 @@ def sentence(reason: Reason) -> str:
     words = SENTENCES.get(reason.code)
     if words is None:
         return str(reason.facts.get("text", reason.code))
-    return words(reason.facts) if callable(words) else words
+    try:
+        return words(reason.facts) if callable(words) else words
+    except (KeyError, TypeError, ValueError):  # a plug-in took a built-in code without its facts
+        return str(reason.facts.get("text", reason.code))
 
 
 def _innocents(facts: Facts) -> str:

@@ -6,12 +6,10 @@ killed audit that is started again asks nothing twice, and continues where it st
 """
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -24,37 +22,8 @@ from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Recorded
 from auditkit.suspects.arrangement import Arrangement, arrange
-
-Result = TypeVar("Result")
-Key = Hashable
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
-"""Seconds between two tries where the suspect does not say how long to wait. The pause doubles each
-time, so that a server that is overloaded is not kept so."""
-
-
-class Log(Protocol):
-    """A record of what was asked and answered: a `Journal` on disk, or a `Memory`."""
-
-    begun: str
-    """ISO 8601; what was answered before is an earlier audit's."""
-
-    def key(self, point: FloatArray, spec: InputSpec) -> Key:
-        """What names a point that is asked with this normalisation."""
-
-    def spent(self, endpoint: str) -> int:
-        """How many points were ever sent there, answered or not."""
-
-    def answers(self, endpoint: str, key: Key) -> Sequence[Recorded]:
-        """What it answered to this point, one for each time it was asked."""
-
-    def asked(self, endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
-        """Note that these points are about to be sent; a BudgetError where that is too many."""
-
-    def answered(self, endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
-        """Keep the answers."""
-
-    def failed(self, endpoint: str, keys: Sequence[Key], why: str) -> None:
-        """Note that these points were sent and not answered."""
+from auditkit.suspects.log import Key, Log
+from auditkit.suspects.patience import Pace, patiently
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,27 +38,6 @@ class _Question:
         """The same question about some of the points."""
         places = range(len(self.keys))[rows] if isinstance(rows, slice) else rows
         return _Question([self.keys[i] for i in places], self.points[rows], self.arrangement)
-
-
-class Pace:
-    """Decides for all threads when the next request may start."""
-
-    def __init__(self, rate: float | None) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Wait until it is this thread's turn."""
-        with self._lock:
-            start = max(self._next, time.monotonic())
-            self._next = start + self._gap
-        time.sleep(max(0.0, start - time.monotonic()))
-
-    def pause(self, seconds: float) -> None:
-        """Let no request start for so long."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
 
 
 class Client:
@@ -252,45 +200,6 @@ class Client:
             raise QueryError(_raised(error)) from error
 
 
-class Memory:
-    """A log in memory: a file can be asked anew at no cost, so nothing is written for it."""
-
-    def __init__(self) -> None:
-        self.begun = ""
-        self._spent = 0
-        self._answers: dict[Key, list[Recorded]] = {}
-        self._specs: list[InputSpec] = []
-
-    def key(self, point: FloatArray, spec: InputSpec) -> Key:
-        """See `Log.key`."""
-        known = [number for number, one in enumerate(self._specs) if one is spec]
-        if not known:  # a spec of table rows holds thousands of bounds, too many to hash each time
-            self._specs.append(spec)
-        return point.tobytes(), known[0] if known else len(self._specs) - 1
-
-    def spent(self, _endpoint: str) -> int:
-        """See `Log.spent`."""
-        return self._spent
-
-    def answers(self, _endpoint: str, key: Key) -> Sequence[Recorded]:
-        """See `Log.answers`."""
-        return self._answers.get(key, ())
-
-    def asked(self, _endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
-        """See `Log.asked`."""
-        if budget is not None and self._spent + len(keys) > budget:
-            raise BudgetError(f"the budget of {budget} queries is spent")
-        self._spent += len(keys)
-
-    def answered(self, _endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
-        """See `Log.answered`."""
-        for key, row in zip(keys, rows, strict=True):
-            self._answers.setdefault(key, []).append(Recorded(row, ""))
-
-    def failed(self, _endpoint: str, _keys: Sequence[Key], _why: str) -> None:
-        """See `Log.failed`."""
-
-
 def _at_once(adapter: Adapter, spec: InputSpec) -> int:
     port = adapter.port
     if port.batch is not None:
@@ -302,25 +211,6 @@ def _at_once(adapter: Adapter, spec: InputSpec) -> int:
 
 def _raised(error: BaseException) -> str:
     return f"the suspect raised {type(error).__name__}: {first_line(error)}"
-
-
-def patiently(call: Callable[[], Result], longest: float, pace: Pace) -> Result:
-    """What the call returns, tried again for so many seconds while it fails for the moment.
-
-    Raises:
-        SuspectError: It fails for good; TransientError when the time is over.
-    """
-    end, pause = time.monotonic() + longest, FIRST_PAUSE
-    while True:
-        pace.wait()
-        try:
-            return call()
-        except TransientError as error:
-            wait = pause if error.after is None else error.after
-            if time.monotonic() + wait > end:
-                raise TransientError(f"{error} (tried for {longest:.0f} s)", error.after) from error
-        pace.pause(wait)
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _stacked(rows: list[Rows]) -> Rows:

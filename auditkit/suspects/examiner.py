@@ -19,8 +19,10 @@ from auditkit.core.verdicts import Examination, Refusal
 from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
 from auditkit.judging.judge import check_identifications, judge
-from auditkit.suspects.client import Client, Memory, Pace, patiently
+from auditkit.suspects.client import Client
 from auditkit.suspects.interview import Interview
+from auditkit.suspects.log import Memory
+from auditkit.suspects.patience import Pace, patiently
 from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
 
 OPENING_PATIENCE = 5.0

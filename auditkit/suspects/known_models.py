@@ -15,7 +15,8 @@ from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.points import InputSpec, Sheet
 from auditkit.core.requests import Options, Patience
 from auditkit.files.model_folder import HOMOLOGOUS, OWNER, TAUGHT, Model, read_model_folder
-from auditkit.suspects.client import Client, Memory
+from auditkit.suspects.client import Client
+from auditkit.suspects.log import Memory
 
 FEWEST = 6
 """Students and independent models; points that fewer models chose tell only those few."""

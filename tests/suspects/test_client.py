@@ -14,8 +14,9 @@ from auditkit.core.errors import BatchError, BudgetError, QueryError, TransientE
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Journal
-from auditkit.suspects import client as module
-from auditkit.suspects.client import Client, Pace, patiently
+from auditkit.suspects import patience as module
+from auditkit.suspects.client import Client
+from auditkit.suspects.patience import Pace, patiently
 
 SPEC = InputSpec((2,), (0.0,), (1.0,))
 POINTS = np.random.default_rng(0).random((50, 2)).astype(np.float32)

@@ -20,7 +20,7 @@ from auditkit.core.verdicts import Decision, ReasonCode, Refusal, Verdict
 from auditkit.files import bundle as bundles
 from auditkit.files.journal import Journal
 from auditkit.reports.wording import sentence
-from auditkit.suspects import client
+from auditkit.suspects import patience
 from auditkit.testserver.behaviour import Behaviour
 from auditkit.testserver.server import Server
 from tests.api import Api, Told, told
@@ -33,8 +33,8 @@ MODELS = {"copy": (COPY, Decision.PIRATED), "stranger": (STRANGER, Decision.HOMO
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     """Pauses between tries are short here."""
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(client, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.05)
 
 
 def judged(bundle, suspect, asking=QUICK) -> Verdict:

@@ -1,0 +1,53 @@
+"""When a request is sent, and how often it is tried again."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from auditkit.core.errors import TransientError
+
+Result = TypeVar("Result")
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds between two tries where the suspect does not say how long to wait. The pause doubles each
+time, so that a server that is overloaded is not kept so."""
+
+
+class Pace:
+    """Decides for all threads when the next request may start."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._gap = 1 / rate if rate else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Wait until it is this thread's turn."""
+        with self._lock:
+            start = max(self._next, time.monotonic())
+            self._next = start + self._gap
+        time.sleep(max(0.0, start - time.monotonic()))
+
+    def pause(self, seconds: float) -> None:
+        """Let no request start for so long."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+def patiently(call: Callable[[], Result], longest: float, pace: Pace) -> Result:
+    """What the call returns, tried again for so many seconds while it fails for the moment.
+
+    Raises:
+        SuspectError: It fails for good; TransientError when the time is over.
+    """
+    end, pause = time.monotonic() + longest, FIRST_PAUSE
+    while True:
+        pace.wait()
+        try:
+            return call()
+        except TransientError as error:
+            wait = pause if error.after is None else error.after
+            if time.monotonic() + wait > end:
+                raise TransientError(f"{error} (tried for {longest:.0f} s)", error.after) from error
+        pace.pause(wait)
+        pause = min(2 * pause, LONGEST_PAUSE)
