@@ -1,5 +1,6 @@
 """A linear owner in plain numpy, its bundle, and the same weights as an ONNX file; no torch."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
 from auditkit.core.requests import Patience
 from auditkit.files.bundle import Bundle
-from auditkit.suspects.client import Client, Memory
+from auditkit.suspects.client import Client
+from auditkit.suspects.log import Memory
 
 # How long an example takes depends on the machine's other work, and says nothing of what holds.
 settings.register_profile("patient", deadline=None)
@@ -157,3 +159,21 @@ def calibrated(bundle: Bundle) -> Bundle:
         for n in range(count)
     ]
     return replace(bundle, references=(*bundle.references, *references))
+
+
+@pytest.fixture
+def drop(tmp_path, monkeypatch):
+    """A writer of `brand_new.py` into a plug-in folder; it is gone afterwards."""
+    used = []
+
+    def write(package, text):
+        folder = tmp_path / "dropped" / package.__name__
+        folder.mkdir(parents=True)
+        (folder / "brand_new.py").write_text(text)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+        used.append(package)
+
+    yield write
+    for package in used:
+        sys.modules.pop(f"{package.__name__}.brand_new", None)
+        vars(package).pop("brand_new", None)

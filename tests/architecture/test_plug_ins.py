@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -17,24 +16,6 @@ from auditkit.judging import identification
 from tests.conftest import WEIGHTS, linear_onnx
 
 FOLDERS = (adapters, fingerprints, identification, reports)
-
-
-@pytest.fixture
-def drop(tmp_path, monkeypatch):
-    """A writer of `brand_new.py` into a plug-in folder; it is gone afterwards."""
-    used = []
-
-    def write(package, text):
-        folder = tmp_path / "dropped" / package.__name__
-        folder.mkdir(parents=True)
-        (folder / "brand_new.py").write_text(text)
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-        used.append(package)
-
-    yield write
-    for package in used:
-        sys.modules.pop(f"{package.__name__}.brand_new", None)
-        vars(package).pop("brand_new", None)
 
 
 @pytest.fixture

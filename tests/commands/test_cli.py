@@ -100,7 +100,9 @@ def test_the_same_command_gives_the_same_json(here, monkeypatch):
         (["check", "model.fp", "copy.onnx", "--access", "all"], 2, "is not one of"),
         (["check", "model.fp", "copy.onnx", "-o", "no/where.json"], 5, "can't be written"),
         (["check", "model.fp"], 2, "Missing argument"),
-        (["judge", "model.fp", "model.fp"], 5, "wanted 'auditkit.evidence/1'"),
+        (["check", "model.fp", "copy.onnx", "--evidence", "model.fp"], 5, "'model.fp' is a file"),
+        (["check", "model.fp", "copy.onnx", "--evidence", "model.fp/x"], 5, "can't be made"),
+        (["judge", "nothere.fp", "model.fp"], 5, "no such file: 'nothere.fp'"),
         (["inspect", "nothere"], 5, "no such file"),
         (["inspect", "copy.onnx"], 5, "is no auditkit file"),
         (["calibrate", "model.fp"], 2, "give at least one"),
@@ -197,9 +199,27 @@ def test_kept_answers_give_the_same_verdict(here):
     judged = run("judge", "model.fp", kept, "-f", "json")
     assert json.loads(judged.stdout)["suspects"] == json.loads(checked.stdout)["suspects"]
     run("calibrate", "model.fp", "--homologous", "other.onnx", "-o", "new.fp")
-    other = run("judge", "new.fp", kept)
-    assert other.exit_code == 5
-    assert "judge it with the bundle it was made with" in other.stderr
+    assert "judge it with the bundle it was made with" in unjudged("new.fp", kept)
+
+
+def unjudged(bundle, *evidence) -> str:
+    """Why the last of these evidence files is refused, in one line."""
+    result = run("judge", bundle, *evidence, "-f", "json")
+    found = json.loads(result.stdout)["suspects"][-1]
+    assert found["verdict"] == "refused"
+    assert found["reason_code"] == "evidence"
+    assert "\n" not in found["reason"]
+    assert result.exit_code == (5 if len(evidence) == 1 else 3)
+    return found["reason"]
+
+
+def test_bad_evidence_does_not_cost_the_verdicts_on_the_others(here):
+    """What is no evidence is refused alone, with its code; the exit code is the worst outcome's."""
+    run("check", "model.fp", "copy.onnx", "--evidence", "kept")
+    [kept] = (here / "kept").iterdir()
+    assert "wanted 'auditkit.evidence/1'" in unjudged("model.fp", kept, "model.fp")
+    assert "no such file" in unjudged("model.fp", kept, "nothere.evidence")
+    assert "is no auditkit file" in unjudged("model.fp", "copy.onnx")
 
 
 def test_evidence_that_lacks_answers_is_refused(here, bundle):
@@ -220,15 +240,10 @@ def test_evidence_that_lacks_answers_is_refused(here, bundle):
         manifest = {k: v for k, v in contents.manifest.items() if k not in ("tensors", "seal")}
         packed = container.Packed(manifest | {"families": families}, tensors)
         container.write(here / "odd.evidence", packed)
-        result = run("judge", "model.fp", "odd.evidence")
-        assert result.exit_code == 5
-        assert line in result.stderr
-        assert len(result.stderr.splitlines()) == 1
+        assert line in unjudged("model.fp", "odd.evidence")
     for changed in ({"asked": -120}, {"asked": 0}, {"spent": 10**9}):
         evidence.write(replace(whole, **changed), bundle, here / "odd.evidence")
-        result = run("judge", "model.fp", "odd.evidence")
-        assert result.exit_code == 5
-        assert "of 120 points were asked" in " ".join(result.stderr.split())
+        assert "of 120 points were asked" in unjudged("model.fp", "odd.evidence")
     with pytest.raises(ValueError, match="the suspect knows 3"):
         replace(whole, classes=3)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import stat
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auditkit import api
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.errors import (
@@ -17,6 +19,7 @@ from auditkit.core.errors import (
     BundleIntegrityError,
     CalibrationError,
     EvidenceError,
+    UnknownPluginError,
 )
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
@@ -179,6 +182,12 @@ def test_a_newer_format_names_both(tmp_path, bundle):
         {"discrimination": "certainly"},
         {"references": [{}]},
         {"parameters": []},
+        {"lead": "unknown"},
+        {"identifications": ["clustering"]},
+        {"identifications": 3},
+        {"terms": {"accuse": 2.0, "acquit": 0.05, "clearance": 0.4}},
+        {"transports": {"jpeg": 1.5}},
+        {"siblings": {"shares": [2], "reason": ""}},
         {"spec": {"shape": [1, 4, 4], "lower": [2], "upper": [1], "mean": [], "std": []}},
     ],
 )
@@ -188,6 +197,57 @@ def test_a_wrong_manifest_is_one_line(tmp_path, bundle, damage):
     with pytest.raises(BundleFormatError) as caught:
         bundles.read(tmp_path / "odd.fp")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        {"parameters": {"level": 0.125}},
+        {"terms": {"accuse": 0.125, "acquit": 0.5, "clearance": 0.4}},
+    ],
+)
+def test_a_number_that_became_infinite_is_one_line(tmp_path, bundle, number):
+    """A digit changed so that a number is too large for any float is seen as damage."""
+    path = tmp_path / "model.fp"
+    sealed(path, bundle, number)
+    bundles.read(path)
+    data = path.read_bytes()
+    assert data.count(b"0.125") == 1
+    path.write_bytes(data.replace(b"0.125", b"1e999"))
+    with pytest.raises(BundleIntegrityError) as caught:
+        bundles.read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        (["core"], "answers ['core'], wanted ['core', 'control']"),
+        ([], "answers [], wanted ['core', 'control']"),
+        (["core", "control", "mistake"], "'mistake'"),
+    ],
+)
+def test_references_that_answered_only_some_families_are_refused(
+    tmp_path, bundle, families, message
+):
+    """A score needs every model's answers to every point."""
+    [reference] = bundles._packed(bundle).manifest["references"]
+    sealed(tmp_path / "odd.fp", bundle, {"references": [{**reference, "families": families}]})
+    with pytest.raises(BundleFormatError, match=re.escape(message)) as caught:
+        bundles.read(tmp_path / "odd.fp")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bundle_of_an_unknown_identification_is_read_and_not_judged_by(tmp_path, bundle):
+    """It can be inspected; an audit says what is missing before anybody is asked."""
+    named = dataclasses.replace(
+        bundle.fingerprint, lead="unheard", identifications=("unheard", "clustering")
+    )
+    bundles.write(dataclasses.replace(bundle, fingerprint=named), tmp_path / "a.fp")
+    read = bundles.read(tmp_path / "a.fp")
+    assert read.fingerprint.speaking == ("clustering", "unheard")
+    with pytest.raises(UnknownPluginError, match="no 'unheard' in identification; there are"):
+        api.audit(read, ["nothere.onnx"])
 
 
 def test_time_and_versions_are_not_in_the_digest(bundle):
@@ -242,6 +302,10 @@ def test_evidence_is_read_as_written(tmp_path, bundle):
     assert read.answers.labels.tolist() == made.answers.labels.tolist()
     with pytest.raises(BundleFormatError, match=r"auditkit\.evidence/1"):
         bundles.read(tmp_path / "x.evidence")
+    other = dataclasses.replace(bundle, references=())
+    with pytest.raises(EvidenceError, match="judge it with the bundle it was made with"):
+        evidence.read(tmp_path / "x.evidence", other)
+    assert any("120 points asked" in line for line in evidence.described(tmp_path / "x.evidence"))
     bundles.write(bundle, tmp_path / "x.fp")
     with pytest.raises(EvidenceError, match=r"auditkit\.bundle/1"):
         evidence.read(tmp_path / "x.fp", bundle)
