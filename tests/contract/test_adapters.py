@@ -22,7 +22,8 @@ from auditkit.core.plugins import load, names
 from auditkit.core.points import CORE
 from auditkit.core.requests import Options, Patience
 from auditkit.suspects.arrangement import arrange
-from auditkit.suspects.client import Client, Memory
+from auditkit.suspects.client import Client
+from auditkit.suspects.log import Memory
 from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
