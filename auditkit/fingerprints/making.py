@@ -166,19 +166,19 @@ def weighed_by_siblings(found: Findings, siblings: Siblings) -> Findings:
     """
     if found.discrimination is Discrimination.NOT_DISCRIMINATING or not siblings.tried:
         return found
-    closest, note = max(siblings.shares), siblings.reason and f"; {siblings.reason}"
+    closest = max(siblings.shares)
     if closest > VETO:
         return replace(
             found,
             discrimination=Discrimination.NOT_DISCRIMINATING,
             reason=f"a net of the owner's own architecture, trained anew from its answers, shares "
             f"{closest:.0%} of the points (at most {VETO:.0%} may be): innocents of the owner's "
-            f"recipe would be accused{note}",
+            f"recipe would be accused",
         )
     return replace(
         found,
         reason=f"{found.reason}; of {len(siblings.shares)} nets of its own architecture, trained "
-        f"anew from its answers, none shares more than {closest:.0%} ({VETO:.0%} may be){note}",
+        f"anew from its answers, none shares more than {closest:.0%} ({VETO:.0%} may be)",
     )
 
 
