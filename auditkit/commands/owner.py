@@ -73,14 +73,14 @@ def fingerprint(
         ),
     ] = "",
     siblings: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             help="Number of models of the owner's architecture that are trained anew, to see "
-            "whether innocent ones share the points. With 0 no suspect is called pirated without "
-            "reference models.",
+            "whether innocent ones share the points; 4 unless that takes more than ten minutes. "
+            "Without any, no suspect is called pirated unless there are reference models.",
         ),
-    ] = 4,
+    ] = None,
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,

@@ -106,8 +106,9 @@ class Order:
     """Folder of models of known kind that help to choose points."""
     robust: tuple[str, ...] = ()
     """Of `ROBUST`: what core points are to survive on their way."""
-    siblings: int = 4
-    """Nets of the owner's architecture that are trained anew from the samples; 0: none."""
+    siblings: int | None = None
+    """Nets of the owner's architecture that are trained anew from the samples; 0: none; None: four
+    where that doesn't take long."""
 
     def __post_init__(self) -> None:
         if self.shadows is not None and self.points < FEWEST_SHADOWED:
@@ -115,7 +116,7 @@ class Order:
                 f"--points wants {FEWEST_SHADOWED} or more with --shadows, half of them core "
                 f"points, got {self.points}"
             )
-        if self.siblings < 0:
+        if self.siblings is not None and self.siblings < 0:
             raise FingerprintError(f"--siblings wants 0 or more, got {self.siblings}")
         odd = [name for name in self.robust if name not in ROBUST]
         if odd or len(set(self.robust)) < len(self.robust):

@@ -8,6 +8,8 @@ weights (docs/decisions/0008-siblings.md). They refuse fingerprints, never choos
 price a verdict.
 """
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +23,12 @@ from auditkit.owner.shadows import means
 from auditkit.owner.training import recipes
 
 STAGE = "training siblings"
+COUNT = 4
+"""Where nobody says how many."""
+LONGEST = 600.0
+"""Seconds that these may take in all; longer ones are trained only where their number is given."""
+TIMED = 3
+"""First steps of a training, the fastest of which counts: others open kernels or compile."""
 EPOCHS = 8
 MIXES = 3
 """Times each sample is mixed with another."""
@@ -46,6 +54,37 @@ class Sibling:
     """Share of right answers on the fifth of the samples that it was not trained on, 0..1."""
 
 
+class _TooLongError(Exception):
+    """Carries the seconds that all trainings would take."""
+
+
+class _Watch:
+    """Looks at the first steps of a training, and raises where all trainings would take too long.
+
+    Nothing else depends on time.
+    """
+
+    def __init__(self, steps: int, device: torch.device) -> None:
+        self.steps = steps
+        self.device = device
+        self.fastest = math.inf
+        self.seen = 0
+        self.last = time.monotonic()
+
+    def __call__(self) -> None:
+        """A step is done."""
+        self.seen += 1
+        if self.seen > TIMED:
+            return
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.monotonic()
+        self.fastest = min(self.fastest, now - self.last)
+        self.last = now
+        if self.seen == TIMED and self.fastest * self.steps > LONGEST:
+            raise _TooLongError(self.fastest * self.steps)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Nursery:
     """All that a sibling is trained from."""
@@ -57,13 +96,19 @@ class _Nursery:
     """(n, classes): the owner's probabilities."""
     held_out: recipes.Labelled
 
-    def raised(self, seed: int, rate: float) -> Sibling:
+    def watch(self, count: int) -> recipes.Hold:
+        """Over the first of so many trainings."""
+        turns = math.ceil(recipes.EPOCH / len(self.inputs))
+        steps = turns * len(self.inputs) // recipes.ROWS
+        return _Watch(count * EPOCHS * steps, self.owner.device)
+
+    def raised(self, seed: int, rate: float, hold: recipes.Hold = lambda: None) -> Sibling:
         """One net from fresh weights."""
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         net = recipes.reinitialised(self.owner, self.inputs)
         how = recipes.Training(EPOCHS, generator, rate)
-        recipes.fit(net, self.inputs, self.targets, how)
+        recipes.fit(net, self.inputs, self.targets, how, hold=hold)
         return Sibling(net, seed, rate, recipes.accuracy(net, self.held_out))
 
     def wanted(self) -> float:
@@ -75,7 +120,7 @@ class _Nursery:
 def train_siblings(
     owner: Owner,
     samples: Samples | None,
-    count: int,
+    count: int | None,
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> tuple[tuple[Sibling, ...], str]:
@@ -84,14 +129,15 @@ def train_siblings(
     Args:
         owner: Whose architecture they get.
         samples: What they learn from.
-        count: How many are wanted.
+        count: How many are wanted, however long that takes; None: `COUNT`, where that fits into
+            `LONGEST`.
         seed: Fixes weights, split and order; torch's global generator is left as it was.
         progress: Told before and after each.
 
     Returns:
         Those that learnt the task, and why there are none, or what a reader must know of them.
     """
-    if not count:
+    if count == 0:
         return (), "the fingerprint was made with --siblings 0"
     if samples is None:
         return (), "the fingerprint was made without samples"
@@ -103,6 +149,11 @@ def train_siblings(
     try:
         with torch.random.fork_rng(devices):
             return _raised(_nursery(owner, samples, seed), count, seed, progress)
+    except _TooLongError as long:
+        return (), (
+            f"they would take about {long.args[0] / 60:.0f} minutes on this machine; give "
+            f"--siblings {COUNT} to train them anyway"
+        )
     except Exception as error:  # whatever an owner's own module raises when it is trained
         line = (str(error).strip().splitlines() or [type(error).__name__])[-1][:160]
         return (), f"the model can't be trained anew: {line}"
@@ -120,12 +171,14 @@ def _nursery(owner: Owner, samples: Samples, seed: int) -> _Nursery:
 
 
 def _raised(
-    nursery: _Nursery, count: int, seed: int, progress: Callable[[str, int, int], None]
+    nursery: _Nursery, wish: int | None, seed: int, progress: Callable[[str, int, int], None]
 ) -> tuple[tuple[Sibling, ...], str]:
+    count = COUNT if wish is None else wish
     progress(STAGE, 0, count)
     wanted = nursery.wanted()
+    hold = nursery.watch(count) if wish is None else (lambda: None)
     for rate in recipes.RATES:
-        first = nursery.raised(seed, rate)
+        first = nursery.raised(seed, rate, hold)
         if first.accuracy >= wanted:
             break
     else:
