@@ -148,6 +148,20 @@ def test_siblings_leave_the_global_generator_alone_and_repeat(linear):
     assert weights(first[0]).equal(weights(second[0]))
 
 
+def test_siblings_do_not_start_where_the_owner_started(linear, monkeypatch):
+    """From one and the same seed: an owner's first weights are drawn anew, a sibling's are not."""
+    owner, samples = placed(linear)
+    monkeypatch.setattr(siblings, "SKILLED", -1.0)
+    monkeypatch.setattr(siblings.recipes, "fit", lambda net, *_, **__: net)
+    [(untrained,), _] = train_siblings(owner, samples, 1, 0, silent)
+    torch.manual_seed(0)
+    first = torch.nn.utils.parameters_to_vector(Linear().parameters())
+    torch.manual_seed(0)
+    again = siblings.recipes.reinitialised(owner, owner.inputs(owner.tensor(samples.x)))
+    assert torch.nn.utils.parameters_to_vector(again.model.module.parameters()).equal(first)
+    assert not weights(untrained).equal(first)
+
+
 class Untrainable(Linear):
     """Raises when it is trained."""
 
@@ -197,7 +211,8 @@ def test_siblings_that_take_too_long_are_left_out_unless_they_are_asked_for(line
 
 def test_the_default_is_four_siblings_that_time_does_not_change(linear, monkeypatch):
     """The same nets whether somebody looked at the clock or not."""
-    monkeypatch.setattr(siblings, "EPOCHS", 3)
+    monkeypatch.setattr(siblings, "EPOCHS", 1)
+    monkeypatch.setattr(siblings, "SKILLED", -1.0)  # whatever they learn
     by_default, by_number = (
         train_siblings(*placed(linear), count, 0, silent)[0] for count in (None, 4)
     )

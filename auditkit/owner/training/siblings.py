@@ -8,6 +8,7 @@ weights (docs/decisions/0008-siblings.md). They refuse fingerprints, never choos
 price a verdict.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -104,7 +105,7 @@ class _Nursery:
 
     def raised(self, seed: int, rate: float, hold: recipes.Hold = lambda: None) -> Sibling:
         """One net from fresh weights."""
-        torch.manual_seed(seed)
+        torch.manual_seed(_apart(seed))
         generator = torch.Generator().manual_seed(seed)
         net = recipes.reinitialised(self.owner, self.inputs)
         how = recipes.Training(EPOCHS, generator, rate)
@@ -168,6 +169,15 @@ def _nursery(owner: Owner, samples: Samples, seed: int) -> _Nursery:
     learnt = [points[own], *(means(points[own], seed + number) for number in range(MIXES))]
     asked = torch.cat(learnt)
     return _Nursery(owner, owner.inputs(asked), owner.answers(asked).softmax(1), known)
+
+
+def _apart(seed: int) -> int:
+    """A seed that no owner was trained with by chance, as with 0.
+
+    From the owner's own seed its architecture draws the owner's first weights again, and a net that
+    starts where the owner started is no innocent: it is related, and can share every point.
+    """
+    return int.from_bytes(hashlib.sha256(f"siblings {seed}".encode()).digest()[:7])
 
 
 def _raised(
