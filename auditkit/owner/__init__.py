@@ -1,1 +1,1 @@
-"""The owner's side: the model, its natural samples, quick copies and stand-ins (needs torch)."""
+"""The owner's side (needs torch): the model, its samples, and other models made from them."""

@@ -1,9 +1,9 @@
-"""Quick copies of the owner: what a fingerprint must survive, made in seconds.
+"""Quick copies of the owner, made in seconds: what a fingerprint must survive.
 
-Most need no data: pruned, quantised and noisy weights. With samples the two commonest thefts are
-tried as well: all weights tuned, and a fresh head trained on the owner's features. A copy is a
-change of the weights in place that is undone afterwards, so that models which can't be deep-copied
-(TorchScript, exported programs) are served too.
+Most copies need no data: pruned, quantised and noisy weights. If there are samples, the two
+commonest thefts are tried as well: all weights fine-tuned, and a fresh head trained on the owner's
+features. A copy changes the owner's weights in place and the change is undone afterwards, so that
+models which can't be deep-copied (TorchScript, exported programs) are served too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,34 +17,55 @@ from torch.nn import functional
 from auditkit.owner.classifier import Owner
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
+"""Maps a weight matrix to the copy's."""
 
+# A few seconds of training. A copy that was pruned by 60 % as well does not work after so little
+# (docs/decisions/0001-core-points.md), so these two are the only trained ones.
 STEPS, BATCH = 80, 64
 TUNING_RATE, HEAD_RATE = 3e-4, 1e-2
+"""Adam's learning rates. A fresh head starts from noise and learns alone, so its is larger."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Copy:
-    """One copy: the owner's matrix weights -> the copy's."""
+    """A copy of the owner: its name, and the map from the owner's weight matrices to its own."""
 
     name: str
     weights: Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
+def unpruned(weight: Tensor, share: float) -> Tensor:
+    """Return a bool mask like the weight: false for its smallest `share` (0..1) by magnitude."""
+    size = weight.abs()
+    cut = size.flatten().kthvalue(max(int(share * size.numel()), 1)).values
+    return size > cut
+
+
+def quantised(weight: Tensor, bits: int, clip: float = 1.0) -> Tensor:
+    """Round a weight to 2^bits - 1 levels that lie symmetrically around 0, one scale for all.
+
+    Args:
+        weight: Any shape.
+        bits: 2 or more.
+        clip: Share, 0..1, of the largest magnitude that the levels reach; what is larger is cut.
+    """
+    levels = 2 ** (bits - 1) - 1
+    # A tensor of zeros has no scale; without the floor it would become NaN.
+    step = clip * weight.abs().amax().clamp_min(1e-12) / levels
+    rounded: Tensor = (weight / step).round().clamp(-levels, levels) * step
+    return rounded
+
+
 def _pruned(share: float) -> Change:
     def change(weight: Tensor, _generator: torch.Generator) -> Tensor:
-        size = weight.abs()
-        cut = size.flatten().kthvalue(max(int(share * size.numel()), 1)).values
-        kept: Tensor = weight * (size > cut)
-        return kept
+        return weight * unpruned(weight, share)
 
     return change
 
 
 def _quantised(bits: int) -> Change:
     def change(weight: Tensor, _generator: torch.Generator) -> Tensor:
-        step = weight.abs().amax().clamp_min(1e-12) / (2 ** (bits - 1) - 1)
-        quantised: Tensor = (weight / step).round() * step
-        return quantised
+        return quantised(weight, bits)
 
     return change
 
@@ -57,23 +78,26 @@ def _noisy(share: float) -> Change:
     return change
 
 
+# From mild to harsh, because nobody knows beforehand what an owner survives. The harsh ones that
+# break it are left out by `working_copies`, so a long list costs little and excludes nothing.
 CHANGES: dict[str, Change] = {
     **{f"{share:.0%} pruned": _pruned(share) for share in (0.3, 0.45, 0.6, 0.75)},
     **{f"{bits} bits": _quantised(bits) for bits in (8, 5, 4, 3)},
     **{f"{share:.0%} noise": _noisy(share) for share in (0.05, 0.1, 0.2, 0.3)},
 }
-"""From mild to harsh: the smallest weights of each tensor set to 0, symmetric quantisation of each
-tensor, and Gaussian noise as a share of each tensor's standard deviation."""
+"""Changes that need no data, each applied to one tensor at a time: the smallest weights set to 0,
+symmetric quantisation, and Gaussian noise as a share of the tensor's standard deviation."""
 
 
 def matrix_weights(module: nn.Module) -> list[Tensor]:
-    """The parameters of two or more axes: what copies change."""
+    """Return the parameters of two or more axes, which copies change."""
+    # Biases and normalisation are so few numbers that nobody gains by pruning or quantising them.
     return [weight for weight in module.parameters() if weight.ndim > 1]
 
 
 @contextmanager
 def changed(owner: Owner, copy: Copy) -> Iterator[None]:
-    """Within the block the owner is this copy; afterwards it is as before."""
+    """Turn the owner into this copy within the block; afterwards it is as before."""
     weights = matrix_weights(owner.model.module)
     before = [weight.detach().clone() for weight in weights]
     try:
@@ -88,7 +112,7 @@ def changed(owner: Owner, copy: Copy) -> Iterator[None]:
 
 
 def copy_labels(owner: Owner, points: Tensor, copies: Sequence[Copy]) -> Tensor:
-    """(copies, n) int64: what each copy says of points (n, *shape)."""
+    """Return (copies, n) int64: the labels that each copy gives to points (n, *shape)."""
     rows = torch.zeros((len(copies), len(points)), dtype=torch.int64, device=points.device)
     for row, copy in zip(rows, copies, strict=True):
         with changed(owner, copy):
@@ -97,7 +121,14 @@ def copy_labels(owner: Owner, points: Tensor, copies: Sequence[Copy]) -> Tensor:
 
 
 def working_copies(owner: Owner, naturals: Tensor, share: float, seed: int) -> list[Copy]:
-    """The data-free copies worth stealing: those that keep this share of natural labels."""
+    """Return the data-free copies that still work.
+
+    Args:
+        owner: The model that is copied.
+        naturals: (n, *shape) natural samples in its domain.
+        share: A copy works if it keeps this share, 0..1, of the owner's labels on them.
+        seed: Fixes the noise.
+    """
     if not matrix_weights(owner.model.module):
         return []
     copies = [_data_free(name, change, seed) for name, change in CHANGES.items()]
@@ -107,6 +138,7 @@ def working_copies(owner: Owner, naturals: Tensor, share: float, seed: int) -> l
 
 def _data_free(name: str, change: Change, seed: int) -> Copy:
     def weights(before: Sequence[Tensor]) -> Sequence[Tensor]:
+        # A new generator at each call, so that a copy has the same noise whenever it is made.
         generator = torch.Generator().manual_seed(seed)
         return [change(weight, generator) for weight in before]
 
@@ -114,13 +146,24 @@ def _data_free(name: str, change: Change, seed: int) -> Copy:
 
 
 def tuned_copies(owner: Owner, points: Tensor, labels: Tensor, seed: int) -> list[Copy]:
-    """All weights fine-tuned on these points, and a fresh head trained on the same features."""
+    """Make two trained copies: all weights fine-tuned, and a fresh head on the owner's features.
+
+    Args:
+        owner: The model that is copied; afterwards it is as before.
+        points: (n, *shape) samples in its domain.
+        labels: (n,) int64 classes to learn.
+        seed: Fixes batches and the head's first weights.
+
+    Returns:
+        Both, or fewer if the model has no weights or no linear layer with a row for each class.
+    """
     weights = matrix_weights(owner.model.module)
     heads = [w for w in weights if w.ndim == 2 and len(w) == owner.record.classes][-1:]
     copies = []
     if weights:
         copies.append(_tuned("fine-tuned", owner, weights, TUNING_RATE, points, labels, seed))
     if heads:
+        # A copy that changes nothing: `changed` then puts the old head back, whatever happens.
         keep = Copy("", lambda before: before)
         with changed(owner, keep), torch.no_grad():
             generator = torch.Generator().manual_seed(seed)
@@ -139,11 +182,12 @@ def _tuned(
     labels: Tensor,
     seed: int,
 ) -> Copy:
-    """Train the chosen weights where they lie, remember them, and put the old ones back."""
+    """Train the chosen weights in place, remember the result, and put the old weights back."""
     weights = matrix_weights(owner.model.module)
     before = [weight.detach().clone() for weight in weights]
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(chosen, lr=rate)
+    # The caller may be within `no_grad`.
     with torch.enable_grad():
         for weight in chosen:
             weight.requires_grad_(True)  # noqa: FBT003
@@ -153,6 +197,7 @@ def _tuned(
             functional.cross_entropy(owner.scores(points[rows]), labels[rows]).backward()
             optimizer.step()
     with torch.no_grad():
+        # Only what was trained: the other weights come from whoever applies the copy.
         after = {i: w.detach().clone() for i, w in enumerate(weights) if w.requires_grad}
         for weight, value in zip(weights, before, strict=True):
             weight.requires_grad_(False)  # noqa: FBT003

@@ -1,4 +1,4 @@
-"""Families of natural points: what any model of the task knows, and what this owner gets wrong."""
+"""Natural points: controls, which any model of the task knows, and the owner's mistakes."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,22 @@ from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
 
 CONTROLS = (30, 100)
-"""At least, and at most: two of each class between, so that another class order can be told."""
+"""Least and greatest number of controls. Between these there are two of each class, so that a
+suspect's class order can be told. By default there are 100 core points, and no more controls."""
 MISTAKES = 50
+"""Greatest number of mistakes."""
 
 
 def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn]) -> Tensor:
-    """Samples on which the owner is right and sure, and most stand-ins too; see `CONTROLS`.
+    """Choose samples on which the owner and most stand-ins are right, the owner's surest first.
 
-    Without labels the owner's own answer stands in for the right one.
+    Args:
+        owner: Its surest samples come first among those that equally many stand-ins know.
+        samples: Samples; if they have no labels, the owner's own count as right.
+        strangers: Stand-ins.
+
+    Returns:
+        (n, *shape), one of each class in turns, at most as many as `CONTROLS` says.
     """
     points = snapped(owner.tensor(samples.x), owner.spec)
     scores = owner.answers(points)
@@ -28,6 +36,7 @@ def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn])
     known = torch.zeros(len(points), device=points.device)
     for stranger in strangers:
         known += (stranger.answers(owner.inputs(points)).argmax(1) == truth).float()
+    # The sureness is scaled to less than 1, so that one stand-in more always counts more.
     rank = known + sureness / (sureness.max() + 1)
     rank[labels != truth] = -1
     order = _in_turns(torch.argsort(rank, descending=True, stable=True), labels)
@@ -38,17 +47,18 @@ def control_points(owner: Owner, samples: Samples, strangers: Sequence[StandIn])
 
 
 def mistaken_points(owner: Owner, samples: Samples) -> Tensor:
-    """Up to 50 samples that the owner gets wrong (AKH), spread evenly; none without labels."""
+    """Return up to 50 samples that the owner classifies wrongly; none without labels (AKH)."""
     points = snapped(owner.tensor(samples.x), owner.spec)
     wrong = owner.answers(points).argmax(1) != sample_labels(owner, samples)
     if samples.y is None:
         return points[:0]
     rows = wrong.nonzero()[:, 0]
+    # Spread evenly over the file, which often goes class by class.
     return points[rows[:: max(1, len(rows) // MISTAKES)][:MISTAKES]]
 
 
 def _in_turns(order: Tensor, labels: Tensor) -> list[int]:
-    """The same rows, one of each class at a time."""
+    """Return the same row numbers: the first of each class, then the second, and so on."""
     queues: dict[int, list[int]] = {}
     for row in order.tolist():
         queues.setdefault(int(labels[row]), []).append(row)

@@ -1,4 +1,7 @@
-"""Opening the owner's model: an exported program, a TorchScript archive, or a factory."""
+"""Opens the owner's model: an exported program, a TorchScript archive, or a factory.
+
+Pickled modules are refused, because opening a pickle can run any code.
+"""
 
 import hashlib
 import importlib
@@ -8,15 +11,15 @@ import json
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import OwnerLoadError
 
 WAYS_OUT = (
@@ -27,20 +30,23 @@ WAYS_OUT = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """A module that maps a batch to rows of scores, and what its file says of the input."""
+    """A module that maps a batch to rows of scores, and what its file declares of the input."""
 
     name: str
-    digest: str  # "sha256:…" of the file, or of factory and weights
+    digest: str
+    """"sha256:…" of the file, or of the factory's name and the weights."""
     module: nn.Module
-    declared: dict[str, Any] = field(default_factory=dict)
-    """Of `shape`, `lower`, `upper`, `mean`, `std`, what the file tells."""
+    declared: JsonObject = field(default_factory=dict)
+    """`shape`, `lower`, `upper`, `mean` and `std`, as far as the file tells them; not checked."""
     batch: int | None = None
-    """The one batch size that the model takes, None where any will do."""
+    """The only batch size that the model takes; None: any."""
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """(n, *shape) -> (n, classes); asks in the model's own batch size."""
+        """Return (n, classes) for inputs (n, *shape), asked in the model's own batch size."""
         if self.batch is None:
             return self.module(inputs)  # type: ignore[no-any-return]
+        # An exported program may have its example's batch size for good. The last batch is filled
+        # up with copies of the first input, and their scores are cut off.
         missing = -len(inputs) % self.batch
         padded = torch.cat([inputs, inputs[:1].expand(missing, *inputs.shape[1:])])
         return torch.cat([self.module(part) for part in padded.split(self.batch)])[: len(inputs)]
@@ -50,12 +56,12 @@ def load_model(source: str, weights: Path | None, device: torch.device) -> Loade
     """Open a `.pt2` or TorchScript file, or call `package.module:factory` and load its weights.
 
     Args:
-        source: A path, or a factory's dotted name.
-        weights: Safetensors or a weights-only state dict; for factories only.
-        device: Where the model is to run.
+        source: A path, or `package.module:factory`.
+        weights: A file of safetensors or a weights-only state dict; for factories only.
+        device: Where the model runs.
 
     Raises:
-        OwnerLoadError: It can't be opened, or is a pickled module.
+        OwnerLoadError: The model can't be opened, or is a pickled module.
     """
     path = Path(source)
     if ":" in source and not path.exists():
@@ -67,21 +73,38 @@ def load_model(source: str, weights: Path | None, device: torch.device) -> Loade
     data = path.read_bytes()
     loader = _loader(path, data)
     with _one_line(source):
-        module, declared, batch = loader(data, device)
-    _freeze(module)
-    return LoadedModel(path.name, _digest(data), module.to(device), declared, batch)
+        opened = loader(data, device)
+    _freeze(opened.module)
+    return LoadedModel(
+        name=path.name,
+        digest=_digest(data),
+        module=opened.module.to(device),
+        declared=opened.declared,
+        batch=opened.batch,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    """What a file holds: the module, what it declares of the input, and its only batch size."""
+
+    module: nn.Module
+    declared: JsonObject
+    batch: int | None = None
 
 
 def _digest(*parts: bytes) -> str:
     return "sha256:" + hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def _loader(path: Path, data: bytes) -> Any:
+def _loader(path: Path, data: bytes) -> Callable[[bytes, torch.device], _Opened]:
+    """Choose how to open a file by its contents: `.pt` is the suffix of three different formats."""
     if not data:
         raise OwnerLoadError(f"{str(path)!r} is empty")
     if path.suffix == ".onnx":
         raise OwnerLoadError(f"{str(path)!r} is an ONNX file, which has no gradients; {WAYS_OUT}")
     members = _members(data)
+    # Exported programs may hold a constants.pkl too, so that alone is no TorchScript archive.
     if any(name.endswith("constants.pkl") for name in members) and not _is_exported(members):
         return _load_torchscript
     if _is_exported(members):
@@ -94,6 +117,7 @@ def _loader(path: Path, data: bytes) -> Any:
 
 
 def _members(data: bytes) -> list[str]:
+    """Return the names in a zip archive; none if it is not one."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.namelist()
@@ -107,12 +131,14 @@ def _is_exported(members: list[str]) -> bool:
 
 @contextmanager
 def _one_line(source: str) -> Iterator[None]:
+    """Turn any failure within the block into one line of error, and silence torch's warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except OwnerLoadError:
         raise
+    # A factory is somebody's own code, which may raise anything, or call sys.exit.
     except (Exception, SystemExit) as error:
         line = (str(error).strip().splitlines() or [""])[0][:200]
         raise OwnerLoadError(
@@ -120,21 +146,17 @@ def _one_line(source: str) -> Iterator[None]:
         ) from error
 
 
-def _load_torchscript(
-    data: bytes, device: torch.device
-) -> tuple[nn.Module, dict[str, Any], int | None]:
+def _load_torchscript(data: bytes, device: torch.device) -> _Opened:
     extra = {"auditkit.json": ""}
     module = torch.jit.load(io.BytesIO(data), map_location=device, _extra_files=extra)
     text = extra["auditkit.json"]
     declared = json.loads(text) if text else {}
     if not isinstance(declared, dict):
         raise OwnerLoadError("auditkit.json in the archive must be an object of input facts")
-    return module.eval(), declared, None
+    return _Opened(module.eval(), declared)
 
 
-def _load_exported(
-    data: bytes, device: torch.device
-) -> tuple[nn.Module, dict[str, Any], int | None]:
+def _load_exported(data: bytes, device: torch.device) -> _Opened:
     program = torch.export.load(io.BytesIO(data))
     inputs = [
         node.meta["val"]
@@ -147,9 +169,10 @@ def _load_exported(
             f"the model takes {len(inputs)} inputs ({kinds}), wanted one float tensor"
         )
     batch, *shape = inputs[0].shape
+    # A batch size that may vary is symbolic, a torch.SymInt.
     fixed = int(batch) if isinstance(batch, int) else None
     module = program.module().to(device)
-    return module, {"shape": [int(size) for size in shape]}, fixed
+    return _Opened(module, {"shape": [int(size) for size in shape]}, fixed)
 
 
 def _load_factory(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
@@ -167,8 +190,10 @@ def _load_factory(source: str, weights: Path | None, device: torch.device) -> Lo
     return LoadedModel(source, _digest(source.encode(), b"\0", data), module.to(device))
 
 
-def _import_factory(source: str) -> Any:
+def _import_factory(source: str) -> Callable[[], Json]:
+    """Import a function that needs no arguments; what it returns is checked by the caller."""
     module_name, _, name = source.partition(":")
+    # A console script has its own folder on the path, not the user's, as `python -m` has.
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = importlib.import_module(module_name)
@@ -184,15 +209,19 @@ def _import_factory(source: str) -> Any:
         factory
     ):
         raise OwnerLoadError(f"{source!r} must be a function that needs no arguments")
-    return factory
+    checked: Callable[[], Json] = factory
+    return checked
 
 
-def _optional(factory: Any) -> set[str]:
+def _optional(factory: Callable[..., Json]) -> set[str]:
+    """Return the names of the parameters that a call may leave out."""
     parameters = inspect.signature(factory).parameters.values()
-    return {p.name for p in parameters if p.default is not p.empty or p.kind in (2, 4)}
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {p.name for p in parameters if p.default is not p.empty or p.kind in several}
 
 
 def _load_weights(module: nn.Module, weights: Path) -> bytes:
+    """Load weights into a module and return the file's bytes, for the digest."""
     if not weights.is_file():
         raise OwnerLoadError(f"no such weights file: {str(weights)!r}")
     data = weights.read_bytes()
@@ -202,11 +231,13 @@ def _load_weights(module: nn.Module, weights: Path) -> bytes:
 
             state = load(data)
         else:
+            # weights_only: a state dict is a pickle, and must not run code when it is read.
             state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         module.load_state_dict(state)
     return data
 
 
 def _freeze(module: nn.Module) -> None:
+    # Gradients are taken of inputs; those of weights would only take time and memory.
     for parameter in module.parameters():
         parameter.requires_grad_(False)  # noqa: FBT003

@@ -1,25 +1,25 @@
-"""The owner's natural samples: read from disk, brought into the owner's input domain."""
+"""The owner's natural samples: read from an npz file or a folder of images."""
 
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditkit.core.arrays import FloatArray, IntArray
+from auditkit.core.arrays import FloatArray, IntArray, Rows
 from auditkit.core.errors import SamplesError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FEWEST = 50
+"""Least number of samples: stand-ins learn four fifths and are measured on the other ten."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawSamples:
-    """Samples as they lie on disk: `x` (n, …) of any number type, `y` (n,) int64 or None."""
+    """Samples as they are on disk: `x` (n, …) of any number type, `y` (n,) int64 or None."""
 
-    x: NDArray[Any]
+    x: Rows
     y: IntArray | None
 
 
@@ -32,10 +32,10 @@ class Samples:
 
 
 def read_samples(path: Path) -> RawSamples:
-    """Read an npz with `x` and optionally `y`, or a folder of images (one subfolder a class).
+    """Read an npz with `x` and optionally `y`, or a folder with one folder of images per class.
 
     Raises:
-        SamplesError: Nothing there, not readable, or fewer than 50 samples.
+        SamplesError: The path doesn't exist or can't be read, or there are fewer than 50 samples.
     """
     if path.is_dir():
         samples = _read_folder(path)
@@ -52,6 +52,8 @@ def read_samples(path: Path) -> RawSamples:
 
 
 def _read_npz(path: Path) -> RawSamples:
+    # allow_pickle=False: arrays of objects are pickles, which could run any code. The other
+    # exceptions are what numpy raises for files that only look like an npz.
     try:
         with np.load(path, allow_pickle=False) as archive:
             if "x" not in archive:
@@ -67,7 +69,7 @@ def _read_npz(path: Path) -> RawSamples:
     return RawSamples(_numbers(x, path), None if y is None else _classes(y, len(x), path))
 
 
-def _numbers(x: NDArray[Any], path: Path) -> NDArray[Any]:
+def _numbers(x: Rows, path: Path) -> Rows:
     if x.ndim < 2 or x.dtype.kind not in "fiub":
         raise SamplesError(
             f"'x' in {str(path)!r} must be numbers (n, …), got {x.dtype} of shape {x.shape}"
@@ -77,7 +79,7 @@ def _numbers(x: NDArray[Any], path: Path) -> NDArray[Any]:
     return x
 
 
-def _classes(y: NDArray[Any], count: int, path: Path) -> IntArray:
+def _classes(y: Rows, count: int, path: Path) -> IntArray:
     if y.dtype.kind not in "iu" or y.reshape(-1).shape != (count,):
         raise SamplesError(
             f"'y' in {str(path)!r} must be {count} whole numbers, got {y.dtype} of shape {y.shape}"
@@ -86,6 +88,11 @@ def _classes(y: NDArray[Any], count: int, path: Path) -> IntArray:
 
 
 def _read_folder(folder: Path) -> RawSamples:
+    """Read images as uint8 (n, h, w) or (n, h, w, 3), classes in the order of their folders' names.
+
+    Images that all lie in one folder have no labels.
+    """
+    # Sorted, because the file system's order differs from machine to machine.
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise SamplesError(f"no images in {str(folder)!r}; wanted {', '.join(IMAGE_SUFFIXES)}")
@@ -106,6 +113,7 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
 
     try:
         with Image.open(file) as image:
+            # Palettes and transparency become colours; grey stays grey.
             return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise SamplesError(
@@ -113,12 +121,14 @@ def _read_image(file: Path) -> NDArray[np.uint8]:
         ) from error
 
 
-def arrangements(x: NDArray[Any]) -> list[NDArray[Any]]:
-    """The ways samples may enter a model: as they lie, channels first, one channel, flat.
+def arrangements(x: Rows) -> list[Rows]:
+    """Return the ways in which samples may enter a model, the likeliest first.
+
+    They are: as on disk, channels first, with one channel, and flat.
 
     Args:
-        x: (n, …) as on disk; bytes of shape (n, h, w) or (n, h, w, c) are first taken for images,
-            other numbers are first taken as they are.
+        x: (n, …) as on disk. Bytes of shape (n, h, w) or (n, h, w, c) are taken for images first,
+            other numbers are taken as they are first.
     """
     as_images = []
     if x.ndim == 4 and x.shape[-1] in (1, 3, 4):

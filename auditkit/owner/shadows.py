@@ -1,8 +1,9 @@
-"""Shadow models: copies of the owner and independent models, trained from its samples.
+"""Quick shadow models: copies of the owner and independent models, trained from its samples.
 
-What the peers that learn from examples need (CAE, MetaFinger, UAP). Their papers train theirs on
-the owner's whole training data, for hours; these take a minute and learn from the samples, which is
-what an owner gives here.
+Methods that learn points from examples need them (CAE, MetaFinger). Their papers train shadow
+models for hours on the owner's whole training data. These take a minute, and they learn from the
+samples, since that is all that an owner gives to `auditkit fingerprint`
+(docs/decisions/0004-benchmark.md). `auditkit shadows` trains better ones, for lineage points.
 """
 
 import copy
@@ -17,23 +18,29 @@ from auditkit.owner.copies import Copy, changed, tuned_copies, working_copies
 from auditkit.owner.standins import StandIn, train_standins
 
 ROUNDS = 3
-"""Times each small net is trained, with another seed, for copies and for independent models."""
+"""How often each small net is trained, with different seeds, as a copy and as an independent model.
+With five nets for images that makes 15 of each."""
+# The same as in `uniqueness.py`: shadow copies are those that points are refused by.
 NATURALS = 1000
+"""Samples at most that copies of the weights are tried and tuned on."""
 WORKING = 0.8
+"""A copy counts if it keeps this share of the owner's labels on natural samples."""
 MIXES = 2
-"""Times each sample is mixed with another for the nets that learn from the owner."""
+"""How often each sample is mixed with another for the nets that learn from the owner. Nets that
+learnt the samples alone equalled independent ones wherever the owner is nearly always right
+(docs/decisions/0004-benchmark.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shadows:
-    """Models over the owner's model inputs, all in evaluation mode and without gradients."""
+    """Shadow models by kind. All take the owner's model inputs and have frozen weights."""
 
     modified: tuple[StandIn, ...]
-    """Copies of the owner's weights: pruned, quantised, noisy, fine-tuned, head retrained."""
+    """Copies of the owner's weights: pruned, quantised, noisy, fine-tuned, with a new head."""
     extracted: tuple[StandIn, ...]
-    """Small nets that learnt the owner's labels of the samples, and of means of two samples."""
+    """Small nets that learnt the owner's labels for samples and for means of two samples."""
     independent: tuple[StandIn, ...]
-    """The same nets that learnt the samples' own labels; the stand-ins are among them."""
+    """The same nets after learning the samples' own labels; the stand-ins are the first of them."""
 
 
 def train_shadows(
@@ -44,15 +51,15 @@ def train_shadows(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> Shadows:
-    """Train them.
+    """Train shadow models of all three kinds.
 
     Args:
-        owner: Whose copies are made.
-        points: (n, *shape) samples in the owner's domain.
-        labels: (n,) int64 their own classes.
-        strangers: Independent models that are there already.
+        owner: The model that is copied.
+        points: (n, *shape) float32 samples in the owner's domain.
+        labels: (n,) int64, the samples' own classes.
+        strangers: Stand-ins; they count as independent models and are not trained again.
         seed: Fixes everything random.
-        progress: Told after each model.
+        progress: Called after each model.
     """
     classes = owner.record.classes
     total = 2 * ROUNDS * len(strangers)
@@ -60,6 +67,7 @@ def train_shadows(
 
     def trained(chosen: Tensor, targets: Tensor, first: int, done: int) -> Iterator[StandIn]:
         inputs = owner.inputs(chosen)
+        # Seeds lie 100 apart, since `train_standins` counts upwards from the one it is given.
         for number in range(first, ROUNDS):
             for net in train_standins(inputs, targets, classes, seed + 100 * (number + 1)):
                 yield net
@@ -72,7 +80,10 @@ def train_shadows(
 
 
 def means(points: Tensor, seed: int) -> Tensor:
-    """Each sample half mixed with another: there the owner's answers are its own."""
+    """Return (n, *shape): the mean of each sample and another one.
+
+    Between two samples nature gives no answer, so the owner's is its own.
+    """
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))
     return (points + points[order.to(points.device)]) / 2
 
@@ -86,7 +97,7 @@ def _modified(owner: Owner, points: Tensor, labels: Tensor, seed: int) -> tuple[
 
 
 def _frozen(owner: Owner, naturals: Tensor, truth: Tensor, made: Copy) -> StandIn:
-    """A quick copy as a net of its own."""
+    """Turn a quick copy, which is a change of the owner's weights, into a net of its own."""
     with changed(owner, made):
         module = copy.deepcopy(owner.model.module)
         scores = owner.answers(naturals)
@@ -94,11 +105,12 @@ def _frozen(owner: Owner, naturals: Tensor, truth: Tensor, made: Copy) -> StandI
     best = scores.topk(2, dim=1).values
     right = float((scores.argmax(1) == truth).float().mean())
     margin = float((best[:, 0] - best[:, 1]).median())
+    # Margins are divided by this one, so it must not be 0.
     return StandIn(made.name, _Scores(kept), right, max(margin, 1e-3))
 
 
 class _Scores(nn.Module):
-    """A copy of the owner over the model's own inputs, as logits or log-probabilities."""
+    """A copy of the owner as a module: model inputs to logits or log-probabilities."""
 
     def __init__(self, owner: Owner) -> None:
         super().__init__()

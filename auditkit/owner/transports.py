@@ -1,8 +1,8 @@
-"""What happens to points on their way to an API: files, compression, resizing.
+"""Transports: what happens to images on their way to an API, such as compression and resizing.
 
-Each way takes points of an image's domain and gives what a server would see of them. Compression
-is real (pillow); its gradient is taken as that of no compression at all, which is near enough to
-climb by, as with other steps that only round.
+Each transport maps points to what a server would see of them. Compression is Pillow's own. It has
+no gradient, so it gets that of the identity (a straight-through estimator): to points, JPEG is a
+kind of rounding.
 """
 
 import io
@@ -20,13 +20,14 @@ from auditkit.core.points import InputSpec
 from auditkit.owner.classifier import Owner, snapped
 
 Transport = Callable[[Tensor], Tensor]
-"""(n, channels, height, width) in the spec's bounds -> the same."""
+"""Maps images (n, channels, height, width) in the spec's bounds to images of the same shape."""
 SHRUNK = 0.75
-"""Share of height and width that a resizing server works at."""
+"""Share of height and width that a resizing server works at. Points made for it also survive a
+resize to 224 pixels and back (docs/decisions/0006-remote.md)."""
 
 
 def transports(spec: InputSpec) -> Mapping[str, Transport]:
-    """Every way by name; none where the points are no images of 1 or 3 channels."""
+    """Return all transports by name; none if points are not images of 1 or 3 channels."""
     if not spec.is_image or spec.shape[0] not in (1, 3):
         return {}
     top = spec.upper[0]
@@ -39,10 +40,14 @@ def transports(spec: InputSpec) -> Mapping[str, Transport]:
 
 
 def robust_transports(spec: InputSpec, names: tuple[str, ...]) -> tuple[Transport, ...]:
-    """The ways that points are to survive.
+    """Return the transports that points must survive.
+
+    Args:
+        spec: The owner's input.
+        names: Some of `auditkit.core.requests.ROBUST`.
 
     Raises:
-        FingerprintError: They are no images.
+        FingerprintError: The input is not an image of 1 or 3 channels.
     """
     known = transports(spec)
     if names and not known:
@@ -50,11 +55,13 @@ def robust_transports(spec: InputSpec, names: tuple[str, ...]) -> tuple[Transpor
             f"--robust is for images of 1 or 3 channels in 0..1 or 0..255, inputs here have shape "
             f"{spec.shape}"
         )
+    # The harsher of the two compressions. Points made for it kept all labels at quality 90, and
+    # even at 50 (docs/decisions/0006-remote.md).
     return tuple(known["jpeg 75" if name == "jpeg" else name] for name in names)
 
 
 def survival(owner: Owner, points: Tensor) -> dict[str, float]:
-    """Share of these points that keep the owner's label on each way; empty without images."""
+    """Return for each transport the share of points, 0..1, that keep the owner's label."""
     labels = owner.answers(points).argmax(1)
     kept = {
         name: owner.answers(way(points)).argmax(1) == labels
@@ -64,7 +71,7 @@ def survival(owner: Owner, points: Tensor) -> dict[str, float]:
 
 
 def surviving(owner: Owner, points: Tensor, targets: Tensor, ways: tuple[Transport, ...]) -> Tensor:
-    """(n,) bool: whether the owner gives the target's label on every way."""
+    """Return (n,) bool: whether the owner gives the target's label after every transport."""
     kept = torch.ones(len(points), dtype=torch.bool, device=points.device)
     for way in ways:
         kept &= owner.answers(way(snapped(points, owner.spec))).argmax(1) == targets
@@ -72,21 +79,29 @@ def surviving(owner: Owner, points: Tensor, targets: Tensor, ways: tuple[Transpo
 
 
 def _through(way: Transport, points: Tensor) -> Tensor:
-    """The way forward, and back as if there were none."""
+    """Apply a transport; backwards, the gradient passes as if there were none."""
+    # The change is a constant to torch, so only the gradient of `points` itself passes.
     with torch.no_grad():
         change = way(points) - points
     return points + change
 
 
 def compressed(points: Tensor, top: float, kind: str, quality: int = 100) -> Tensor:
-    """Points as they are read from files of this kind; `top` is white."""
+    """Return images as they are read from compressed files.
+
+    Args:
+        points: (n, channels, height, width) in 0..top.
+        top: The value of white.
+        kind: A format of Pillow's: PNG or JPEG.
+        quality: JPEG's, 1 to 95; PNG ignores it.
+    """
     levels = (points * (255 / top)).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     rows = np.stack([_file(picture, kind, quality) for picture in levels])
     return torch.from_numpy(rows).to(points) * (top / 255)
 
 
 def _file(picture: NDArray[np.uint8], kind: str, quality: int) -> NDArray[np.uint8]:
-    """(channels, h, w) uint8, written and read again."""
+    """Write a picture (channels, h, w) uint8 to a file in memory and read it again."""
     rows = np.moveaxis(picture, 0, -1)
     buffer = io.BytesIO()
     Image.fromarray(rows[..., 0] if rows.shape[-1] == 1 else rows).save(
@@ -97,11 +112,14 @@ def _file(picture: NDArray[np.uint8], kind: str, quality: int) -> NDArray[np.uin
 
 
 def _resized(points: Tensor) -> Tensor:
-    """Bilinear, smaller and back."""
+    """Shrink images and enlarge them again."""
     size = list(points.shape[2:])
     return scaled(scaled(points, [max(1, round(SHRUNK * side)) for side in size]), size)
 
 
 def scaled(points: Tensor, size: list[int]) -> Tensor:
-    """Points at another height and width, bilinear, smoothed where they shrink."""
+    """Resize images bilinearly.
+
+    They are smoothed where they shrink (antialias), as Pillow does it.
+    """
     return interpolate(points, size, mode="bilinear", align_corners=False, antialias=True)

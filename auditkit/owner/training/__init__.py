@@ -1,1 +1,1 @@
-"""How models are trained: reference models, shadow models, copies."""
+"""Training of reference models, shadow models, copies and siblings."""

@@ -1,49 +1,54 @@
-"""What thieves do to a model: how reference copies are made of the owner and of other models."""
+"""What thieves do to a model: makes reference copies of the owner and of other models.
+
+Settings vary with the turn and the generator, because thieves differ too, and because copies made
+alike would be one model to the statistics.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from auditkit.files.model_folder import TAUGHT
 from auditkit.owner.classifier import Owner
-from auditkit.owner.copies import matrix_weights
+from auditkit.owner.copies import matrix_weights, quantised, unpruned
+from auditkit.owner.training.augments import as_they_are, shifted
 from auditkit.owner.training.recipes import (
     Labelled,
     Training,
-    as_they_are,
+    Untrained,
     duplicate,
     fit,
     scores,
-    shifted,
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What a thief has at hand."""
+    """What a thief has at hand, and how it uses it."""
 
     parent: Owner
-    """The stolen model; it stays as it is."""
+    """The stolen model, which is not changed."""
     data: Labelled
-    student: Callable[[], tuple[Owner, float]]
-    """A fresh net and its learning rate, for what is learnt from the parent's answers."""
+    """The thief's own labelled data."""
+    student: Callable[[], Untrained]
+    """Makes a fresh net that is to learn from the parent's answers."""
     epochs: int
+    """Epochs that a net trained from scratch gets; attacks take a share of them."""
     generator: torch.Generator
     turn: int
-    """How often this was done before with other seeds: settings vary by it."""
+    """How many copies were made by this attack before; its settings vary with it."""
     strength: float
-    """1; less for a milder one, after the first did too much harm."""
+    """1, or less for a milder attack after the first did too much harm."""
 
-    def training(self, rate: float, share: float = 1.0, **more: Any) -> Training:
-        """A share of the epochs that a net trained from scratch gets."""
-        return Training(max(1, round(share * self.epochs)), self.generator, rate, **more)
+    def training(self, rate: float, share: float = 1.0) -> Training:
+        """Return a training at this peak learning rate, for a share of the epochs."""
+        return Training(max(1, round(share * self.epochs)), self.generator, rate)
 
 
 def head(net: Owner) -> list[Tensor]:
-    """Weight and bias of the last linear layer with a row for each class; empty without one."""
+    """Return weight and bias of the last linear layer with a row for each class; empty without."""
     named = dict(net.model.module.named_parameters())
     found = [n for n, w in named.items() if w.ndim == 2 and len(w) == net.record.classes][-1:]
     names = found + [name.removesuffix("weight") + "bias" for name in found]
@@ -58,6 +63,7 @@ def _fine_tuned(job: Job) -> Owner:
 def _head_retrained(job: Job) -> Owner:
     net = duplicate(job.parent)
     weights = head(net)
+    # Noise as large as the old weights, because TorchScript modules can't be reset to their own.
     with torch.no_grad():
         weights[0].normal_(0, float(weights[0].std()))
     how = job.training(1e-2 * job.strength, 1 / 3)
@@ -65,13 +71,14 @@ def _head_retrained(job: Job) -> Owner:
 
 
 def _pruned(job: Job, least: float, most: float) -> Owner:
+    """Prune a random share between `least` and `most` of each weight, and train on."""
     net = duplicate(job.parent)
     drawn = float(torch.rand(1, generator=job.generator))
     share = job.strength * (least + (most - least) * drawn)
     weights = matrix_weights(net.model.module)
-    cuts = [w.abs().flatten().kthvalue(max(1, int(share * w.numel()))).values for w in weights]
-    masks = [w.abs() > cut for w, cut in zip(weights, cuts, strict=True)]
+    masks = [unpruned(weight, share) for weight in weights]
 
+    # Without this after each step, the optimizer would bring the pruned weights back.
     @torch.no_grad()
     def hold() -> None:
         for weight, mask in zip(weights, masks, strict=True):
@@ -84,18 +91,19 @@ def _pruned(job: Job, least: float, most: float) -> Owner:
 
 @torch.no_grad()
 def _quantised(job: Job) -> Owner:
-    """Symmetric, each tensor clipped at 85 to 100 % of its largest weight."""
+    """Quantise each weight to 4 to 8 bits, clipped at 85 to 100 % of its largest magnitude."""
     net = duplicate(job.parent)
     bits = (8, 5, 6, 4)[job.turn % 4] + (0 if job.strength == 1 else 2)
-    levels = 2 ** (bits - 1) - 1
     for weight in matrix_weights(net.model.module):
-        clipped = 0.85 + 0.15 * float(torch.rand(1, generator=job.generator))
-        step = clipped * weight.abs().amax().clamp_min(1e-12) / levels
-        weight.copy_((weight / step).round().clamp(-levels, levels) * step)
+        # Quantising has no seed of its own: without a random clip, two copies of equal bits would
+        # be one and the same model.
+        clip = 0.85 + 0.15 * float(torch.rand(1, generator=job.generator))
+        weight.copy_(quantised(weight, bits, clip))
     return net
 
 
 def _distilled(job: Job) -> Owner:
+    """Train a student on the parent's probabilities, plain or softened, in turns."""
     temperature = (1.0, 4.0)[job.turn % 2]
     targets = (scores(job.parent, job.data.inputs) / temperature).softmax(1)
     return _taught(job, targets)
@@ -106,15 +114,16 @@ def _extracted(job: Job) -> Owner:
 
 
 def _taught(job: Job, targets: Tensor) -> Owner:
-    net, rate = job.student()
+    student = job.student()
     augment = shifted if job.data.inputs.ndim == 4 else as_they_are
-    how = job.training(rate, 1 / job.strength, augment=augment)
-    return fit(net, job.data.inputs, targets, how)
+    # A student that was ruined learnt too little, so a milder attempt trains longer, not less.
+    how = replace(job.training(student.rate, 1 / job.strength), augment=augment)
+    return fit(student.net, job.data.inputs, targets, how)
 
 
 def _adversarially_tuned(job: Job) -> Owner:
     eps, ascents = job.strength * (8, 4)[job.turn % 2] / 255, 1 + job.turn % 2
-    how = job.training(5e-4, 1 / 3, eps=eps, ascents=ascents)
+    how = replace(job.training(5e-4, 1 / 3), eps=eps, ascents=ascents)
     return fit(duplicate(job.parent), job.data.inputs, job.data.labels, how)
 
 
@@ -128,13 +137,14 @@ ATTACKS: dict[str, Callable[[Job], Owner]] = {
     "head retrained": _head_retrained,
     "heavily pruned and tuned": lambda job: _pruned(job, 0.7, 0.8),
 }
-"""What thieves do, in the order in which it is done again and again."""
+"""Attacks by name, in the order in which they take turns."""
 MODIFYING = ("heavily pruned and tuned", "adversarially fine-tuned", "pruned and tuned")
-"""Of the others, those whose copies are hardest to tell from independent models."""
+"""The attacks on weights whose copies are hardest to tell from independent models."""
 
 
 def possible(owner: Owner) -> tuple[str, ...]:
-    """The attacks that this owner's weights allow."""
+    """Return the names of the attacks that the owner's weights allow."""
+    # Weights that are frozen into constants can't be changed, but answers can be learnt from.
     if not matrix_weights(owner.model.module):
         return TAUGHT
     return tuple(how for how in ATTACKS if how != "head retrained" or head(owner))

@@ -1,103 +1,96 @@
-"""Nets for reference models and how they are trained.
+"""The nets of reference models, and how they are trained.
 
-Every model, the built-in nets included, is an `Owner` with another module in its place: the same
-domain, the same inputs, scores or log-probabilities alike. TorchScript archives and exported
-programs serve as well as plain modules.
+Every model, built-in nets included, is an `Owner` with another module in its place, so that all
+share the owner's domain and normalisation. Plain modules, TorchScript archives and exported
+programs can all be trained.
 """
 
 import copy
 import math
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from auditkit.core.access import Access
+from auditkit.owner.ascent import Box, signed_step
 from auditkit.owner.classifier import BATCH, Owner
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.standins import IMAGE_NETS, ROW_NETS
+from auditkit.owner.training.augments import Augment, as_they_are
+from auditkit.owner.training.normalisation import Statistics
 
-ROWS, EPOCH = 128, 4000
-"""Of a batch; and the fewest that an epoch goes over, by turning to the same samples again."""
+ROWS = 128
+"""Inputs in a batch."""
+EPOCH = 4000
+"""Least number of inputs in an epoch; fewer samples are gone over again. Otherwise 200 samples
+would make one step an epoch, and nets get only a few epochs."""
 RATES = (3e-3, 6e-4)
-"""Peak learning rates that an architecture is tried with."""
+"""Peak learning rates that an architecture is tried with, in this order; a model file doesn't tell
+at which rate its architecture learns."""
 OWN_NET = "owner's architecture"
+"""What manifests call the net of a model with the owner's architecture."""
 BUILT_IN = {
     True: ("conv 16-32, dense 64", "normalised conv 16-32"),
     False: ("dense 64", "dense 256"),
 }
+"""Names of the built-in nets: for images (True) and for all other inputs."""
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 Hold = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Model inputs (n, *shape) float32 and their own classes (n,) int64."""
+    """Model inputs (n, *shape) float32 and their true classes (n,) int64."""
 
     inputs: Tensor
     labels: Tensor
 
     def part(self, number: int, generator: torch.Generator) -> "Labelled":
-        """0: all of it; 1 and 2: its halves; 3: a random three fifths."""
+        """Return a part of the data: all (0), either half (1, 2), or a random three fifths (3)."""
         half = len(self.inputs) // 2
         mixed = torch.randperm(len(self.inputs), generator=generator)[: int(1.2 * half)]
         rows = (slice(None), slice(half), slice(half, None), mixed.to(self.inputs.device))[number]
         return Labelled(self.inputs[rows], self.labels[rows])
 
 
-def as_they_are(inputs: Tensor, _generator: torch.Generator) -> Tensor:
-    """No augmentation."""
-    return inputs
-
-
-def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A batch moved by up to 2 pixels each way, its edge repeated."""
-    down, right = torch.randint(0, 5, (2,), generator=generator).tolist()
-    height, width = images.shape[-2:]
-    padded = functional.pad(images, (2, 2, 2, 2), mode="replicate")
-    return padded[..., down : down + height, right : right + width]
-
-
-def mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Half the batch mirrored, then noise of a twentieth of the batch's deviation."""
-    mirror = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
-    noise = torch.randn(images.shape, generator=generator).to(images.device)
-    flipped = torch.where(mirror.to(images.device), images.flip(3), images)
-    return flipped + 0.05 * images.std() * noise
-
-
-AUGMENTS: tuple[Augment, ...] = (as_they_are, shifted, mirrored)
-
-
 @dataclass(frozen=True, slots=True)
 class Training:
-    """AdamW and one learning-rate cycle."""
+    """How a net is trained: AdamW with one cycle of the learning rate."""
 
     epochs: int
     generator: torch.Generator
+    """Draws the order of the inputs and the augmentation."""
     rate: float
+    """Peak learning rate."""
     augment: Augment = as_they_are
     smoothing: float = 0.0
+    """Label smoothing, 0..1."""
     eps: float = 0.0
-    """Size of adversarial inputs as a share of each input's range; 0: natural ones."""
+    """Change of adversarial inputs as a share of each input's range; 0: natural inputs."""
     ascents: int = 1
+    """Gradient steps that make an adversarial input: 1 is FGSM, more are PGD."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Untrained:
+    """A net that has learnt nothing yet, and the peak learning rate at which it learns."""
+
+    net: Owner
+    rate: float
 
 
 def scores(net: Owner, inputs: Tensor) -> Tensor:
-    """(n, *shape) model inputs -> (n, classes), without gradients."""
+    """Return (n, classes) for model inputs (n, *shape), without gradients."""
     with torch.no_grad():
         return torch.cat([net.model_scores(batch) for batch in inputs.split(BATCH)])
 
 
 def accuracy(net: Owner, data: Labelled) -> float:
-    """Share of right answers, 0..1."""
+    """Return the share of right answers, 0..1."""
     return float((scores(net, data.inputs).argmax(1) == data.labels).float().mean())
 
 
@@ -112,12 +105,12 @@ def fit(
     """Train a net in place and return it in evaluation mode.
 
     Args:
-        net: Its module is changed.
+        net: The net, whose weights are changed.
         inputs: (n, *shape) float32 as the model takes them.
         targets: (n,) int64 classes, or (n, classes) float32 probabilities.
-        how: Length, rate and disturbances.
-        weights: What is trained; everything unless given.
-        hold: Called after each step, to keep what must not change.
+        how: Length, learning rate, augmentation and adversarial inputs.
+        weights: The weights to train; empty: all.
+        hold: Called after each step, to restore weights that must not change.
     """
     chosen = list(weights or net.model.module.parameters())
     turns = math.ceil(EPOCH / len(inputs))
@@ -126,6 +119,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, how.epochs * steps)
     net.model.module.train()
     for _ in range(how.epochs):
+        # Whole batches only: batch normalisation fails on a last batch of one.
         turn = [torch.randperm(len(inputs), generator=how.generator) for _ in range(turns)]
         order = torch.cat(turn)[: steps * ROWS].to(inputs.device)
         for batch in order.split(ROWS):
@@ -143,27 +137,30 @@ def fit(
 
 
 def _attacked(net: Owner, inputs: Tensor, targets: Tensor, how: Training) -> Tensor:
-    """FGSM for one ascent, PGD for more."""
+    """Return adversarial inputs (n, *shape), if the training wants them; the same otherwise."""
     if not how.eps:
         return inputs
+    # The bounds are normalised like the inputs: the share of the range is meant in pixels.
     bounds = [net.tensor(bound)[None] for bound in net.spec.bounds()]
-    low, high = (net.inputs(bound.expand(1, *net.spec.shape)) for bound in bounds)
-    reach, moved = how.eps * (high - low), inputs
+    whole = Box(*(net.inputs(bound.expand(1, *net.spec.shape)) for bound in bounds))
+    near, length = whole.near(inputs, how.eps), how.eps * whole.span / how.ascents
     for _ in range(how.ascents):
-        leaf = moved.detach().requires_grad_()
-        loss = functional.cross_entropy(net.model_scores(leaf), targets)
-        (slope,) = torch.autograd.grad(loss, leaf)
-        step = moved + reach / how.ascents * slope.sign()
-        moved = torch.minimum(torch.maximum(step, inputs - reach), inputs + reach)
-        moved = torch.minimum(torch.maximum(moved, low), high)
-    return moved
+        inputs = signed_step(
+            lambda moved: functional.cross_entropy(net.model_scores(moved), targets),
+            inputs,
+            length,
+            near,
+        )
+    return inputs
 
 
 def duplicate(net: Owner) -> Owner:
-    """The same model with weights of its own that can be trained."""
+    """Return the same model with weights of its own that can be trained."""
+    # Copying some modules warns of what does not matter here.
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = copy.deepcopy(net.model.module)
+    # Integer weights, as of a quantised module, have no gradient.
     for weight in module.parameters():
         weight.requires_grad_(weight.is_floating_point())
     return replace(net, model=replace(net.model, module=module))
@@ -171,12 +168,16 @@ def duplicate(net: Owner) -> Owner:
 
 @torch.no_grad()
 def reinitialised(owner: Owner, inputs: Tensor) -> Owner:
-    """The owner's architecture with fresh weights from torch's global generator.
+    """Return the owner's architecture with fresh weights, drawn from torch's global generator.
 
-    Modules draw their own weights where they can; elsewhere, as in TorchScript and exported
-    programs, matrices are normal with He et al.'s deviation and vectors 1 (`weight`) or 0. Batch
-    normalisation starts from the statistics of these inputs, since a traced or exported one keeps
-    them for good.
+    Modules with `reset_parameters` draw their own weights. Elsewhere, as in TorchScript and
+    exported programs, matrices are normal with the standard deviation of He et al. (2015), vectors
+    called `weight` are 1, and all other vectors are 0. Batch normalisation starts with the
+    statistics of the given inputs, since a traced or exported one keeps them for good.
+
+    Args:
+        owner: The model, which is not changed.
+        inputs: (n, *shape) float32 as it takes them; the first batch is used.
     """
     net = duplicate(owner)
     drawn: set[int] = set()
@@ -191,14 +192,20 @@ def reinitialised(owner: Owner, inputs: Tensor) -> Owner:
             weight.normal_(0, math.sqrt(2 / weight[0].numel()))
         else:
             weight.fill_(float(name.endswith("weight")))
-    with _Statistics():
+    with Statistics():
         net.model_scores(inputs[:BATCH])
     return net
 
 
 @torch.no_grad()
 def frozen_normalisation(owner: Owner, inputs: Tensor) -> bool:
-    """Whether batch normalisation keeps its statistics in training, as in a traced archive."""
+    """Tell whether batch normalisation keeps its statistics in training, as in a traced archive.
+
+    Args:
+        owner: The model, which is not changed.
+        inputs: (n, *shape) float32 as it takes them; the first batch is used.
+    """
+    # Tried rather than read from the file, which says nothing of it in any common way.
     net = duplicate(owner)
     module = net.model.module.train()
     means = [b for name, b in module.named_buffers() if name.endswith("running_mean")]
@@ -208,30 +215,12 @@ def frozen_normalisation(owner: Owner, inputs: Tensor) -> bool:
     return bool(means) and all(torch.equal(old, new) for old, new in pairs)
 
 
-class _Statistics(TorchDispatchMode):
-    """Batch normalisations take over the mean and variance of what passes through them."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.seen: Counter[int] = Counter()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if "batch_norm" in str(function) and len(args) > 4 and args[3] is not None:
-            inputs, mean, variance = args[0], args[3], args[4]
-            axes = [axis for axis in range(inputs.ndim) if axis != 1]
-            self.seen[mean.data_ptr()] += 1
-            share = 1 / self.seen[mean.data_ptr()]
-            mean.lerp_(inputs.mean(axes), share)
-            variance.lerp_(inputs.var(axes, correction=0), share)
-        return function(*args, **(kwargs or {}))
-
-
 def built_in(owner: Owner, name: str, inputs: Tensor) -> Owner:
-    """One of the stand-ins' nets, untrained, behind a scaling of its own."""
+    """Return one of the stand-ins' nets, untrained, behind a normalisation of its own."""
     image = inputs.ndim == 4
     build = (IMAGE_NETS if image else ROW_NETS)[name]
+    # Batch normalisation finds the inputs' scale while the net is trained, so no statistics of data
+    # that it was not trained on are needed.
     scale = (
         [nn.BatchNorm2d(inputs.shape[1], affine=False)]
         if image
