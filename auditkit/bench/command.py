@@ -2,14 +2,18 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auditkit import fingerprints
 from auditkit.bench.bundles import SHADOWED
 from auditkit.core import plugins
 from auditkit.core.errors import BenchmarkError
 from auditkit.core.progress import Progress
-from auditkit.core.requests import split_method
+from auditkit.core.requests import method_choice
 from auditkit.files.container import write_whole
+
+if TYPE_CHECKING:
+    from auditkit.bench.run import Comparison
 
 ALL = "all"
 """Stands for every method in `--method`."""
@@ -44,19 +48,26 @@ def bench(
         BenchmarkError: The models' folder or an argument can't be used.
         UnknownPluginError: No such method.
     """
-    # Imported here, since matplotlib and scipy take seconds and a wrong argument needs neither.
-    from auditkit.bench import tables
-    from auditkit.bench.plots import draw
+    chosen, counts = _methods(methods), _counts(queries)
+    # Imported after the arguments were checked, so that a slip is answered at once.
     from auditkit.bench.run import Design, compare
     from auditkit.files.model_folder import read_model_folder
 
-    design = Design(_methods(methods), _counts(queries), workers, device, command)
+    design = Design(chosen, counts, workers, device, command)
     population = read_model_folder(folder)
     output.mkdir(parents=True, exist_ok=True)
     made = compare(population, design, output, progress)
     if not made.cells:
         reasons = "; ".join(made.failures[:3])
         raise BenchmarkError(f"no method could be compared: {reasons or 'no pirated models'}")
+    _write(made, output)
+
+
+def _write(made: "Comparison", output: Path) -> None:
+    """Write all files of a comparison and print its main table."""
+    from auditkit.bench import tables
+    from auditkit.bench.plots import draw
+
     plots = list(draw(made, output))
     for name, text in {
         "results.json": tables.as_json(made),
@@ -72,7 +83,7 @@ def _methods(wanted: list[str]) -> tuple[str, ...]:
     known = plugins.names(fingerprints)
     names = [name for entry in wanted or [ALL] for name in (known if entry == ALL else [entry])]
     for name in names:
-        method, _ = split_method(name.removesuffix(SHADOWED))
+        method = method_choice(name.removesuffix(SHADOWED)).name
         if method not in known:
             raise BenchmarkError(f"no method {method!r}; there are: {', '.join(known)}")
     return tuple(dict.fromkeys(names))

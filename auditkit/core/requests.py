@@ -1,4 +1,4 @@
-"""What an owner asks for when a fingerprint is made; free of torch."""
+"""What users ask for: a fingerprint, models to train, an audit. Nothing here needs torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,78 +10,85 @@ from auditkit.core.errors import FingerprintError
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Nothing of this is taken from the surroundings: no proxy, netrc or redirect is followed."""
+    """The network policy for suspects behind an address: TLS, private networks, proxies, limits.
+
+    Nothing is taken from the environment: no proxy variable, no netrc, no redirect elsewhere.
+    """
 
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with each request; secrets as `${NAME}` of the environment, or `${file:PATH}`."""
+    """Headers of each request; a secret is written as `${NAME}` (environment) or `${file:PATH}`."""
     allow_http: bool = False
-    """Whether an address beyond this machine may be asked without encryption."""
+    """Whether another machine may be asked without encryption."""
     allow_private: bool = False
-    """Whether an address of a private network may be asked."""
+    """Whether machines of a private network may be asked."""
     timeout: float = 30.0
     """Seconds that one reply may take, from the first byte sent to the last received."""
     proxy: str | None = None
-    """Address of a proxy that all requests go through."""
+    """Address of a proxy for all requests; None: no proxy."""
     authorities: Path | None = None
     """A PEM file of certificate authorities to trust instead of the system's."""
     largest_reply: int = 16 << 20
-    """Bytes of the largest reply that is read."""
+    """Largest reply in bytes; a longer one is refused before it fills the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How suspects are asked."""
+    """How suspects are opened."""
 
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     resize: bool = False
     """Whether points may be resized to what a suspect takes."""
     classes: int | None = None
-    """How many the owner knows; for replies that list only the best."""
+    """How many classes the owner knows, for APIs that list only the best ones."""
     trust_torch: bool = False
     """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
     run commands that its author put into it."""
     reach: Reach = field(default_factory=Reach)
-    """How far what lies behind an address may be reached for."""
+    """The network policy for suspects behind an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How a suspect is treated that is slow, busy or paid for."""
+    """Limits for suspects that are slow, busy or paid for."""
 
     budget: int | None = None
-    """Points sent to it at most, over all audits in one journal, repeated and failed ones too."""
+    """Largest number of points that are sent, over all audits in one journal; repeated and failed
+    ones count. None: no limit."""
     rate: float | None = None
-    """Requests a second at most."""
+    """Largest number of requests a second; None: no limit."""
     lanes: int = 8
-    """Requests under way at once at most; an adapter may bear fewer."""
+    """Largest number of concurrent requests; an adapter may allow fewer."""
     longest: float = 120.0
-    """Seconds for which one request is tried again before it counts as failed."""
+    """Seconds for which a failing request is tried again before it counts as failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How much is asked of each suspect."""
+    """How suspects are audited."""
 
     access: Access = Access.LOGITS
-    """No more than this is used of what it reveals."""
+    """No more than this is used of what a suspect reveals."""
     options: Options = field(default_factory=Options)
     sequential: bool | None = None
-    """Answers are looked at on the way, and the first look that decides is the last. None: where
-    reference models carry that and the suspect lies behind an address."""
+    """Whether the points are asked one by one until the answers decide. None: for suspects behind
+    an address, if the bundle has enough reference models to decide by."""
     patience: Patience = field(default_factory=Patience)
     journal: Path | None = None
-    """File of everything asked and answered; a suspect that can be hashed is not put down."""
+    """SQLite file of everything asked and answered. Not used for local files: their digest
+    identifies them, and they can be asked anew at no cost."""
 
 
 ROBUST = ("jpeg", "resize")
+"""What core points can be made to survive."""
 FEWEST_SHADOWED = 40
-"""Points, where shadow models choose half of them."""
+"""Fewest points of a fingerprint with shadow models, which choose half of them: twenty core points
+are the fewest that make a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
-    """What the user says of the model's input; None or empty: nothing."""
+    """What the user says about the model's input; None or empty where the user says nothing."""
 
     shape: tuple[int, ...] | None = None
     range: tuple[float, float] | None = None
@@ -91,7 +98,7 @@ class InputFacts:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which model, with what, how many points."""
+    """What a fingerprint is made of, and how."""
 
     model: str
     """A `.pt2` or TorchScript file, or `package.module:factory`."""
@@ -103,9 +110,9 @@ class Order:
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
     shadows: Path | None = None
-    """Folder of models of known kind that help to choose points."""
+    """Folder of `auditkit shadows`, whose models help to choose the points; None: no models."""
     robust: tuple[str, ...] = ()
-    """Of `ROBUST`: what core points are to survive on their way."""
+    """What core points must survive on the way to a suspect: some of `ROBUST`."""
     siblings: int | None = None
     """Nets of the owner's architecture that are trained anew from the samples; 0: none; None: four
     where that doesn't take long."""
@@ -124,8 +131,16 @@ class Order:
             raise FingerprintError(f"--robust wants some of {', '.join(ROBUST)}, got {got!r}")
 
 
-def split_method(text: str) -> tuple[str, Mapping[str, str]]:
-    """`name` or `name:setting=value,…` -> the method's name and its settings as texts.
+@dataclass(frozen=True, slots=True)
+class MethodChoice:
+    """A fingerprint method and its settings, as the user wrote them."""
+
+    name: str
+    settings: Mapping[str, str]
+
+
+def method_choice(text: str) -> MethodChoice:
+    """Read `name` or `name:setting=value,…`.
 
     Raises:
         FingerprintError: A setting without `=`.
@@ -135,21 +150,21 @@ def split_method(text: str) -> tuple[str, Mapping[str, str]]:
     for key, sign, _ in pairs:
         if not key or not sign:
             raise FingerprintError(f"--method wants name:setting=value,…, got {text!r}")
-    return name, {key: value for key, _, value in pairs}
+    return MethodChoice(name, {key: value for key, _, value in pairs})
 
 
 @dataclass(frozen=True, slots=True)
 class ReferencePlan:
-    """How many reference models are trained, and how long."""
+    """How many reference models are trained, and how long; 99 independent ones carry 1 %."""
 
     homologous: int = 99
-    """Independent models and copies of independent models."""
+    """Number of independent models; a third of them are copies of other independent models."""
     pirated: int = 20
-    """Copies of the owner."""
+    """Number of copies of the owner."""
     epochs: int = 8
-    """Passes over the data of a model that is trained from scratch."""
+    """Passes over the data for each model that is trained from scratch."""
     attacks: tuple[str, ...] = ()
-    """What thieves do, by name; empty: all that the owner's weights allow."""
+    """The attacks that copies are made by; empty: all that the owner's weights allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +172,10 @@ class ShadowPlan:
     """How many shadow models are trained, and how long."""
 
     independent: int = 30
-    """Models that never saw the owner, a third of them students of other models."""
+    """Number of models that never saw the owner; a third of them are students of other models."""
     students: int = 36
-    """Copies that learn from the owner's answers."""
+    """Number of copies that learn from the owner's answers."""
     modified: int = 12
-    """Copies of the owner's weights; half as many are made of other models' weights."""
+    """Number of copies of the owner's weights; half as many are made of other models' weights."""
     epochs: int = 8
-    """Passes over the data of a model that is trained from scratch."""
+    """Passes over the data for each model that is trained from scratch."""

@@ -18,7 +18,7 @@ from auditkit.core.plugins import built_in, load
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, Sheet
 from auditkit.core.progress import Progress
 from auditkit.core.provenance import now, sha256, versions
-from auditkit.core.requests import Order, split_method
+from auditkit.core.requests import Order, method_choice
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.judging import identification
@@ -44,8 +44,8 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         FingerprintError: No points could be found, or shadow models can't be asked.
         BenchmarkError: The folder of shadow models has no readable manifest.
     """
-    name, options = split_method(order.method)
-    method: Method = load(fingerprints, name)
+    chosen = method_choice(order.method)
+    method: Method = load(fingerprints, chosen.name)
     raw = None if order.samples is None else read_samples(order.samples)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device)
@@ -61,7 +61,9 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     # Lineage points are part of the number that the user wants, and so of a suspect's budget.
     count = order.points - sum(map(len, lineage.values()))
     found = method(
-        Request(owner, samples, strangers, count, order.seed, progress, shadows, options, ways)
+        Request(
+            owner, samples, strangers, count, order.seed, progress, shadows, chosen.settings, ways
+        )
     )
     sheet = _sheet(owner, _points(owner, samples, strangers, found) | lineage)
     robust = {"robust": list(order.robust)} if order.robust else {}
@@ -70,7 +72,7 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     siblings = Siblings(tuple(_share(known, sheet) for known in said), remark)
     found = weighed_by_siblings(found, siblings)
     made = Fingerprint(
-        method=name,
+        method=chosen.name,
         parameters={**found.parameters, **robust, **_sample_facts(owner, samples)},
         seed=order.seed,
         spec=owner.spec,

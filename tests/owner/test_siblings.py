@@ -13,7 +13,7 @@ from auditkit.core.fingerprint import Discrimination, Siblings
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE
 from auditkit.core.progress import silent
-from auditkit.core.requests import Asking, InputFacts, Options, Order
+from auditkit.core.requests import InputFacts, Order
 from auditkit.core.verdicts import Decision
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints import making
@@ -96,7 +96,7 @@ def test_siblings_are_recorded(made):
 
 def test_siblings_choose_no_points(made):
     """Points, outputs, measurements and stand-ins are the same without them."""
-    (first, second), kinds = made, ReferenceKind
+    first, second = made
     with_them, without = (bundle.fingerprint.sheet for bundle in made)
     assert with_them.counts() == without.counts()
     np.testing.assert_array_equal(with_them.points, without.points)
@@ -108,7 +108,6 @@ def test_siblings_choose_no_points(made):
 def test_without_siblings_the_owner_itself_is_inconclusive(made, order):
     """Only a bundle that tried them may accuse, and the other says what to do."""
     decisions = []
-    asking = Asking(options=Options(trust_torch=True))
     for bundle in made:
         discriminating = replace(bundle.fingerprint, discrimination=Discrimination.DISCRIMINATING)
         [outcome] = outcomes(replace(bundle, fingerprint=discriminating), [order.model])
