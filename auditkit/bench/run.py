@@ -16,6 +16,9 @@ from auditkit.core.provenance import now, versions
 from auditkit.core.requests import Options
 from auditkit.files.model_folder import PIRATED, Model, ModelFolder
 
+Answered = dict[str, list[tuple[Model, Asked]]]
+"""By `Fingerprinted.key`: every suspect with its answers to that bundle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Design:
@@ -84,20 +87,17 @@ def compare(
     made = fingerprint_all(
         population, design.methods, folder / "bundles", most, design.workers, progress
     )
-    answers: dict[str, list[tuple[Model, Asked]]] = defaultdict(list)
+    answers: Answered = defaultdict(list)
     failures = [f"{one.owner}, {one.method}: {one.failure}" for one in made if one.failure]
-    # The folder's owners are opened with torch anyway, so its author is trusted already.
-    options = Options(design.device, trust_torch=True)
-    for found in ask_all(population, made, folder / "answers", options, progress):
+    for found in ask_all(population, made, folder / "answers", _options(design), progress):
         if found.failure:
             failures.append(f"{found.suspect.name}: {found.failure}")
         for key, asked in found.asked.items():
             answers[key].append((found.suspect, asked))
-    values = _weighed(made, answers, design.queries, progress)
     return Comparison(
         title=population.title,
         counts=_counts(population),
-        cells=tuple(cells(values)),
+        cells=tuple(cells(_weighed(made, answers, design.queries, progress))),
         costs=_costs(made, answers),
         failures=tuple(failures),
         command=design.command,
@@ -106,9 +106,14 @@ def compare(
     )
 
 
+def _options(design: Design) -> Options:
+    # The folder's owners are opened with torch anyway, so its author is trusted already.
+    return Options(design.device, trust_torch=True)
+
+
 def _weighed(
     made: list[Fingerprinted],
-    answers: dict[str, list[tuple[Model, Asked]]],
+    answers: Answered,
     queries: tuple[int, ...],
     progress: Progress,
 ) -> Iterator[Scored]:
@@ -128,9 +133,7 @@ def _counts(population: ModelFolder) -> dict[str, int]:
     return dict(counts)
 
 
-def _costs(
-    made: list[Fingerprinted], answers: dict[str, list[tuple[Model, Asked]]]
-) -> dict[str, Cost]:
+def _costs(made: list[Fingerprinted], answers: Answered) -> dict[str, Cost]:
     by_method: dict[str, list[Fingerprinted]] = defaultdict(list)
     for one in made:
         if one.bundle is not None:

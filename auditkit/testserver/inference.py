@@ -60,9 +60,13 @@ def read_request(
         batch = tensor(datatype, shape, values)
     except QueryError as error:
         raise WrongError(400, str(error)) from error
+    _check(batch, model, max_batch)
+    number = found.get("id")
+    return InferenceRequest(number if isinstance(number, str) else None, batch, binary)
+
+
+def _check(batch: Rows, model: Model, max_batch: int | None) -> None:
     if batch.ndim != len(model.shape) or not len(batch):
         raise WrongError(400, f"wanted shape {model.shape}, got {list(batch.shape)}")
     if max_batch is not None and len(batch) > max_batch:
         raise WrongError(400, f"batch of {len(batch)}; at most {max_batch} are taken")
-    number = found.get("id")
-    return InferenceRequest(number if isinstance(number, str) else None, batch, binary)
