@@ -16,6 +16,7 @@ from auditkit.core.requests import Patience
 from auditkit.files.journal import Journal
 from auditkit.suspects import patience as module
 from auditkit.suspects.client import Client
+from auditkit.suspects.log import Memory
 from auditkit.suspects.patience import Pace, patiently
 
 SPEC = InputSpec((2,), (0.0,), (1.0,))
@@ -119,6 +120,44 @@ def test_passing_troubles_are_waited_out():
     assert journal.spent("https://here") > len(POINTS)
 
 
+def test_whatever_a_suspect_raises_is_said_in_one_place():
+    """Errors of Python's network become tries, all others one line with their type."""
+    for raised, kind in (
+        (ConnectionResetError("gone"), TransientError),
+        (TimeoutError("slow"), TransientError),
+        (ZeroDivisionError("a\nb"), QueryError),
+        (MemoryError(), QueryError),
+        (SystemExit(0), QueryError),
+    ):
+
+        def trouble(_points, raised=raised):
+            raise raised
+
+        with pytest.raises(QueryError, match=f"the suspect raised {type(raised).__name__}: ") as c:
+            client(Suspect(trouble), longest=0).answer(POINTS[:1], SPEC)
+        assert type(c.value) is kind
+        assert "\n" not in str(c.value)
+
+
+def test_an_interrupted_audit_ends():
+    """Ctrl-C while a suspect is asked is the user's, not the suspect's."""
+
+    def interrupt(_points):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client(Suspect(interrupt)).answer(POINTS[:1], SPEC)
+
+
+def test_a_fixed_batch_is_filled_up():
+    """A suspect that takes five at once gets five, and its surplus answers are dropped."""
+    suspect = Suspect(lanes=1)
+    suspect.port = Port("https://here", batch=5, concurrency=1)
+    asked = client(suspect)
+    np.testing.assert_array_equal(asked.answer(POINTS[:12], SPEC), POINTS[:12])
+    assert suspect.sent == [5, 5, 5]
+
+
 def test_lasting_troubles_end():
     """Who never answers is given up after the patience, alone and in batches."""
 
@@ -207,15 +246,16 @@ def test_the_rate_is_kept():
     assert (np.diff(sorted(starts)) > 0.015).all()
 
 
+@pytest.mark.parametrize("make", [Journal, Memory])
 @pytest.mark.parametrize("budget", [0, 1, 15, 16, 17, 49])
-def test_the_budget_is_never_exceeded(budget):
+def test_the_budget_is_never_exceeded(budget, make):
     """No more points are sent than allowed, failed ones counted; answers so far are kept."""
-    journal = Journal()
+    journal = make()
     suspect = Suspect(batch=4)
     asked = client(suspect, journal, budget=budget)
     with pytest.raises(BudgetError):
         asked.answer(POINTS, SPEC)
-    assert sum(suspect.sent) == journal.spent("https://here") <= budget
+    assert sum(suspect.sent) == asked.sent == journal.spent("https://here") <= budget
     kept = asked.kept(POINTS, SPEC)
     assert sum(row is not None for row in kept) == sum(suspect.sent)
 
@@ -257,7 +297,8 @@ def test_what_the_journal_has_is_not_asked(tmp_path):
         assert len(asked.reused) == (55 if number else 0)
 
 
-def test_asking_again_is_asked():
+@pytest.mark.parametrize("make", [Journal, Memory])
+def test_asking_again_is_asked(make):
     """Within one audit a repeated point goes to the suspect again."""
     count = [0]
 
@@ -265,15 +306,16 @@ def test_asking_again_is_asked():
         count[0] += 1
         points[:] = count[0]
 
-    asked = client(Suspect(forgetful))
+    asked = client(Suspect(forgetful), make())
     first, again = asked.answer(POINTS[:3], SPEC), asked.answer(POINTS[:3], SPEC)
     assert (first == 1).all()
     assert (again == 2).all()
 
 
-def test_other_ways_of_asking_have_other_answers():
+@pytest.mark.parametrize("make", [Journal, Memory])
+def test_other_ways_of_asking_have_other_answers(make):
     """The same point normalised otherwise is another question."""
-    journal, suspect = Journal(), Suspect()
+    journal, suspect = make(), Suspect()
     client(suspect, journal).answer(POINTS, SPEC)
     other = InputSpec((2,), (0.0,), (1.0,), mean=(0.5,), std=(0.5,))
     client(suspect, journal).answer(POINTS, other)
