@@ -11,6 +11,7 @@
 """
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +24,8 @@ from matplotlib.axes import Axes
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from auditkit.adapters import open_suspect
-from auditkit.core.access import checked
-from auditkit.core.requests import InputFacts, Options
+from auditkit.adapters import identified, open_suspect
+from auditkit.core.requests import InputFacts, Options, Patience
 from auditkit.files.model_folder import (
     HOMOLOGOUS,
     OWNER,
@@ -38,6 +38,8 @@ from auditkit.owner.ascent import Climb, Gait, margins
 from auditkit.owner.classifier import Owner, place, snapped
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import read_samples
+from auditkit.suspects.client import Client
+from auditkit.suspects.log import Memory
 from experiments.verdicts import COLUMN_OF
 
 LEVELS = (0.25, 0.5, 1, 1.4, 2, 2.8, 4, 5.6, 8)
@@ -168,9 +170,9 @@ def _second(owner: Owner, points: Tensor, copies: list[str], homologous: list[st
 
 
 def _agreement(owner: Owner, suspect: str, points: Tensor, targets: np.ndarray) -> float:
-    adapter = open_suspect(suspect, owner.spec, Options("cpu"))
-    reply = checked(adapter.answer(points.numpy()), len(points))
-    adapter.close()
+    with contextlib.closing(open_suspect(identified(suspect), Options("cpu"))) as adapter:
+        client = Client(adapter, owner.spec, Patience(), Memory())
+        reply = client.answer(points.numpy(), owner.spec)
     labels = reply.argmax(axis=1) if reply.ndim == 2 else reply
     return float((labels == targets).mean())
 

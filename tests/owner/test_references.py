@@ -29,7 +29,8 @@ from auditkit.owner.opening import LoadedModel
 from auditkit.owner.training import attacks, recipes, references
 from auditkit.owner.training.references import make_references, make_shadows, split
 from auditkit.owner.training.workshop import recipe
-from auditkit.suspects.client import Client, Memory
+from auditkit.suspects.client import Client
+from auditkit.suspects.log import Memory
 from tests.owner.conftest import save_script, trained
 
 PLAN = ReferencePlan(homologous=6, pirated=8, epochs=4)
