@@ -23,7 +23,7 @@ class Access(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for labels up to 4 for logits; a reply of one level contains every lower level."""
+        """The level as a number: 0 for labels to 4 for logits; each contains the lower ones."""
         return list(Access).index(self)
 
 
@@ -69,7 +69,7 @@ def checked(reply: Json, count: int) -> Rows:
 
 
 def _classes(numbers: Rows) -> IntArray:
-    """(n,) int64 labels; -1 where a number can't be a class: NaN, infinite, negative, too large."""
+    """Return (n,) int64 labels, with -1 for numbers that can't be a class."""
     # Labels often arrive as floats (JSON, CSV), so whole floats count and others are an error.
     exact = numbers.astype(np.float64)
     possible = (exact >= 0) & (exact <= LARGEST_CLASS)
@@ -117,12 +117,12 @@ def from_best(labels: Rows, scores: Rows, classes: int) -> Rows:
 
 
 def usable(whole: Rows) -> BoolArray:
-    """(n,) bool: which rows of scores are finite, or which labels are classes."""
+    """Return (n,) bool: which rows of scores are finite, or which labels are classes."""
     return np.asarray(np.isfinite(whole).all(axis=-1) if whole.ndim == 2 else whole >= 0)
 
 
 def access_of(whole: Rows) -> Access:
-    """The access level of checked replies.
+    """Return the access level of checked replies.
 
     One-hot rows, and rows of one decimal, reveal no more than a label.
 
@@ -148,7 +148,7 @@ def access_of(whole: Rows) -> Access:
 
 
 def _listed(rows: DoubleArray) -> int | None:
-    """How many classes are listed where the other classes share one filled-in probability.
+    """Count the classes that are listed where all others share one filled-in probability.
 
     Returns:
         None where no such list is seen; 0 where the listed probabilities are rounded, since what
@@ -166,7 +166,7 @@ def _listed(rows: DoubleArray) -> int | None:
 
 
 def _has_digits(rows: DoubleArray, digits: int) -> bool:
-    """Whether no number has more decimals than that.
+    """Return whether no number has more than `digits` decimals.
 
     The first row is looked at first: most replies are told by it, and the whole takes long where
     there are a thousand classes.

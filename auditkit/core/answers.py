@@ -38,21 +38,25 @@ class Answers:
 
     @property
     def answered(self) -> BoolArray:
-        """(n,) bool."""
+        """(n,) bool: which points got a usable answer."""
         return self.labels >= 0
 
     @property
     def classes(self) -> int | None:
-        """How many classes the scores are for; None for labels only."""
+        """The number of classes that the scores are for; None where there are labels only."""
         return None if self.scores is None else self.scores.shape[1]
 
     def at(self, rows: BoolArray | IntArray) -> "Answers":
-        """The answers to some of the points: a family's mask, or rows in the wanted order."""
+        """Return the answers to some of the points.
+
+        Args:
+            rows: A mask of all points, such as a family's, or rows in the wanted order.
+        """
         scores = None if self.scores is None else self.scores[rows]
         return Answers(self.labels[rows], scores, self.access)
 
     def first(self, count: int) -> "Answers":
-        """The answers to the points that are asked first; the others count as not asked."""
+        """Return the answers with all but the first `count` points unanswered."""
         asked = np.arange(len(self.labels)) < count
         scores = self.scores
         if scores is not None:
@@ -60,7 +64,7 @@ class Answers:
         return Answers(np.where(asked, self.labels, -1), scores, self.access)
 
     def capped(self, access: Access) -> "Answers":
-        """What would be left of these answers if no more than `access` were revealed."""
+        """Return what would be left of these answers if no more than `access` were revealed."""
         if self.scores is None or access.rank >= self.access.rank:
             return self
         if access is Access.LABEL:
@@ -72,7 +76,7 @@ class Answers:
         return Answers(labels, scores, access)
 
     def relabelled(self, owners: IntArray) -> "Answers":
-        """The same answers in the owner's class order.
+        """Return the same answers in the owner's class order.
 
         Args:
             owners: (classes,) the owner's class of each of this model's.
@@ -86,7 +90,7 @@ class Answers:
 
 
 def joined(replies: Sequence[Rows]) -> Rows:
-    """The replies to consecutive batches as one.
+    """Join the replies to consecutive batches.
 
     Raises:
         QueryError: They differ in kind or in the number of classes, or hold no usable answer.
@@ -101,7 +105,7 @@ def joined(replies: Sequence[Rows]) -> Rows:
 
 
 def answers_of(whole: Rows, revealed: Access, used: Access) -> Answers:
-    """Checked replies as a column; unusable rows are unanswered.
+    """Turn checked replies into a column of answers; a row that is not usable counts as unanswered.
 
     Args:
         whole: (n, classes) scores or (n,) labels.
@@ -150,14 +154,14 @@ def _log_probabilities(rows: FloatArray, revealed: Access) -> FloatArray:
 
 
 def _shown(scores: FloatArray, access: Access) -> FloatArray:
-    """(n, classes) log-probabilities -> what this lower level shows of them."""
+    """Return what a lower access level would show of (n, classes) log-probabilities."""
     if access is Access.ROUNDED:
         return _log_probabilities(_to_digits(np.exp(scores)), Access.PROBABILITIES)
     return _top_only(scores) if access is Access.TOP_K else scores
 
 
 def _top_only(rows: FloatArray) -> FloatArray:
-    """The three best classes as they are, the rest of the probability spread evenly."""
+    """Keep the three best classes of each row and spread the remaining probability evenly."""
     count = rows.shape[1]
     if count <= TOP_K:
         return rows

@@ -19,7 +19,7 @@ JsonObject = dict[str, Any]
 
 
 def frozen(array: Rows, dtype: type[np.generic]) -> Rows:
-    """A read-only copy, so that a frozen type stays as it was checked."""
+    """Return a read-only copy, so that a frozen type stays as it was checked."""
     copy = np.array(array, dtype=dtype, order="C")
     copy.setflags(write=False)
     return copy

@@ -42,7 +42,7 @@ def _visible(char: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a foreign error's message, cut to 200 characters; else its type's name."""
+    """Return the first line of an error's message, at most 200 characters, or its type's name."""
     try:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     except Exception:  # a stranger's error may fail even at telling what it is

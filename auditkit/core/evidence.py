@@ -40,10 +40,10 @@ class Evidence:
 
     @property
     def access(self) -> Access:
-        """What was used of the suspect's answers."""
+        """The access level at which the suspect's answers are used."""
         return self.answers.access
 
     @property
     def queries(self) -> int:
-        """How many different points were asked."""
+        """The number of different points that were asked."""
         return len(self.answers.labels) if self.spent is None else self.spent

@@ -39,11 +39,11 @@ class Siblings:
 
     @property
     def tried(self) -> bool:
-        """Whether there were any that had learnt the task."""
+        """Whether there was any sibling that had learnt the task."""
         return bool(self.shares)
 
     def told(self) -> str:
-        """What they showed, or why none were tried, in one line."""
+        """Say in one line what siblings showed, or why none were tried."""
         if not self.tried:
             return f"none were tried ({self.reason})"
         remark = f"; {self.reason}" if self.reason else ""

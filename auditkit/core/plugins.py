@@ -19,7 +19,7 @@ EXTRAS = {"torch": "owner", "grpc": "grpc"}
 
 
 def built_in(package: ModuleType) -> tuple[str, ...]:
-    """Plug-in names of a folder, from file names alone; nothing is imported."""
+    """Return the names of a folder's plug-ins, read from file names: nothing is imported."""
     return _found(tuple(package.__path__), package.SHARED)
 
 
@@ -30,7 +30,7 @@ def _found(folders: tuple[str, ...], shared: tuple[str, ...]) -> tuple[str, ...]
 
 
 def names(package: ModuleType) -> list[str]:
-    """Names of the folder's plug-ins and of those that other packages installed.
+    """Return the names of a folder's plug-ins and of those that other packages installed.
 
     Raises:
         PluginError: Two plug-ins have one name.
@@ -47,7 +47,7 @@ def names(package: ModuleType) -> list[str]:
 
 
 def load(package: ModuleType, name: str) -> Any:
-    """The one public object of a plug-in file, or what an entry point names.
+    """Return the one public object of a plug-in file, or the object that an entry point names.
 
     The folder comes first, so that looking for installed packages costs nothing where a built-in
     plug-in is meant.
@@ -88,7 +88,7 @@ def _from_package(point: EntryPoint) -> Any:
 
 
 def missing_package(what: str, error: ModuleNotFoundError) -> MissingRuntimeError:
-    """The error for something that needs a package, with the command that installs it."""
+    """Return the error for something that needs a package; it says how to install it."""
     missing = str(error.name).partition(".")[0]
     extra = EXTRAS.get(missing)
     install = f"model-auditkit[{extra}]" if extra else missing

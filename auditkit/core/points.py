@@ -61,7 +61,7 @@ class InputSpec:
         return len(self.shape) == 3 and self.lower == (0.0,) and self.upper in ((1.0,), (255.0,))
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper, float32, each of a shape that broadcasts against (n, *shape)."""
+        """Return lower and upper bounds, float32 arrays that broadcast against (n, *shape)."""
         shape = self.shape if len(self.lower) > 1 else (1,) * len(self.shape)
         return (
             np.array(self.lower, np.float32).reshape(shape),
@@ -117,7 +117,7 @@ class Sheet:
 
     @classmethod
     def of(cls, families: Mapping[str, Family]) -> "Sheet":
-        """The sheet of these families, in the file's order."""
+        """Make the sheet of these families, which are given in the file's order."""
         order = _asking_order(families)
         sizes = [len(family) for family in families.values()]
         return cls(
@@ -130,32 +130,32 @@ class Sheet:
 
     @property
     def labels(self) -> IntArray:
-        """(n,) int64: the owner's classes."""
+        """(n,) int64: the class that the owner gives each point."""
         labels: IntArray = self.outputs.argmax(axis=1)
         return labels
 
     def rows(self, name: str) -> BoolArray:
-        """(n,) which points are of this family; none where the bundle lacks it."""
+        """Return (n,) bool: which points belong to a family; none do if the bundle lacks it."""
         rows: BoolArray = self.family == name
         return rows
 
     def counts(self) -> dict[str, int]:
-        """How many points each family has, in the file's order."""
+        """Return the number of points of each family, in the file's order."""
         return {name: int(self.rows(name).sum()) for name in self.names}
 
     def filed(self, name: str) -> IntArray:
-        """The rows of a family's points in the order of the bundle's file."""
+        """Return the rows of a family's points, in the order of the bundle's file."""
         rows = np.flatnonzero(self.rows(name))
         filed: IntArray = rows[np.argsort(self.places[rows])]
         return filed
 
     def of_family(self, name: str) -> Family:
-        """One family in the order of the bundle's file."""
+        """Return one family, in the order of the bundle's file."""
         rows = self.filed(name)
         return Family(self.points[rows], self.outputs[rows])
 
     def cut(self, counts: Mapping[str, int]) -> "Cut":
-        """The sheet of the first points of some families, first in the bundle's file."""
+        """Return a smaller sheet: for each named family its first points in the bundle's file."""
         kept = {name: self.filed(name)[: counts[name]] for name in self.names if name in counts}
         families = {name: Family(self.points[r], self.outputs[r]) for name, r in kept.items()}
         sheet = Sheet.of(families)
@@ -193,13 +193,13 @@ def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
 
 
 def point_digest(point: FloatArray) -> str:
-    """Hexadecimal SHA-256 of one point's little-endian float32 bytes."""
+    """Return the hexadecimal SHA-256 of one point's little-endian float32 bytes."""
     # The byte order is fixed, so that every machine names a point alike.
     return hashlib.sha256(np.ascontiguousarray(point, dtype="<f4").tobytes()).hexdigest()
 
 
 def _asking_order(families: Mapping[str, Family]) -> IntArray:
-    """(n,) the order of asking over the points of one family after the other; see `Sheet`."""
+    """Return the order of asking, (n,) int64, over the points of one family after the other."""
     # Every point gets a time between 0 and 1. Core points share one line with the other families,
     # so that they come first; controls have a line of their own, so that they spread evenly.
     rest = [name for name in families if name not in (CORE, CONTROL)]

@@ -11,14 +11,14 @@ from auditkit.core.arrays import Json
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of auditkit, Python and the named packages, by name."""
+    """Return the versions of auditkit, Python and the named packages, by name."""
     found = {"auditkit": importlib.metadata.version("model-auditkit")}
     found["python"] = platform.python_version()
     return found | {package: importlib.metadata.version(package) for package in packages}
 
 
 def now() -> str:
-    """The time in UTC to the second, ISO 8601; `SOURCE_DATE_EPOCH` fixes it."""
+    """Return the time in UTC to the second, ISO 8601; `SOURCE_DATE_EPOCH` fixes it."""
     # Reproducible builds set this variable, so that the same inputs give the same bytes.
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
@@ -26,7 +26,7 @@ def now() -> str:
 
 
 def canonical(value: Json) -> bytes:
-    """The value as JSON with sorted keys, without spaces, in ASCII: what digests are taken of.
+    """Return the value as JSON with sorted keys, without spaces, in ASCII; digests are taken of it.
 
     Raises:
         ValueError: A number is NaN or infinite, which JSON does not know.
@@ -38,5 +38,5 @@ def canonical(value: Json) -> bytes:
 
 
 def sha256(data: bytes) -> str:
-    """The digest of the bytes as `sha256:` and 64 hexadecimal digits."""
+    """Return the digest of the bytes as `sha256:` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -131,7 +131,7 @@ ONE_BY_ONE = 0.75
 
 
 def clearance_needed(found: Comparison, terms: Terms) -> float:
-    """The clearance that an accusation needs.
+    """Return the clearance that an accusation needs.
 
     A suspect that is asked one by one needs less: it is compared by its answers so far with the
     furthest that the references ever came, which already holds every accusation back.
@@ -178,7 +178,7 @@ class Refusal:
 
     @classmethod
     def of(cls, suspect: str, error: BaseException) -> "Refusal":
-        """The refusal that an error means."""
+        """Return the refusal that stands for an error."""
         if isinstance(error, AuditkitError):
             return cls(suspect, str(error), error.code)
         if isinstance(error, MemoryError):

@@ -71,7 +71,7 @@ def read(path: Path | str) -> Bundle:
 
 
 def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
-    """The bundle with more reference models.
+    """Return the bundle with more reference models.
 
     Raises:
         CalibrationError: A model is in the bundle already, or is given with both kinds.
@@ -92,7 +92,7 @@ def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
 def with_terms(
     bundle: Bundle, accuse: float | None, acquit: float | None, clearance: float | None = None
 ) -> Bundle:
-    """The bundle with other terms (see `Terms`); None keeps the old value.
+    """Return the bundle with other terms (see `Terms`); None keeps the old value.
 
     Raises:
         CalibrationError: A level or a clearance outside 0..1.

@@ -17,7 +17,7 @@ from auditkit.files.container import Tensors, tensor
 
 
 def packed(prefix: str, sheet: Sheet, answers: Answers) -> dict[str, Rows]:
-    """Tensors of one model's answers: labels, and scores where there are any."""
+    """Return the tensors of one model's answers: labels, and scores if it revealed any."""
     tensors: dict[str, Rows] = {}
     for family in sheet.names:
         rows = sheet.filed(family)
@@ -30,7 +30,7 @@ def packed(prefix: str, sheet: Sheet, answers: Answers) -> dict[str, Rows]:
 def unpacked(
     prefix: str, sheet: Sheet, families: Iterable[str], access: Access, tensors: Tensors
 ) -> Answers:
-    """The inverse of `packed`.
+    """Read one model's answers from a file's tensors; the inverse of `packed`.
 
     Args:
         prefix: Of the tensors' names.

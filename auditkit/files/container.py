@@ -64,12 +64,12 @@ class Contents:
 
 
 def digest(manifest: Mapping[str, Json]) -> str:
-    """The digest of a manifest with its tensors' hashes, without time and tool versions."""
+    """Return the digest of a manifest with its tensors' hashes, without time and tool versions."""
     return sha256(canonical({k: v for k, v in manifest.items() if k not in UNSEALED}))
 
 
 def described(packed: Packed) -> JsonObject:
-    """The manifest with each tensor's hash."""
+    """Return the manifest with each tensor's hash."""
     hashes = {
         name: sha256(np.ascontiguousarray(array).tobytes())
         for name, array in packed.tensors.items()
@@ -168,7 +168,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _manifest(path: Path, data: bytes) -> JsonObject:
-    """The manifest, once the header around it was seen to fit the file."""
+    """Return the manifest, after the header around it was seen to fit the file."""
     stranger = BundleFormatError(
         f"{str(path)!r} is no auditkit file; make one with: auditkit fingerprint MODEL"
     )
@@ -211,7 +211,7 @@ def _check_format(path: Path, manifest: Mapping[str, Json], kind: str, version: 
 
 
 def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
-    """A value of the manifest, checked to be of the wanted type.
+    """Return a value of the manifest, checked to be of the wanted type.
 
     Raises:
         BundleFormatError: It is missing or of another type.
@@ -228,7 +228,7 @@ def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
 
 
 def tensor(tensors: Tensors, name: str) -> Rows:
-    """The file's tensor of this name.
+    """Return the file's tensor of this name.
 
     Raises:
         BundleFormatError: It is missing.

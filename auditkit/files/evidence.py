@@ -18,7 +18,7 @@ VERSION = 1
 
 
 def file_name(evidence: Evidence) -> str:
-    """A name that differs for suspects that differ: `model.onnx.0a1b2c3d.evidence`."""
+    """Return a file name like `model.onnx.0a1b2c3d.evidence`, different for different suspects."""
     # A suspect chooses its own name, so nothing that a file system takes for a path stays in it.
     plain = re.sub(r"[^\w.-]", "_", Path(evidence.suspect.name).name)[:80]
     identity = evidence.suspect.digest or sha256(evidence.suspect.name.encode())
@@ -96,7 +96,7 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
 
 
 def described(path: Path) -> list[str]:
-    """What is in an evidence file, a line each; its bundle is not needed for that.
+    """Describe an evidence file, one fact a line; its bundle is not needed for that.
 
     Raises:
         EvidenceError: Not evidence, of an unknown version, or changed after it was written.

@@ -78,17 +78,17 @@ class Journal:
             ) from error
 
     def key(self, point: FloatArray, spec: InputSpec) -> str:
-        """The name under which the answer to a point, asked with this normalisation, is kept."""
+        """Return the name under which the answer to a point with this normalisation is kept."""
         if spec not in self._asked_as:
             self._asked_as[spec] = json.dumps(asdict(spec), sort_keys=True).encode()
         return hashlib.sha256(point_digest(point).encode() + self._asked_as[spec]).hexdigest()
 
     def spent(self, endpoint: str) -> int:
-        """How many points were ever sent to this endpoint, answered or not."""
+        """Return how many points were ever sent to this endpoint, answered or not."""
         return self._spent[endpoint]
 
     def answers(self, endpoint: str, key: Hashable) -> Sequence[Recorded]:
-        """The endpoint's answers to this point, one for each time it was asked."""
+        """Return the endpoint's answers to a point, one for each time it was asked."""
         return self._answers[endpoint].get(key, ())
 
     def asked(self, endpoint: str, keys: Sequence[Hashable], budget: int | None) -> None:
@@ -160,7 +160,7 @@ def described(path: Path) -> list[str]:
 
 
 def is_journal(path: Path) -> bool:
-    """Whether the file begins like an SQLite database."""
+    """Return whether the file begins like an SQLite database."""
     try:
         with Path(path).open("rb") as file:
             return file.read(16) == b"SQLite format 3\0"

@@ -49,11 +49,11 @@ class ModelFolder:
     models: tuple[Model, ...]
 
     def of(self, kind: str) -> list[Model]:
-        """The models of one kind."""
+        """Return the models of one kind."""
         return [model for model in self.models if model.kind == kind]
 
     def suspects(self, owner: Model) -> list[Model]:
-        """Its copies, all homologous models, and the other owners, which are innocent of it too."""
+        """Return an owner's copies, and all that are innocent of it, other owners included."""
         return [
             model
             for model in self.models
@@ -144,7 +144,7 @@ def _check(listed: ModelFolder) -> None:
 def reference_files(
     folder: Path | None, homologous: Iterable[str], pirated: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """Independent and derived models: the named ones, and the working ones of a folder's manifest.
+    """Return independent and derived models: the named ones and a folder's working ones.
 
     Raises:
         BenchmarkError: The folder has no readable manifest.

@@ -36,7 +36,7 @@ class Arrangement:
     """Shape of one input at the very end, where only the number of axes differs."""
 
     def __call__(self, points: FloatArray) -> Rows:
-        """(n, *spec.shape) float32 in the spec's bounds -> the suspect's batch."""
+        """Turn points, (n, *spec.shape) float32 in the spec's bounds, into the suspect's batch."""
         if self.size is not None:
             points = _resized(points, self.size)
         if self.channels is not None:
@@ -152,7 +152,7 @@ def _with_resizing(plain: Arrangement, wanted: Shape, port: Port) -> Arrangement
 
 
 def _resized(points: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Bilinear as in pillow, smoothed where they shrink: what most pipelines do to pictures."""
+    """Resize with pillow's bilinear filter, which is what most pipelines do to pictures."""
     from PIL import Image  # takes long to load, and only few suspects need it
 
     height, width = size

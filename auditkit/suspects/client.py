@@ -35,7 +35,7 @@ class _Question:
     arrangement: Arrangement
 
     def part(self, rows: slice | list[int]) -> "_Question":
-        """The same question about some of the points."""
+        """Return the same question about some of the points."""
         places = range(len(self.keys))[rows] if isinstance(rows, slice) else rows
         return _Question([self.keys[i] for i in places], self.points[rows], self.arrangement)
 
@@ -71,14 +71,14 @@ class Client:
 
     @property
     def runtime(self) -> Mapping[str, str]:
-        """What ran where."""
+        """The adapter's account of what ran where, for the report."""
         return self._adapter.runtime
 
     def answer(self, points: FloatArray, spec: InputSpec) -> Rows:
-        """(b, *spec.shape) float32 -> (b, classes) float32 scores or (b,) int64 labels.
+        """Ask about points, and return (b, classes) float32 scores or (b,) int64 labels.
 
         Args:
-            points: In the spec's bounds.
+            points: (b, *spec.shape) float32 in the spec's bounds.
             spec: With the normalisation that the suspect is asked with.
 
         Raises:
@@ -105,7 +105,7 @@ class Client:
         return _stacked([one.row for one in found])
 
     def kept(self, points: FloatArray, spec: InputSpec) -> list[Rows | None]:
-        """What the log holds of the last time each point was asked; nothing is sent."""
+        """Return the logged answer of the last time each point was asked; nothing is sent."""
         keys = [self._log.key(point, spec) for point in points]
         found = [self._kept(key, self._turns[key] - 1) for key in keys]
         return [None if one is None else one.row for one in found]
@@ -125,7 +125,7 @@ class Client:
         return self._turns[key] - 1
 
     def _affordable(self) -> int | None:
-        """Points that the budget has left: the first ones, not whichever request is quicker."""
+        """Return how many points the budget has left; None: any number."""
         if self._patience.budget is None:
             return None
         return max(0, self._patience.budget - self._log.spent(self.port.identity))
@@ -153,7 +153,7 @@ class Client:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _send(self, question: _Question) -> None:
-        """One request; in smaller ones where that is too much at once."""
+        """Send one request, or smaller ones if the suspect refuses so many points at once."""
         if len(question.keys) <= self._size:
             try:
                 patiently(lambda: self._once(question), self._patience.longest, self._pace)
@@ -183,7 +183,7 @@ class Client:
         self._log.answered(endpoint, question.keys, rows)
 
     def _asked(self, batch: Rows) -> Rows:
-        """The checked reply to a batch; one of fixed size is filled up with its first point."""
+        """Return the checked reply to a batch, filled up to the size that the suspect fixes."""
         count, fixed = len(batch), self.port.batch or len(batch)
         if fixed > count:
             batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])

@@ -109,7 +109,7 @@ def _ask_at_once(bundle: Bundle, interview: Interview, progress: Progress) -> Ev
 
 
 def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidence:
-    """What can be said with the answers so far, as of a suspect that was asked one by one."""
+    """Return the evidence of the answers so far, as of a suspect that was asked one by one."""
     # Answers after a gap belong to another order of asking, which no error rate covers.
     leading = interview.leading()
     if not leading:
@@ -119,7 +119,7 @@ def _cut_short(interview: Interview, source: str, error: BudgetError) -> Evidenc
 
 
 def _sealed(evidence: Evidence, journal: Journal, endpoint: str) -> Evidence:
-    """The evidence bound to the journal's last entry, and so to every one before."""
+    """Bind the evidence to the journal's last entry, and so to every entry before it."""
     runtime = {
         **evidence.suspect.runtime,
         "points sent": str(journal.spent(endpoint)),
@@ -145,6 +145,6 @@ def ask_opened(
 def meet(
     bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access = Access.LOGITS
 ) -> Interview:
-    """The interview of a suspect that is already open; nothing is asked yet."""
+    """Begin the interview of a suspect that is already open; nothing is asked yet."""
     client = Client(adapter, bundle.fingerprint.spec, Patience(), Memory())
     return Interview(bundle, client, record, access)

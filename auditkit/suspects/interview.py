@@ -54,7 +54,7 @@ class _Twice:
 
     @property
     def changed(self) -> bool:
-        """Whether the label is another."""
+        """Whether the second answer has another label."""
         return _label(self.first) != _label(self.later)
 
 
@@ -104,7 +104,7 @@ class Interview:
                 self.repeat(min(REPEATED, len(self._said) // WATCH))
 
     def _shown(self, rows: list[int], way: Preprocessing) -> FloatArray:
-        """Points as this preprocessing gives them."""
+        """Return the points of some rows as a preprocessing gives them."""
         return way(self._sheet.points[rows])
 
     def recognise(self, progress: Progress = silent) -> None:
@@ -137,7 +137,7 @@ class Interview:
             )
 
     def _tried(self, way: Preprocessing) -> float:
-        """Share of the controls that the suspect knows in this way; 0 where it fails at them."""
+        """Return the share of controls that the suspect knows in this way; 0 if it fails."""
         try:
             rows = self._client.answer(self._shown(self.controls, way), way.spec)
             return self._known(self.controls, dict(zip(self.controls, rows, strict=True)))
@@ -147,7 +147,7 @@ class Interview:
             return 0.0
 
     def _known(self, controls: list[int], said: dict[int, Rows]) -> float:
-        """Share of these controls that are right, in another class order where that is found."""
+        """Return the share of these controls that are right, in another class order if one fits."""
         owners = self._sheet.labels[controls]
         own = float((np.array([_label(said[row]) for row in controls]) == owners).mean())
         if own > 1 - REORDERED or len(controls) < len(self.controls):
@@ -158,7 +158,7 @@ class Interview:
         return recognised(owners, answers_of(rows, level, level), classes)
 
     def repeat(self, count: int = REPEATED) -> None:
-        """Ask so many of the points again, once each: do the answers change?
+        """Ask the first `count` points again, once each, to see whether the answers change.
 
         Raises:
             QueryError: The suspect fails to answer.
@@ -181,14 +181,14 @@ class Interview:
         self._wanted = min(self._level(), self._wanted, key=lambda level: level.rank)
 
     def _answers(self, revealed: Access, used: Access) -> Answers:
-        """The whole column; what was not asked is not answered."""
+        """Return the whole column of answers; points that were not asked are not answered."""
         row = next(iter(self._said.values()))
         blank = np.full_like(row, np.nan) if row.ndim else np.array(-1)
         whole = np.stack([self._said.get(place, blank) for place in range(len(self._sheet))])
         return answers_of(whole, revealed, used)
 
     def evidence(self, asked: int | None = None) -> Evidence:
-        """What was said so far.
+        """Return everything that was said so far.
 
         Args:
             asked: How many points in the order of asking were looked at one by one; None: all at
@@ -226,7 +226,7 @@ class Interview:
         )
 
     def leading(self) -> int:
-        """How many points in the order of asking were answered before the first unanswered one."""
+        """Count the points that were answered before the first unanswered one."""
         said = np.isin(np.arange(len(self._sheet)), list(self._said))
         return len(said) if said.all() else int(said.argmin())
 

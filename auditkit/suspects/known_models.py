@@ -32,7 +32,7 @@ class KnownModels:
     device: str
 
     def labels(self, model: Model, points: FloatArray) -> IntArray:
-        """What one of the models says to points of the owner's domain: (n,), -1 without an answer.
+        """Return one model's labels for points of the owner's domain: (n,), -1 without an answer.
 
         Raises:
             FingerprintError: It can't be asked.
@@ -42,7 +42,7 @@ class KnownModels:
         return answers_of(whole, level, level).labels
 
     def references(self, sheet: Sheet) -> list[Reference]:
-        """What each model says of a sheet's points, for the bundle.
+        """Return each model with its answers to a sheet's points, for the bundle.
 
         Raises:
             FingerprintError: One of them can't be asked.
@@ -86,7 +86,7 @@ class _Said:
 
 
 def kind_of(model: Model) -> ReferenceKind:
-    """A copy's `how` tells whether it learnt from answers (`model_folder.TAUGHT`)."""
+    """Return what kind of shadow model it is; `how` says whether a copy learnt from answers."""
     if model.kind == HOMOLOGOUS:
         return ReferenceKind.INDEPENDENT_SHADOW
     taught = model.how in TAUGHT
@@ -94,7 +94,7 @@ def kind_of(model: Model) -> ReferenceKind:
 
 
 def open_shadow_models(folder: Path, spec: InputSpec, classes: int, device: str) -> KnownModels:
-    """Those of a folder's models that share the owner's label space and work.
+    """Read a folder's shadow models that work and share the owner's label space.
 
     Raises:
         BenchmarkError: The folder has no readable manifest.

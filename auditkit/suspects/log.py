@@ -19,16 +19,20 @@ class Log(Protocol):
     """ISO 8601; what was answered before is an earlier audit's."""
 
     def key(self, point: FloatArray, spec: InputSpec) -> Key:
-        """What names a point that is asked with this normalisation."""
+        """Return the name under which the answer to a point with this normalisation is kept."""
 
     def spent(self, endpoint: str) -> int:
-        """How many points were ever sent there, answered or not."""
+        """Return how many points were ever sent to this endpoint, answered or not."""
 
     def answers(self, endpoint: str, key: Key) -> Sequence[Recorded]:
-        """What it answered to this point, one for each time it was asked."""
+        """Return the endpoint's answers to a point, one for each time it was asked."""
 
     def asked(self, endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
-        """Note that these points are about to be sent; a BudgetError where that is too many."""
+        """Note that these points are about to be sent.
+
+        Raises:
+            BudgetError: That would be more than the budget.
+        """
 
     def answered(self, endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
         """Keep the answers."""

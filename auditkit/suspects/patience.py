@@ -35,7 +35,7 @@ class Pace:
 
 
 def patiently(call: Callable[[], Result], longest: float, pace: Pace) -> Result:
-    """What the call returns, tried again for so many seconds while it fails for the moment.
+    """Make a call, again and again for `longest` seconds while it fails for the moment.
 
     Raises:
         SuspectError: It fails for good; TransientError when the time is over.

@@ -46,13 +46,13 @@ class Preprocessing:
     reversed_channels: bool = False
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """(n, *shape) points with their channels in the suspect's order."""
+        """Return (n, *shape) points with their channels in the suspect's order."""
         # The copy makes the reversed view contiguous, which the runtimes want.
         return points[:, ::-1].copy() if self.reversed_channels else points
 
 
 def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
-    """The usual preprocessings of images other than the owner's own; none for other inputs.
+    """Yield the usual preprocessings of images other than the owner's; none for other inputs.
 
     No two of them give a suspect the same inputs, and none gives what the owner takes: each costs
     queries.
@@ -72,7 +72,7 @@ def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
 
 
 def _usual(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
-    """Each usual scale by name, and the points as they lie in the bundle."""
+    """Yield each usual scale by name, and last the points as they lie in the bundle."""
     top = spec.upper[0]
     for name, mean, std in _scales(spec.shape[0]):
         scaled = tuple(top * value for value in mean), tuple(top * value for value in std)
@@ -81,14 +81,14 @@ def _usual(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
 
 
 def _same_for_all(spec: InputSpec) -> Statistics:
-    """Mean and deviation of every channel, so that specs which do the same compare equal."""
+    """Return mean and deviation of every channel, so that specs which do the same compare equal."""
     channels = spec.shape[0]
     mean, std = spec.mean or (0.0,), spec.std or (1.0,)
     return mean * (channels // len(mean)), std * (channels // len(std))
 
 
 def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float, ...]]]:
-    """Name, means and deviations of each usual scale, for pixels in 0..1."""
+    """Yield name, means and deviations of each usual scale, for pixels in 0..1."""
     yield "pixels from 0 to 255", (0.0,), (1 / 255,)
     yield "pixels from 0 to 1", (0.0,), (1.0,)
     yield "pixels from -1 to 1", (0.5,), (0.5,)
@@ -97,7 +97,7 @@ def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float
 
 
 def recognised(labels: IntArray, answers: Answers, classes: int) -> float:
-    """Share of the controls that are right in the best class order worth a try, 0..1.
+    """Return the share of controls that are right, 0..1, in another class order if one fits.
 
     Args:
         labels: (n,) the owner's.
@@ -110,11 +110,19 @@ def recognised(labels: IntArray, answers: Answers, classes: int) -> float:
 
 
 def class_order(labels: IntArray, answers: Answers, classes: int) -> IntArray | None:
-    """(classes,) the owner's class of each of the suspect's, where another order fits far better.
+    """Find another class order that fits the controls far better than the suspect's own.
 
-    Matched by scipy's assignment on how often (or how surely) controls of one class get another.
-    None where the suspect's own order serves, where no order makes it recognise the controls, or
-    where some class has no control.
+    Classes are matched by how often, or how surely, controls of one class get another
+    (`scipy.optimize.linear_sum_assignment`).
+
+    Args:
+        labels: (n,) the owner's labels of the controls.
+        answers: The suspect's answers to them.
+        classes: How many classes the owner knows.
+
+    Returns:
+        (classes,) the owner's class of each of the suspect's. None if the suspect's own order
+        serves, if no order makes it recognise the controls, or if some class has no control.
     """
     own = _share(labels, answers)
     # No order can gain enough any more, so the matching is not worth its time.
@@ -137,7 +145,7 @@ def class_order(labels: IntArray, answers: Answers, classes: int) -> IntArray | 
 
 
 def _certainty(answers: Answers, classes: int) -> DoubleArray:
-    """(n, classes): probabilities, or 1 at the label."""
+    """Return (n, classes) probabilities, or rows with 1 at the label."""
     if answers.scores is not None:
         return np.nan_to_num(np.exp(answers.scores.astype(np.float64)))
     rows: DoubleArray = (answers.labels[:, None] == np.arange(classes)).astype(float)
@@ -149,7 +157,7 @@ def _share(labels: IntArray, answers: Answers) -> float:
 
 
 def class_order_told(owners: IntArray) -> str:
-    """Another class order in one line."""
+    """Say in one line which classes stand for which."""
     moved = [f"{suspect} is {owner}" for suspect, owner in enumerate(owners) if suspect != owner]
     return f"class order is another (the suspect's is the owner's): {', '.join(moved[:12])}" + (
         f" and {len(moved) - 12} more" if len(moved) > 12 else ""

@@ -35,9 +35,11 @@ def check_references(bundle: Bundle, asking: Asking) -> None:
 
 
 def is_sequential(bundle: Bundle, kind: Kind, asking: Asking) -> bool:
-    """Whether a suspect of this kind is asked one by one: as told, else where that saves queries
-    to somebody's server and reference models carry it.
-    """  # noqa: D205
+    """Return whether a suspect of this kind is asked one by one.
+
+    Unless the user says, that is where it saves queries to somebody's server and the reference
+    models carry it.
+    """
     if asking.sequential is not None:
         return asking.sequential
     return kind.remote and not _missing_references(bundle)
@@ -72,7 +74,7 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
 
 
 def _missing_references(bundle: Bundle) -> str:
-    """Which kind is too few for a verdict at the bundle's levels; empty where none is."""
+    """Say which kind of reference models is too few for a verdict; empty if neither is."""
     known = Counter(reference.kind for reference in comparable(bundle))
     for kind, level in (
         (ReferenceKind.HOMOLOGOUS, bundle.terms.accuse),
