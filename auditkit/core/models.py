@@ -60,7 +60,9 @@ class OwnerRecord:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A model whose relation to the owner is known, and its answers."""
+    """A model that is known to be a copy of the owner's model, or independent of it, and its answers
+    to the bundle's points.
+    """
 
     name: str
     kind: ReferenceKind

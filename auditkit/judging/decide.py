@@ -94,10 +94,11 @@ def decide(
 
 
 def supports(comparison: Comparison, terms: Terms) -> bool:
-    """Return whether there are enough reference models for claims at the bundle's levels.
+    """Return whether there are enough reference models for the bundle's significance levels.
 
-    The smallest p-value that n reference models support is 1 / (n + 1); both kinds must reach their
-    level, or else one of the two verdicts could never be given.
+    With n reference models the smallest possible p-value is 1 / (n + 1). That of the independent
+    ones must be at or below the level of an accusation, and that of the pirated ones at or below
+    the level of an acquittal; otherwise one of the two verdicts could never be given.
     """
     return (  # the tolerance lets 99 models carry 1 % in spite of floating-point rounding
         floor(comparison.homologous) <= terms.accuse + 1e-12

@@ -22,7 +22,7 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found at an address, and how to query it."""
+    """The kind of model server that answers at an address, and how it is queried."""
 
     lines: tuple[str, ...]
     """The findings, one line each; they repeat texts of the server as they are."""

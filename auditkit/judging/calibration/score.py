@@ -103,14 +103,20 @@ class Score:
         return _agreement(suspects, self.owner, self.looks[self.looks <= asked])[..., None]
 
     def from_homologous(self, scores: DoubleArray, agreement: DoubleArray) -> DoubleArray:
-        """Return distances from independent models: about 0 for them and about 2 for copies.
+        """Return how far scores lie from those of independent models (homologous references).
+
+        The distance has no unit: it is about 0 for independent models and about 2 for copies. It
+        mixes the learnt score with plain agreement, of which more is usual on easier tasks.
 
         Args:
-            scores: (looks, …, n) scores at the first looks, by the score of each column.
-            agreement: Shares of agreement with the owner, broadcast against `scores`.
+            scores: (looks, …, n): entry [k, …, i] is a model's score at the look number k, by the
+                regression that was learnt without reference model i. A look is a number of points
+                after which a suspect that is asked one by one is scored.
+            agreement: Share of the points so far on which the model gives the owner's label, 0..1,
+                in a shape that broadcasts against `scores`.
 
         Returns:
-            (looks, …, n), one distance for each score.
+            (looks, …, n) distances.
         """
         learnt = 1 + scores
         if not (self.owner >= 0).any():

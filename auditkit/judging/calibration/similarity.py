@@ -31,9 +31,9 @@ class Replies:
 
 
 def replies(models: Sequence[Answers], access: Access) -> Replies:
-    """Return the answers of several models cut down to one access level.
+    """Return the answers of several models as if each revealed no more than `access`.
 
-    If any of the models reveals labels only, labels are all that is returned.
+    If one of them reveals labels without scores, labels are returned for all.
     """
     shown = [answers.capped(access) for answers in models]
     labels = np.stack([answers.labels for answers in shown])

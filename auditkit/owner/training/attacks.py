@@ -26,7 +26,7 @@ from auditkit.owner.training.recipes import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What a thief has at hand, and how it uses it."""
+    """One simulated theft: the stolen model, the thief's own data, and how the copy is trained."""
 
     parent: Owner
     """The stolen model, which is not changed."""

@@ -43,7 +43,7 @@ suspects (docs/decisions/0005-calibration.md)."""
 
 
 class Counts(NamedTuple):
-    """How many models a folder holds, how many this run added, and how accurate they are."""
+    """What a folder of reference models holds after a run: numbers of models, and accuracies."""
 
     homologous: int
     pirated: int
