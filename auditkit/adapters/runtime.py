@@ -106,7 +106,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 @functools.cache
 def why_no_cuda() -> str | None:
-    """Return why onnxruntime can't use CUDA on this machine; None if nothing seems to prevent it."""
+    """Return why onnxruntime can't use CUDA on this machine; None if nothing prevents it."""
     if CUDA not in ort.get_available_providers():
         return "this onnxruntime was built without it (pip install onnxruntime-gpu)"
     if not _loads(DRIVER):
