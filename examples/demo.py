@@ -141,8 +141,8 @@ def _verdicts(truths: dict[str, str]) -> bool:
     report = json.loads((FOLDER / "report.json").read_text())
     siblings, found = report["bundle"]["siblings"]["shares"], report["bundle"]["discrimination"]
     accusing = bool(siblings) and found == "discriminating"
-    names = Column("suspect", min_width=max(map(len, truths)))
-    table = Table(names, "in truth", "shares", Column("verdict", min_width=12), "why")
+    whole = [Column(head, no_wrap=True) for head in ("suspect", "in truth", "shares", "verdict")]
+    table = Table(*whole, Column("why", max_width=13))
     right = True
     for entry in report["suspects"]:
         truth = truths[entry["suspect"]]
