@@ -60,9 +60,7 @@ class OwnerRecord:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A model that is known to be a copy of the owner's model, or independent of it, and its answers
-    to the bundle's points.
-    """
+    """A model that is known to be a copy of the owner's or independent of it, with its answers."""
 
     name: str
     kind: ReferenceKind
