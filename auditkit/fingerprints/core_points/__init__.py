@@ -1,0 +1,1 @@
+"""Parts of DeepCore: its settings and candidates, and the judgement on its points."""
