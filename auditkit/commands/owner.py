@@ -3,6 +3,7 @@
 They parse arguments, call `auditkit.api` and print.
 """
 
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -203,4 +204,12 @@ def methods() -> None:
             needs = " and ".join(method.needs) or "nothing"
             typer.echo(f"{name:12} {method.paper}")
             typer.echo(f"{'':12} needs {needs}; weighed by {method.lead}, from {method.access} on")
-            typer.echo(f"{'':12} settings: {method.described()}")
+            # Some methods have a dozen settings, more than fit beside each other on any screen.
+            indent = " " * 13
+            told = textwrap.fill(
+                f"settings: {method.described()}",
+                100,
+                initial_indent=indent,
+                subsequent_indent=indent,
+            )
+            typer.echo(told)
