@@ -1,11 +1,12 @@
 """Siblings: nets of the owner's architecture, trained anew, that show what innocents may share.
 
-Stand-ins are other architectures and say nothing about innocents of the owner's own recipe, who can
-share every core point. Nets that learn the samples' labels understate them by far, for the samples
-are fewer than the owner's training data, and others. So siblings learn the owner's probabilities
-for the samples and for mixtures of them: more of the owner than any innocent knows, but none of its
-weights (docs/decisions/0008-siblings.md). They refuse fingerprints, never choose points and never
-price a verdict.
+Stand-ins have other architectures, so they say nothing about innocent models of the owner's own
+recipe, which can share every core point. Nets that learn the samples' labels share far fewer points
+than such models do, because the samples are fewer than the owner's training data, and others.
+Siblings therefore learn the owner's probabilities for the samples and for mixtures of them: they
+know more about the owner than any innocent model does, but nothing of its weights
+(docs/decisions/0008-siblings.md). They can only refuse a fingerprint: they choose no points, and no
+error rate is computed from them.
 """
 
 import hashlib
@@ -25,20 +26,23 @@ from auditkit.owner.training import recipes
 
 STAGE = "training siblings"
 COUNT = 4
-"""Where nobody says how many."""
+"""Number of siblings unless the user gives one. The largest share of four was above that of true
+siblings on all nets but one in docs/decisions/0008-siblings.md."""
 LONGEST = 600.0
-"""Seconds that these may take in all; longer ones are trained only where their number is given."""
+"""Seconds that all trainings may take unless the user gave their number: a large net on a CPU
+would keep a user waiting for hours who never heard of siblings."""
 TIMED = 3
-"""First steps of a training, the fastest of which counts: others open kernels or compile."""
+"""First steps of a training that are timed. The fastest counts, since the others may load kernels."""
 EPOCHS = 8
 MIXES = 3
-"""Times each sample is mixed with another."""
+"""How often each sample is mixed with another one."""
 SKILLED = 0.8
-"""Of the owner's skill on held-out samples: what a sibling must reach to count."""
+"""Share of the owner's skill (accuracy above chance) on held-out samples that a sibling must reach
+to count: a net that did not learn the task shares no points, and would show nothing."""
 VETO = 0.60
-"""Share of core points that no sibling may exceed: the same as of stand-ins."""
+"""Largest share of core points that a sibling may share, the same as for stand-ins."""
 FEWEST = 50
-"""Samples, a fifth of them held out, below which nothing is trained."""
+"""Fewest samples to train on; a fifth of them is held out."""
 FROZEN = (
     "batch normalisation is frozen in the owner's file, so they are not quite of its architecture"
 )
@@ -46,23 +50,23 @@ FROZEN = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sibling:
-    """A net that had the owner's architecture and learnt its task."""
+    """A net of the owner's architecture that learnt the owner's task."""
 
     net: Owner
     seed: int
     rate: float
     accuracy: float
-    """Share of right answers on the fifth of the samples that it was not trained on, 0..1."""
+    """Share of right answers on the held-out samples, 0..1."""
 
 
 class _TooLongError(Exception):
-    """Carries the seconds that all trainings would take."""
+    """All trainings would take too long; its argument is how many seconds."""
 
 
 class _Watch:
-    """Looks at the first steps of a training, and raises where all trainings would take too long.
+    """Times the first steps of a training, and raises if all trainings would take too long.
 
-    Nothing else depends on time.
+    Nothing else depends on time, so that the same order gives the same siblings on any machine.
     """
 
     def __init__(self, steps: int, device: torch.device) -> None:
@@ -73,10 +77,11 @@ class _Watch:
         self.last = time.monotonic()
 
     def __call__(self) -> None:
-        """A step is done."""
+        """Note that one step is done."""
         self.seen += 1
         if self.seen > TIMED:
             return
+        # Kernels on a card run on after the call that started them returned.
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = time.monotonic()
@@ -88,7 +93,7 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Nursery:
-    """All that a sibling is trained from."""
+    """Everything that siblings are trained from."""
 
     owner: Owner
     inputs: Tensor
@@ -98,13 +103,13 @@ class _Nursery:
     held_out: recipes.Labelled
 
     def watch(self, count: int) -> recipes.Hold:
-        """Over the first of so many trainings."""
+        """Return what watches the first of `count` trainings."""
         turns = math.ceil(recipes.EPOCH / len(self.inputs))
         steps = turns * len(self.inputs) // recipes.ROWS
         return _Watch(count * EPOCHS * steps, self.owner.device)
 
     def raised(self, seed: int, rate: float, hold: recipes.Hold = lambda: None) -> Sibling:
-        """One net from fresh weights."""
+        """Train one sibling from fresh weights."""
         torch.manual_seed(_apart(seed))
         generator = torch.Generator().manual_seed(seed)
         net = recipes.reinitialised(self.owner, self.inputs)
@@ -113,7 +118,7 @@ class _Nursery:
         return Sibling(net, seed, rate, recipes.accuracy(net, self.held_out))
 
     def wanted(self) -> float:
-        """The least accuracy that counts."""
+        """Return the least accuracy at which a sibling counts."""
         chance = 1 / self.owner.record.classes
         return chance + SKILLED * (recipes.accuracy(self.owner, self.held_out) - chance)
 
@@ -125,18 +130,18 @@ def train_siblings(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> tuple[tuple[Sibling, ...], str]:
-    """Train them, by a rate at which the first one learns the task.
+    """Train siblings of the owner, at the first learning rate at which one learns the task.
 
     Args:
-        owner: Whose architecture they get.
-        samples: What they learn from.
-        count: How many are wanted, however long that takes; None: `COUNT`, where that fits into
-            `LONGEST`.
+        owner: The model whose architecture they get.
+        samples: The samples that they learn from; None: nothing can be trained.
+        count: How many to train, however long it takes; None: `COUNT`, if that fits into `LONGEST`.
         seed: Fixes weights, split and order; torch's global generator is left as it was.
-        progress: Told before and after each.
+        progress: Told before and after each training.
 
     Returns:
-        Those that learnt the task, and why there are none, or what a reader must know of them.
+        The siblings that learnt the task; and why there are none, or what a reader must know about
+        them, empty if nothing.
     """
     if count == 0:
         return (), "the fingerprint was made with --siblings 0"
@@ -146,6 +151,7 @@ def train_siblings(
         return (), f"{len(samples.x)} samples are too few to learn from ({FEWEST} are needed)"
     if not matrix_weights(owner.model.module):
         return (), "the model has no weights to train; they may be frozen into constants"
+    # Modules draw fresh weights from the global generator, which belongs to the caller.
     devices = [owner.device] if owner.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices):
@@ -172,10 +178,10 @@ def _nursery(owner: Owner, samples: Samples, seed: int) -> _Nursery:
 
 
 def _apart(seed: int) -> int:
-    """A seed that no owner was trained with by chance, as with 0.
+    """Return a seed that no owner was trained with by chance, as many are with 0.
 
-    From the owner's own seed its architecture draws the owner's first weights again, and a net that
-    starts where the owner started is no innocent: it is related, and can share every point.
+    From the owner's own seed its architecture would draw the owner's first weights again, and a net
+    that starts where the owner started is related to it: one such net shared every point.
     """
     return int.from_bytes(hashlib.sha256(f"siblings {seed}".encode()).digest()[:7])
 
