@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from auditkit import fingerprints
@@ -71,12 +72,7 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
         CalibrationError: The folder holds another owner's.
         MissingRuntimeError: torch is not installed.
     """
-    _calm_threads()
-    try:
-        from auditkit.owner.training.references import make_references
-    except ModuleNotFoundError as error:
-        raise _needs_torch("training models", error) from error
-    return f"{folder}: {make_references(order, folder, plan, progress).told()}"
+    return f"{folder}: {_training().make_references(order, folder, plan, progress).told()}"
 
 
 def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = silent) -> str:
@@ -87,12 +83,7 @@ def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = s
         CalibrationError: The folder holds another owner's.
         MissingRuntimeError: torch is not installed.
     """
-    _calm_threads()
-    try:
-        from auditkit.owner.training.references import make_shadows
-    except ModuleNotFoundError as error:
-        raise _needs_torch("training models", error) from error
-    return f"{folder}: {make_shadows(order, folder, plan, progress).told()}"
+    return f"{folder}: {_training().make_shadows(order, folder, plan, progress).told()}"
 
 
 def calibrate(
@@ -148,6 +139,15 @@ def queries(bundle: Bundle, path: Path) -> int:
     made = bundle.fingerprint
     write_queries(path, made.sheet.points, made.spec)
     return len(made.sheet)
+
+
+def _training() -> ModuleType:
+    _calm_threads()
+    try:
+        from auditkit.owner.training import references as training
+    except ModuleNotFoundError as error:
+        raise _needs_torch("training models", error) from error
+    return training
 
 
 def _calm_threads() -> None:

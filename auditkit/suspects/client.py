@@ -59,7 +59,7 @@ class Client:
         """
         self.port = adapter.port
         self.sent = 0
-        """How many points were sent, failed and repeated ones included."""
+        """How many points were sent: failed and repeated ones, and those that fill up batches, count."""
         self.reused: list[str] = []
         """When each answer was given that an earlier audit had asked for; ISO 8601."""
         self._adapter, self._patience, self._log, self._resize = adapter, patience, log, resize
@@ -174,7 +174,7 @@ class Client:
         # Noted before it is sent: a request that gets no reply is paid for all the same.
         self._log.asked(endpoint, question.keys, self._patience.budget)
         with self._counting:
-            self.sent += count
+            self.sent += max(count, self.port.batch or 0)  # what fills a batch up is sent as well
         try:
             rows = self._asked(question.arrangement(question.points))
         except QueryError as error:

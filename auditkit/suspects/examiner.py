@@ -78,7 +78,7 @@ def query(
             min(OPENING_PATIENCE, asking.patience.longest),
             Pace(asking.patience.rate),
         )
-        stack.callback(adapter.close)
+        stack.callback(_closed, adapter)
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
         log = Memory() if kept is None else stack.enter_context(contextlib.closing(Journal(kept)))
@@ -97,6 +97,12 @@ def query(
         if isinstance(log, Journal):
             evidence = _sealed(evidence, log, adapter.port.identity)
     return evidence
+
+
+def _closed(adapter: Adapter) -> None:
+    # A suspect that has answered everything is not refused because it fails to end.
+    with contextlib.suppress(Exception):
+        adapter.close()
 
 
 def _ask_at_once(bundle: Bundle, interview: Interview, progress: Progress) -> Evidence:

@@ -26,13 +26,13 @@ from auditkit.owner.training import recipes
 
 STAGE = "training siblings"
 COUNT = 4
-"""Number of siblings unless the user gives one. The largest share of four was above that of true
-siblings on all nets but one in docs/decisions/0008-siblings.md."""
+"""Number of siblings unless the user gives one. The largest share of four was above that of
+true siblings on all nets but one in docs/decisions/0008-siblings.md."""
 LONGEST = 600.0
 """Seconds that all trainings may take unless the user gave their number: a large net on a CPU
 would keep a user waiting for hours who never heard of siblings."""
 TIMED = 3
-"""First steps of a training that are timed. The fastest counts, since the others may load kernels."""
+"""First steps of a training that are timed. The fastest counts: the others may load kernels."""
 EPOCHS = 8
 MIXES = 3
 """How often each sample is mixed with another one."""
