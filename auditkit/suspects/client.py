@@ -59,7 +59,7 @@ class Client:
         """
         self.port = adapter.port
         self.sent = 0
-        """How many points were sent: failed and repeated ones, and those that fill up batches, count."""
+        """How many points were sent; failed and repeated ones and those that fill batches count."""
         self.reused: list[str] = []
         """When each answer was given that an earlier audit had asked for; ISO 8601."""
         self._adapter, self._patience, self._log, self._resize = adapter, patience, log, resize
