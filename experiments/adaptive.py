@@ -94,7 +94,8 @@ def _own_points(zoo: Zoo, heard: Heard) -> Tensor:
         samples = Path(folder) / "samples.npz"
         some = zoo.data.thief.part(0, 0.5)
         np.savez(samples, x=some.x.contiguous().numpy(), y=some.y.numpy())
-        order = Order(str(zoo.folder / str(heard.owner.model)), samples=samples, seed=1)
+        model = str(zoo.folder / str(heard.owner.model))
+        order = Order(model, samples=samples, seed=1, siblings=0)  # they choose no points
         made = api.fingerprint(order).fingerprint
     return torch.from_numpy(made.sheet.of_family(CORE).points.copy())
 
