@@ -113,6 +113,8 @@ class Order:
     """Folder of `auditkit shadows`, whose models help to choose the points; None: no models."""
     robust: tuple[str, ...] = ()
     """What core points must survive on the way to a suspect: some of `ROBUST`."""
+    twins: tuple[Path, ...] = ()
+    """Folders of `auditkit twins`, or model files; empty: there is no line-up."""
     siblings: int | None = None
     """Nets of the owner's architecture that are trained anew from the samples; 0: none; None: four
     where that doesn't take long."""
@@ -165,6 +167,22 @@ class ReferencePlan:
     """Passes over the data for each model that is trained from scratch."""
     attacks: tuple[str, ...] = ()
     """The attacks that copies are made by; empty: all that the owner's weights allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwinPlan:
+    """How the owner's twins are trained: its own recipe again, with other random numbers."""
+
+    count: int = 19
+    """Number of twins; 19 carry 5 %, 99 carry 1 %."""
+    epochs: int = 8
+    """Passes over the data, where auditkit trains; the check of exchangeability tells whether the
+    result is a twin."""
+    train: str = ""
+    """The owner's own training, `package.module:function`: called with a seed, it returns a module
+    or the path of a model file. Empty: auditkit trains the owner's architecture."""
+    start: Path | None = None
+    """Weights of the public model that the owner was tuned from; None: fresh weights."""
 
 
 @dataclass(frozen=True, slots=True)

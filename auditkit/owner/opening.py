@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import OwnerLoadError
+from auditkit.core.escape import first_line
 
 WAYS_OUT = (
     "save it with torch.export.save (.pt2), with torch.jit.save (.pt), "
@@ -72,7 +73,7 @@ def load_model(source: str, weights: Path | None, device: torch.device) -> Loade
         raise OwnerLoadError(f"no such model file: {source!r}")
     data = path.read_bytes()
     loader = _loader(path, data)
-    with _one_line(source):
+    with one_line(source):
         opened = loader(data, device)
     _freeze(opened.module)
     return LoadedModel(
@@ -130,7 +131,7 @@ def _is_exported(members: list[str]) -> bool:
 
 
 @contextmanager
-def _one_line(source: str) -> Iterator[None]:
+def one_line(source: str) -> Iterator[None]:
     """Turn any failure within the block into one line of error, and silence torch's warnings."""
     try:
         with warnings.catch_warnings():
@@ -176,8 +177,10 @@ def _load_exported(data: bytes, device: torch.device) -> _Opened:
 
 
 def _load_factory(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
-    factory = _import_factory(source)
-    with _one_line(source):
+    factory = imported(source, "a model file or a factory")
+    if not inspect.signature(factory).parameters.keys() <= _optional(factory):
+        raise OwnerLoadError(f"{source!r} must be a function that needs no arguments")
+    with one_line(source):
         module = factory()
     if not isinstance(module, nn.Module):
         raise OwnerLoadError(
@@ -190,26 +193,30 @@ def _load_factory(source: str, weights: Path | None, device: torch.device) -> Lo
     return LoadedModel(source, _digest(source.encode(), b"\0", data), module.to(device))
 
 
-def _import_factory(source: str) -> Callable[[], Json]:
-    """Import a function that needs no arguments; what it returns is checked by the caller."""
+def imported(source: str, wanted: str) -> Callable[..., Json]:
+    """Import `package.module:function` from the working folder or an installed package.
+
+    Args:
+        source: As the user wrote it.
+        wanted: What it should have been, for the error.
+
+    Raises:
+        OwnerLoadError: There is no such function.
+    """
     module_name, _, name = source.partition(":")
     # A console script has its own folder on the path, not the user's, as `python -m` has.
     sys.path.insert(0, str(Path.cwd()))
     try:
-        found = importlib.import_module(module_name)
-        factory = getattr(found, name)
+        function = getattr(importlib.import_module(module_name), name)
     except (Exception, SystemExit) as error:
         raise OwnerLoadError(
-            f"no such model file, and no factory {source!r} to import: "
-            f"{type(error).__name__}: {error}"
+            f"{wanted} can't be had from {source!r}: {type(error).__name__}: {first_line(error)}"
         ) from error
     finally:
         sys.path.pop(0)
-    if not callable(factory) or not inspect.signature(factory).parameters.keys() <= _optional(
-        factory
-    ):
-        raise OwnerLoadError(f"{source!r} must be a function that needs no arguments")
-    checked: Callable[[], Json] = factory
+    if not callable(function):
+        raise OwnerLoadError(f"{source!r} is no function")
+    checked: Callable[..., Json] = function
     return checked
 
 
@@ -222,19 +229,30 @@ def _optional(factory: Callable[..., Json]) -> set[str]:
 
 def _load_weights(module: nn.Module, weights: Path) -> bytes:
     """Load weights into a module and return the file's bytes, for the digest."""
+    state = read_state(weights)
+    with one_line(str(weights)):
+        module.load_state_dict(state)
+    return weights.read_bytes()
+
+
+def read_state(weights: Path) -> dict[str, Tensor]:
+    """Read named weights from a safetensors file or a saved state dict.
+
+    Raises:
+        OwnerLoadError: There is no such file, or it holds anything else.
+    """
     if not weights.is_file():
         raise OwnerLoadError(f"no such weights file: {str(weights)!r}")
     data = weights.read_bytes()
-    with _one_line(str(weights)):
+    with one_line(str(weights)):
         if weights.suffix == ".safetensors":
             from safetensors.torch import load
 
-            state = load(data)
-        else:
-            # weights_only: a state dict is a pickle, and must not run code when it is read.
-            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        module.load_state_dict(state)
-    return data
+            return load(data)
+        # weights_only: a state dict is a pickle, and must not run code when it is read.
+        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        state: dict[str, Tensor] = {str(name): value for name, value in found.items()}
+    return state
 
 
 def _freeze(module: nn.Module) -> None:

@@ -26,8 +26,8 @@ from auditkit.core.requests import InputFacts, Options, Order, Patience, Referen
 from auditkit.files.model_folder import TAUGHT, read_model_folder
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.opening import LoadedModel
-from auditkit.owner.training import attacks, recipes, references
-from auditkit.owner.training.references import make_references, make_shadows, split
+from auditkit.owner.training import attacks, recipes, references, saving
+from auditkit.owner.training.references import make_references, make_shadows
 from auditkit.owner.training.workshop import recipe
 from auditkit.suspects.client import Client
 from auditkit.suspects.log import Memory
@@ -102,7 +102,8 @@ def test_every_file_answers_as_the_manifest_says(made, order):
     folder = made[0]
     with np.load(order.samples) as archive:
         x, y = archive["x"][:, None] / np.float32(255), archive["y"]
-    rows = split(len(x), order.seed)[1].numpy()
+    numbers = torch.arange(len(x))
+    rows = recipes.split(recipes.Labelled(numbers, numbers), order.seed)[1].labels.numpy()
     spec = references._workshop(order, 1)[0].owner.spec
     for entry in listed(folder).values():
         suspect = opened(folder / entry["file"], spec)
@@ -416,7 +417,7 @@ def test_what_onnx_can_not_say_is_one_line(shop):
 
     odd = replace(shop.owner, model=LoadedModel("odd", "", Odd()))
     with pytest.raises(FingerprintError, match="'odd' can't be written as ONNX") as caught:
-        references._onnx(odd)
+        saving.onnx(odd)
     assert "\n" not in str(caught.value)
 
 

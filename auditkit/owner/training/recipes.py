@@ -33,6 +33,8 @@ RATES = (3e-3, 6e-4)
 at which rate its architecture learns."""
 OWN_NET = "owner's architecture"
 """What manifests call the net of a model with the owner's architecture."""
+HELD_OUT = 50
+"""Least number of samples that are kept to measure accuracy."""
 BUILT_IN = {
     True: ("conv 16-32, dense 64", "normalised conv 16-32"),
     False: ("dense 64", "dense 256"),
@@ -55,6 +57,22 @@ class Labelled:
         mixed = torch.randperm(len(self.inputs), generator=generator)[: int(1.2 * half)]
         rows = (slice(None), slice(half), slice(half, None), mixed.to(self.inputs.device))[number]
         return Labelled(self.inputs[rows], self.labels[rows])
+
+
+def split(data: Labelled, seed: int) -> tuple[Labelled, Labelled]:
+    """Shuffle data, and return a part to train on and a part that is held out.
+
+    A tenth is held out to measure accuracy, but at least 50 samples.
+    """
+    count = len(data.inputs)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    learnt, held_out = order.to(data.inputs.device).tensor_split(
+        [count - max(HELD_OUT, count // 10)]
+    )
+    return (
+        Labelled(data.inputs[learnt], data.labels[learnt]),
+        Labelled(data.inputs[held_out], data.labels[held_out]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

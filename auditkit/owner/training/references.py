@@ -8,24 +8,22 @@ copied, not that they look like this owner, and accuses innocent students.
 
 import io
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from auditkit.core.arrays import JsonObject
-from auditkit.core.errors import FingerprintError, SamplesError
+from auditkit.core.errors import SamplesError
 from auditkit.core.progress import Progress
 from auditkit.core.requests import Order, ReferencePlan, ShadowPlan
 from auditkit.files.container import write_whole
 from auditkit.files.model_folder import TAUGHT
-from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
+from auditkit.owner.classifier import place, sample_labels, torch_device
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import RawSamples, read_samples
 from auditkit.owner.training import attacks, recipes
+from auditkit.owner.training.saving import onnx, traced
 from auditkit.owner.training.shelf import Shelf, opened, purpose
 from auditkit.owner.training.workshop import SCRATCH, Recipe, Workshop, recipe
 
@@ -33,8 +31,6 @@ RATE = "own net's rate"
 """The manifest's key for the rate at which the owner's architecture learns, which is tried once."""
 FEWEST = 200
 """Least number of labelled samples to train reference models on."""
-HELD_OUT = 50
-"""Least number of samples that are kept to measure accuracy."""
 STAGE = "training reference models"
 CLOSE = 0.02
 """Nets of the owner's architecture may be this much less accurate than the owner and still stand
@@ -118,7 +114,7 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
     progress(STAGE, done, len(wanted))
     for number, one in enumerate(missing, done + 1):
         made = shop.make(one)
-        shelf.keep(made.entry, _onnx(made.net))
+        shelf.keep(made.entry, onnx(made.net))
         progress(STAGE, number, len(wanted))
     frozen = recipes.frozen_normalisation(shop.owner, shop.data.inputs)
     return _counted(shelf, len(missing), time.monotonic() - started, frozen=frozen)
@@ -190,19 +186,8 @@ def _workshop(order: Order, epochs: int) -> _Prepared:
             "or a folder of images with a subfolder for each class"
         )
     inputs, labels = owner.inputs(owner.tensor(samples.x)), sample_labels(owner, samples)
-    rows = split(len(inputs), order.seed)
-    data, held_out = (recipes.Labelled(inputs[part], labels[part]) for part in rows)
+    data, held_out = recipes.split(recipes.Labelled(inputs, labels), order.seed)
     return _Prepared(Workshop(owner, data, held_out, epochs), raw)
-
-
-def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shuffled row numbers: those to train on, and those held out to measure accuracy.
-
-    A tenth of the rows is held out, but at least 50.
-    """
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    data, held_out = order.tensor_split([count - max(HELD_OUT, count // 10)])
-    return data, held_out
 
 
 def _keep_owner(shelf: Shelf, shop: Workshop, order: Order, raw: RawSamples) -> None:
@@ -214,39 +199,6 @@ def _keep_owner(shelf: Shelf, shop: Workshop, order: Order, raw: RawSamples) -> 
     write_whole(shelf.folder / "samples.npz", buffer.getvalue())
     path = Path(order.model)
     model = f"owner{path.suffix}" if path.is_file() else "owner.pt"
-    write_whole(shelf.folder / model, path.read_bytes() if path.is_file() else _traced(shop.owner))
+    write_whole(shelf.folder / model, path.read_bytes() if path.is_file() else traced(shop.owner))
     entry = shop.entry("owner", "owner", "owner", shop.owner) | {"model": model}
-    shelf.keep(entry, _onnx(shop.owner))
-
-
-def _example(net: Owner) -> torch.Tensor:
-    # Two rows, since tracing keeps the path of its example, and one row may be a special case.
-    return torch.zeros(net.model.batch or 2, *net.spec.shape, device=net.device)
-
-
-def _traced(owner: Owner) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(owner.model.module, _example(owner)), buffer)
-    return buffer.getvalue()
-
-
-def _onnx(net: Owner) -> bytes:
-    """Return the net as an ONNX file, from `input` to `scores`."""
-    buffer = io.BytesIO()
-    axes = {} if net.model.batch else {"input": {0: "batch"}, "scores": {0: "batch"}}
-    # torch's older exporter, since the newer one needs a package more (onnxscript).
-    how: JsonObject = {"dynamo": False, "opset_version": 17, "dynamic_axes": axes}
-    how |= {"input_names": ["input"], "output_names": ["scores"]}
-    module = recipes.duplicate(net).model.module
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(module, (_example(net),), buffer, **how)  # type: ignore[arg-type]
-    except Exception as error:  # the exporter raises whatever an operator's converter raises
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise FingerprintError(
-            f"{net.model.name!r} can't be written as ONNX, which suspects are asked as: {line}"
-        ) from error
-    return buffer.getvalue()
+    shelf.keep(entry, onnx(shop.owner))

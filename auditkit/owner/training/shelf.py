@@ -1,4 +1,4 @@
-"""The folder of reference or shadow models: its manifest, and what its models were made for."""
+"""The folder of models that auditkit trained: its manifest, and what they were made for."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from auditkit.files.container import write_whole
 from auditkit.owner.classifier import Owner
 from auditkit.owner.samples import RawSamples
 
-HEAD = {"format": "auditkit.models/1", "title": "reference models", "samples": "samples.npz"}
+FORMAT = "auditkit.models/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +23,26 @@ class Shelf:
     folder: Path
     made_for: JsonObject
     entries: dict[str, JsonObject]
+    title: str = "reference models"
 
-    def keep(self, entry: JsonObject, model: bytes) -> None:
+    def keep(self, entry: JsonObject, model: bytes, suffix: str = ".onnx") -> None:
         """Write a model and its entry, each of them whole or not at all."""
-        file = f"{entry['name']}.onnx"
+        file = f"{entry['name']}{suffix}"
         # The model comes first: a run that is killed in between leaves a file without an entry,
         # which is written again, and never an entry without its file.
         write_whole(self.folder / file, model)
         self.entries[entry["name"]] = {**entry, "file": file, "digest": sha256(model)}
         # Sorted, so that the manifest is the same whether a run was interrupted or not.
         listed = [self.entries[name] for name in sorted(self.entries)]
-        contents = {**HEAD, "made_for": self.made_for, "models": listed}
+        head = {"format": FORMAT, "title": self.title, "samples": "samples.npz"}
+        contents = {**head, "made_for": self.made_for, "models": listed}
         write_whole(self.folder / "manifest.json", json.dumps(contents, indent=1).encode())
 
 
-def purpose(owner: Owner, raw: RawSamples, seed: int) -> JsonObject:
+def purpose(owner: Owner, raw: RawSamples | None, seed: int) -> JsonObject:
     """Return what a folder's models were made for; models of one purpose can be mixed."""
-    # The plan is left out on purpose: a folder may be asked for more models later.
-    parts = [np.asarray(part) for part in (raw.x, raw.y)]
+    # The number of models is left out on purpose: a folder may be asked for more of them later.
+    parts = [] if raw is None else [np.asarray(part) for part in (raw.x, raw.y)]
     data = [f"{part.dtype} {part.shape}".encode() + part.tobytes() for part in parts]
     return {
         "model": owner.model.digest,
@@ -50,28 +52,32 @@ def purpose(owner: Owner, raw: RawSamples, seed: int) -> JsonObject:
     }
 
 
-def opened(folder: Path, made_for: JsonObject) -> Shelf:
-    """Make the folder, or read its manifest; models whose files are damaged are left out."""
+def opened(folder: Path, made_for: JsonObject, title: str = "reference models") -> Shelf:
+    """Make the folder, or read its manifest; models whose files are damaged are left out.
+
+    Raises:
+        CalibrationError: The folder holds something else, or models made for another purpose.
+    """
     path = folder / "manifest.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         blank: JsonObject = {"made_for": made_for}
         contents = json.loads(path.read_text()) if path.exists() else blank
         found = contents["made_for"]
-        other = [key for key, value in made_for.items() if found[key] != value]
+        other = [key for key, value in made_for.items() if found.get(key) != value]
         entries = {e["name"]: e for e in contents.get("models", []) if _is_whole(folder, e)}
     except OSError as error:
         raise CalibrationError(f"{str(folder)!r} can't be used: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CalibrationError(
-            f"{str(path)!r} was not written by auditkit references; choose another folder"
+            f"{str(path)!r} lists no {title} of auditkit; choose another folder"
         ) from error
     if other:
         raise CalibrationError(
-            f"{str(folder)!r} holds reference models made for another {' and '.join(other)}; "
+            f"{str(folder)!r} holds {title} made for another {' and '.join(other)}; "
             "choose another folder"
         )
-    return Shelf(folder, found, entries)
+    return Shelf(folder, found, entries, title)
 
 
 def _is_whole(folder: Path, entry: JsonObject) -> bool:
