@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         read_evidence,
         references,
         shadows,
+        twins,
         write_evidence,
     )
     from auditkit.core.access import Access
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Reach,
         ReferencePlan,
         ShadowPlan,
+        TwinPlan,
     )
     from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
     from auditkit.files.bundle import Bundle, read, write
@@ -55,6 +57,7 @@ _HOMES = {
         "read_evidence",
         "references",
         "shadows",
+        "twins",
         "write_evidence",
     ),
     "core.access": ("Access",),
@@ -69,6 +72,7 @@ _HOMES = {
         "Reach",
         "ReferencePlan",
         "ShadowPlan",
+        "TwinPlan",
     ),
     "core.verdicts": ("Decision", "Examination", "Reason", "Refusal", "Verdict"),
     "files.bundle": ("Bundle", "read", "write"),

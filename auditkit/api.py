@@ -11,7 +11,7 @@ from auditkit.core.errors import MissingRuntimeError
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import load, names
 from auditkit.core.progress import Progress, silent
-from auditkit.core.requests import Asking, Options, Order, ReferencePlan, ShadowPlan
+from auditkit.core.requests import Asking, Options, Order, ReferencePlan, ShadowPlan, TwinPlan
 from auditkit.core.verdicts import Examination
 from auditkit.files.bundle import Bundle, with_references
 from auditkit.files.evidence import read as read_evidence
@@ -36,6 +36,7 @@ __all__ = [
     "read_evidence",
     "references",
     "shadows",
+    "twins",
     "write_evidence",
 ]
 
@@ -62,6 +63,22 @@ def methods() -> "dict[str, Method]":
         MissingRuntimeError: torch is not installed.
     """
     return {name: load(fingerprints, name) for name in names(fingerprints)}
+
+
+def twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress = silent) -> str:
+    """Train the owner's twins (needs torch); returns what there is now, in a line.
+
+    Raises:
+        OwnerError, SamplesError, FingerprintError: See `make_twins`.
+        CalibrationError: The folder holds something else.
+        MissingRuntimeError: torch is not installed.
+    """
+    _calm_threads()
+    try:
+        from auditkit.owner.training.twins import make_twins
+    except ModuleNotFoundError as error:
+        raise _needs_torch("training models", error) from error
+    return f"{folder}: {make_twins(order, folder, plan, progress).told()}"
 
 
 def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progress = silent) -> str:

@@ -57,9 +57,18 @@ def fingerprint(
     method: Annotated[
         str,
         typer.Option(
-            help="How points are found: NAME or NAME:setting=value,… (see `auditkit methods`)."
+            help="How points are found: NAME or NAME:setting=value,… (see `auditkit methods`); "
+            "lineup with --twins, otherwise deepcore."
         ),
-    ] = "deepcore",
+    ] = "",
+    twins: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder made by `auditkit twins`, a folder of model files, or a model file; may "
+            "be given several times. Twins are the model's own recipe with other random numbers; "
+            "with them verdicts have exact error rates."
+        ),
+    ] = None,
     shadows: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +122,7 @@ def fingerprint(
             facts=facts,
             shadows=shadows,
             robust=ways,
+            twins=tuple(twins or ()),
             siblings=siblings,
         )
         made = api.fingerprint(order, progress)

@@ -1,5 +1,6 @@
 """The commands that train models of known kind for the owner: references and shadows."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +21,61 @@ from auditkit.commands.options import (
     Std,
     Weights,
 )
-from auditkit.core.requests import Order, ReferencePlan, ShadowPlan
+from auditkit.core.requests import Order, ReferencePlan, ShadowPlan, TwinPlan
+
+
+# 19 twins are the fewest that carry 5 % exactly; how far the owner stands out says more.
+def twins(
+    model: Model,
+    output: ModelFolder,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The data that the model was trained on, with labels: an npz file with x and y, "
+            "or a folder with one subfolder of images per class."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of twins.")] = 19,
+    train: Annotated[
+        str,
+        typer.Option(
+            help="Your own training, package.module:function: called with a seed, it returns a "
+            "module or the path of a model file. Without it auditkit trains the model's "
+            "architecture on --data."
+        ),
+    ] = "",
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights of the public model that this one was tuned from: a safetensors file or "
+            "a saved state dict."
+        ),
+    ] = None,
+    epochs: Epochs = 8,
+    weights: Weights = None,
+    input_shape: Shape = None,
+    input_range: Range = None,
+    mean: Mean = None,
+    std: Std = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train twins: the model's own recipe again, with other random numbers.
+
+    `auditkit fingerprint --twins` lines them up with the model: a suspect that resembles the model
+    more than all of its twins was made from it.
+
+    If it was interrupted, the same command continues where it stopped.
+    """
+    from auditkit import api
+
+    with errors(), progress_bar(quiet=quiet) as progress:
+        facts = input_facts(input_shape, input_range, mean, std)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
+        line = api.twins(order, output, TwinPlan(count, epochs, train, start), progress)
+    if not quiet:
+        tell(line)
 
 
 # 99 independent models are the fewest that carry p <= 1 % and 19 copies the fewest that carry 5 %

@@ -32,6 +32,9 @@ class Evidence:
     """How many points were asked twice."""
     changed: int = 0
     """How many of the repeated points got another label."""
+    weights: tuple[float, ...] = ()
+    """How alike the weights of the suspect's file are to those of the owner and of each of its
+    twins, in the bundle's order; empty where it is no file or there is nothing to compare."""
 
     def __post_init__(self) -> None:
         known = self.answers.classes

@@ -8,6 +8,8 @@ from typing import Any
 from auditkit.core.models import OwnerRecord
 from auditkit.core.points import CORE, InputSpec, Sheet
 
+FEWEST_TWINS = 7
+"""Fewest twins of a line-up: with fewer, one odd twin decides how far the owner stands out."""
 FIRST_IDENTIFICATIONS = (
     *("clustering", "correlation", "decision_distance", "kinship", "label_similarity"),
     *("mistakes", "mutual_information", "output_similarity", "relations"),
@@ -50,6 +52,27 @@ class Siblings:
         return f"{len(self.shares)}, which share at most {max(self.shares):.0%}{remark}"
 
 
+@dataclass(frozen=True, slots=True)
+class LineUpTerms:
+    """Whether suspects may be judged by a line-up of the owner among its twins."""
+
+    twins: int = 0
+    """Number of twins; 0: the fingerprint was made without."""
+    doubt: str = ""
+    """Why the owner does not pass for one of its twins; empty: it does, or there are none."""
+    level: float = 1e-4
+    """How often, at most, an innocent suspect may show a gap as large as an accused one."""
+
+    def __post_init__(self) -> None:
+        if self.twins < 0 or not 0 < self.level < 1:
+            raise ValueError(f"a number of twins and a level within 0..1 are wanted, got {self}")
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the line-up decides."""
+        return self.twins >= FEWEST_TWINS and not self.doubt
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
     """The points of one owner, found by one method."""
@@ -71,6 +94,7 @@ class Fingerprint:
     turns no verdict."""
     siblings: Siblings = field(default_factory=Siblings)
     """Innocents of the owner's own recipe; where none were tried, thresholds accuse nobody."""
+    line_up: LineUpTerms = field(default_factory=LineUpTerms)
 
     def __post_init__(self) -> None:
         if CORE not in self.sheet.names:

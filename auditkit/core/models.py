@@ -18,6 +18,12 @@ class ReferenceKind(enum.StrEnum):
     SIBLING = "sibling"
     """A net of the owner's architecture that auditkit trained anew from the owner's answers. It can
     refuse points too, and never contributes to an error rate."""
+    TWIN = "twin"
+    """The owner's recipe run again with other random numbers. To a suspect that was made without
+    the owner's model, the owner and its twins are interchangeable."""
+    MEASURED_COPY = "measured copy"
+    """A copy of the owner that auditkit made with the fingerprint, to measure what the line-up can
+    see; it never contributes to an error rate."""
     HOMOLOGOUS = "homologous"
     """Known to be independent of the owner."""
     PIRATED = "pirated"
@@ -34,7 +40,12 @@ class ReferenceKind(enum.StrEnum):
     def is_derived(self) -> bool:
         """Whether such models come from the owner."""
         kind = ReferenceKind
-        return self in (kind.PIRATED, kind.STUDENT_SHADOW, kind.MODIFIED_SHADOW)
+        return self in (
+            kind.PIRATED,
+            kind.MEASURED_COPY,
+            kind.STUDENT_SHADOW,
+            kind.MODIFIED_SHADOW,
+        )
 
     @property
     def is_shadow(self) -> bool:
@@ -43,9 +54,14 @@ class ReferenceKind(enum.StrEnum):
         return self in (kind.INDEPENDENT_SHADOW, kind.STUDENT_SHADOW, kind.MODIFIED_SHADOW)
 
     @property
-    def is_vetoing(self) -> bool:
-        """Whether such models were trained along with the fingerprint, and can only refuse it."""
-        return self in (ReferenceKind.STAND_IN, ReferenceKind.SIBLING)
+    def is_reference(self) -> bool:
+        """Whether such models teach what innocents and copies answer, or helped to choose points.
+
+        Stand-ins and siblings can only refuse a fingerprint; twins and measured copies belong to
+        the line-up.
+        """
+        kind = ReferenceKind
+        return self in (kind.HOMOLOGOUS, kind.PIRATED) or self.is_shadow
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, frozen
 
 CORE, CONTROL, MISTAKE, LINEAGE = "core", "control", "mistake", "lineage"
+DISPUTED, NATURAL = "disputed", "natural"
 """Families of points: each was found in one way, with one purpose."""
 
 
@@ -139,6 +140,11 @@ class Sheet:
         rows: BoolArray = self.family == name
         return rows
 
+    @property
+    def questions(self) -> int:
+        """How many points every suspect is asked: all before the natural ones."""
+        return len(self) - int(self.rows(NATURAL).sum())
+
     def counts(self) -> dict[str, int]:
         """Return the number of points of each family, in the file's order."""
         return {name: int(self.rows(name).sum()) for name in self.names}
@@ -202,16 +208,17 @@ def _asking_order(families: Mapping[str, Family]) -> IntArray:
     """Return the order of asking, (n,) int64, over the points of one family after the other."""
     # Every point gets a time between 0 and 1. Core points share one line with the other families,
     # so that they come first; controls have a line of their own, so that they spread evenly.
-    rest = [name for name in families if name not in (CORE, CONTROL)]
-    lines = ([CORE, *rest], [CONTROL] if CONTROL in families else [])
+    rest = [name for name in families if name not in (CORE, CONTROL, NATURAL)]
+    # Natural points have times above 1, which is after everything else.
+    lines = ((0.0, [CORE, *rest]), (0.0, [CONTROL]), (1.0, [NATURAL]))
     times: dict[str, DoubleArray] = {}
-    for line in lines:
+    for first, line in lines:
         start, total = 0.5, sum(len(families[name]) for name in line if name in families)
         for name in line:
             if name not in families:
                 continue
             digests = [point_digest(point) for point in families[name].points]
-            times[name] = (start + np.argsort(np.argsort(digests))) / total
+            times[name] = first + (start + np.argsort(np.argsort(digests))) / total
             start += len(digests)
     order: IntArray = np.argsort(np.concatenate([times[n] for n in families]), kind="stable")
     return order

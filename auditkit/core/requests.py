@@ -73,6 +73,9 @@ class Asking:
     sequential: bool | None = None
     """Whether the points are asked one by one until the answers decide. None: for suspects behind
     an address, if the bundle has enough reference models to decide by."""
+    thorough: bool | None = None
+    """Whether the natural points are asked as well, thousands of them. None: of files, where they
+    take less than a minute."""
     patience: Patience = field(default_factory=Patience)
     journal: Path | None = None
     """SQLite file of everything asked and answered. Not used for local files: their digest
@@ -104,7 +107,8 @@ class Order:
     """A `.pt2` or TorchScript file, or `package.module:factory`."""
     weights: Path | None = None
     samples: Path | None = None
-    method: str = "deepcore"
+    method: str = ""
+    """Empty: `lineup` with twins, `deepcore` without."""
     points: int = 100
     seed: int = 0
     device: str = "auto"

@@ -38,6 +38,12 @@ class ReasonCode(enum.StrEnum):
     LIKE_BOTH_KINDS = "like-both-kinds"
     LIKE_NEITHER_KIND = "like-neither-kind"
     NOT_CLEAR_OF_INNOCENTS = "not-clear-of-innocents"
+    # Verdicts by a line-up of the owner among its twins.
+    FIRST_IN_LINE_UP = "first-in-line-up"
+    LIKE_A_TWIN = "like-a-twin"
+    NOT_OUTSTANDING = "not-outstanding"
+    UNLIKE_COPIES = "unlike-copies"
+    COPIES_UNSEEN = "copies-unseen"
     # Verdicts by the bundle's thresholds.
     NO_SIGN_OF_A_COPY = "no-sign-of-a-modified-copy"
     SIBLINGS_NOT_TRIED = "siblings-not-tried"
@@ -126,6 +132,45 @@ class Comparison:
     """Whether the answers were looked at as they came, so that every look had to be priced."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The owner's place in the line-up by one measure."""
+
+    measure: str
+    """What was compared: `core labels`, `natural scores`, `weights`, …"""
+    likeness: tuple[float, ...]
+    """Of the suspect to the owner, then to each twin; only their order and distances count."""
+    standing: float
+    """How far the owner stands out: (its likeness - mean of the twins') / (their standard
+    deviation * sqrt(1 + 1 / twins))."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineUp:
+    """One suspect before the owner and its twins: which of them does it resemble most?"""
+
+    access: Access
+    places: tuple[Place, ...]
+    p: float
+    """Exact: how often the owner of an innocent suspect takes such a place by chance, (0, 1]."""
+    gap: float
+    """The largest standing of the owner over the measures."""
+    p_gap: float
+    """How often an innocent suspect shows such a gap, by Student's t distribution, (0, 1]."""
+    like_twin: bool
+    """Whether a twin stands out as an accused owner does."""
+    excluded: tuple[str, ...]
+    """Kinds of copies that would have been found: all that were measured were, and the suspect
+    resembles the owner less than any of them."""
+    unseen: tuple[str, ...]
+    """Kinds of copies that were measured and are not excluded."""
+
+    @property
+    def twins(self) -> int:
+        """The number of twins."""
+        return len(self.places[0].likeness) - 1
+
+
 ONE_BY_ONE = 0.75
 """Share of the clearance that is needed of a suspect that is asked one by one."""
 
@@ -156,8 +201,10 @@ class Verdict:
     notes: tuple[str, ...] = ()
     comparison: Comparison | None = None
     """None without references of both kinds."""
+    line_up: LineUp | None = None
+    """None without twins."""
     calibrated: bool = False
-    """Whether the comparison decided."""
+    """Whether the line-up or the comparison decided."""
     disguises: tuple[str, ...] = ()
     sent: int | None = None
     """How many points were sent in all, repeats and tries included; None: that is not known."""

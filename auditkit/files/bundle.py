@@ -9,7 +9,7 @@ from auditkit.core.access import Access
 from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import BundleFormatError, CalibrationError
 from auditkit.core.escape import first_line
-from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings, Terms
+from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings, Terms
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import Family, InputSpec, Sheet
 from auditkit.files import columns, container
@@ -131,6 +131,7 @@ def _packed(bundle: Bundle) -> container.Packed:
         # versions keep their digest, and evidence that was made with them stays valid.
         **({"transports": dict(made.transports)} if made.transports else {}),
         **({"siblings": _packed_siblings(made.siblings)} if made.siblings != Siblings() else {}),
+        **({"line_up": asdict(made.line_up)} if made.line_up.twins else {}),
         "terms": asdict(bundle.terms),
         **({"identifications": list(identifications)} if identifications is not None else {}),
         "references": [_packed_reference(reference, made) for reference in bundle.references],
@@ -190,11 +191,15 @@ def _unpacked(manifest: JsonObject, tensors: Tensors) -> Bundle:
             else None
         ),
         siblings=_siblings(manifest),
+        line_up=_line_up(manifest),
     )
     references = tuple(
         _unpacked_reference(number, record, tensors, made)
         for number, record in enumerate(take(manifest, "references", list))
     )
+    twins = sum(reference.kind is ReferenceKind.TWIN for reference in references)
+    if twins != made.line_up.twins:
+        raise BundleFormatError(f"a line-up of {made.line_up.twins} twins, but {twins} are kept")
     terms = take(manifest, "terms", dict)
     versions = {str(k): str(v) for k, v in take(manifest, "versions", dict).items()}
     return Bundle(made, references, versions, take(manifest, "created", str), _terms(terms))
@@ -206,6 +211,15 @@ def _siblings(manifest: JsonObject) -> Siblings:
         return Siblings()
     known = take(manifest, "siblings", dict)
     return Siblings(_numbers(known, "shares"), take(known, "reason", str))
+
+
+def _line_up(manifest: JsonObject) -> LineUpTerms:
+    if "line_up" not in manifest:
+        return LineUpTerms()
+    found = take(manifest, "line_up", dict)
+    return LineUpTerms(
+        take(found, "twins", int), take(found, "doubt", str), take(found, "level", float)
+    )
 
 
 def _terms(terms: JsonObject) -> Terms:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from auditkit.core.access import Access
-from auditkit.core.arrays import JsonObject
+from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import BundleError, EvidenceError
 from auditkit.core.evidence import Evidence
 from auditkit.core.models import SuspectRecord
@@ -47,6 +47,7 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
         "disguises": list(evidence.disguises),
         "repeated": evidence.repeated,
         "changed": evidence.changed,
+        **({"weights": list(evidence.weights)} if evidence.weights else {}),
     }
     tensors = columns.packed("answers", sheet, evidence.answers)
     container.write(Path(path), container.Packed(manifest, tensors))
@@ -90,6 +91,9 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
             tuple(str(line) for line in take(manifest, "disguises", list)),
             take(manifest, "repeated", int),
             take(manifest, "changed", int),
+            tuple(
+                take({"likeness": one}, "likeness", float) for one in manifest.get("weights", ())
+            ),
         )
     except (BundleError, ValueError, TypeError, AttributeError) as error:
         raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
@@ -143,6 +147,10 @@ def _suspect(record: JsonObject) -> SuspectRecord:
         take(record, "adapter", str),
         {str(k): str(v) for k, v in take(record, "runtime", dict).items()},
     )
+
+
+def _numbers(listed: Json) -> tuple[float, ...]:
+    return tuple(take({"number": one}, "number", float) for one in listed)
 
 
 def _count(manifest: JsonObject, name: str) -> int | None:

@@ -13,6 +13,7 @@ from auditkit.core.errors import FingerprintError
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.progress import Progress
 from auditkit.owner.classifier import Owner, sample_labels, snapped
+from auditkit.owner.lineup import Twin
 from auditkit.owner.samples import Samples
 from auditkit.owner.shadows import Shadows
 from auditkit.owner.standins import StandIn
@@ -34,6 +35,8 @@ class Need(enum.StrEnum):
     LABELS = "labels"
     SHADOWS = "shadow models"
     """Copies of the owner and independent models, which auditkit trains from the samples."""
+    TWINS = "twins"
+    """Runs of the owner's recipe with other random numbers (`--twins`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +57,7 @@ class Request:
     """Settings that the user changed: name -> text as it was typed."""
     ways: tuple[Transport, ...] = ()
     """Transports (JPEG, resizing) that the points must survive."""
+    twins: tuple[Twin, ...] = ()
 
     def naturals(self) -> tuple[Tensor, Tensor]:
         """Return the samples (n, *shape) float32 in the owner's domain, and their labels (n,).
@@ -118,6 +122,8 @@ class Findings:
     discrimination: Discrimination
     reason: str
     """One line: the measurement behind `discrimination`."""
+    families: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Points of other families; empty: the usual ones, controls and the owner's mistakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,8 @@ class Method:
     def _check_needs(self, request: Request) -> None:
         if self.needs and request.samples is None:
             raise FingerprintError(f"this method needs {' and '.join(self.needs)}; add --samples")
+        if Need.TWINS in self.needs and not request.twins:
+            raise FingerprintError("this method needs twins; add --twins FOLDER")
         # Refused rather than ignored: the bundle would promise robustness that nobody made.
         if request.ways and not self.travels:
             raise FingerprintError("this method makes no robust points; take out --robust")

@@ -12,7 +12,7 @@ from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import SamplesError
-from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
+from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import built_in, load
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, Sheet
@@ -21,9 +21,12 @@ from auditkit.core.provenance import now, sha256, versions
 from auditkit.core.requests import Order, method_choice
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
+from auditkit.fingerprints.measuring import halves, measured_copies
+from auditkit.fingerprints.twins import doubt, open_twins
 from auditkit.judging import identification
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.lineage import Shadow, lineage_points
+from auditkit.owner.lineup import Twin
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import Samples, read_samples
@@ -44,12 +47,17 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         FingerprintError: No points could be found, or shadow models can't be asked.
         BenchmarkError: The folder of shadow models has no readable manifest.
     """
-    chosen = method_choice(order.method)
+    chosen = method_choice(order.method or ("lineup" if order.twins else "deepcore"))
     method: Method = load(fingerprints, chosen.name)
     raw = None if order.samples is None else read_samples(order.samples)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device)
-    owner, samples = place(model, order.facts, raw, device)
+    owner, whole = place(model, order.facts, raw, device)
+    twins = open_twins(order.twins, owner, order.device)
+    if twins and whole is None:
+        raise SamplesError("a line-up is made of samples; add --samples")
+    # What copies learn, they must not be asked.
+    samples, learnt = (whole, None) if not twins or whole is None else halves(whole, order.seed)
     strangers = _strangers(owner, samples, order.seed, progress)
     ways = robust_transports(owner.spec, order.robust)
     # Training them takes a minute, so methods that don't learn from shadow models go without.
@@ -62,12 +70,23 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     count = order.points - sum(map(len, lineage.values()))
     found = method(
         Request(
-            owner, samples, strangers, count, order.seed, progress, shadows, chosen.settings, ways
+            owner,
+            samples,
+            strangers,
+            count,
+            order.seed,
+            progress,
+            shadows,
+            chosen.settings,
+            ways,
+            twins,
         )
     )
     sheet = _sheet(owner, _points(owner, samples, strangers, found) | lineage)
     robust = {"robust": list(order.robust)} if order.robust else {}
-    raised, remark = train_siblings(owner, samples, order.siblings, order.seed, progress)
+    # Twins show what innocents of the owner's recipe share, and better.
+    wish = 0 if twins else order.siblings
+    raised, remark = train_siblings(owner, samples, wish, order.seed, progress)
     said = [_sibling(sibling, owner, sheet) for sibling in raised]
     siblings = Siblings(tuple(_share(known, sheet) for known in said), remark)
     found = weighed_by_siblings(found, siblings)
@@ -84,8 +103,10 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         transports=survival(owner, owner.tensor(sheet.of_family(CORE).points)),
         identifications=tuple(sorted({*built_in(identification), method.lead})),
         siblings=siblings,
+        line_up=_line_up_terms(owner, twins, whole),
     )
-    references = [_standin(stranger, owner, sheet, order.seed) for stranger in strangers] + said
+    references = _twins_and_copies(owner, twins, learnt, sheet, order.seed, progress)
+    references += [_standin(stranger, owner, sheet, order.seed) for stranger in strangers] + said
     if folder is not None:
         references += folder.references(sheet)
     return Bundle(made, tuple(references), versions("numpy", "torch"), now())
@@ -188,7 +209,8 @@ def _points(
     owner: Owner, samples: Samples | None, strangers: tuple[StandIn, ...], found: Findings
 ) -> dict[str, Tensor]:
     points = {CORE: owner.tensor(found.points)}
-    if samples is not None:
+    points |= {name: owner.tensor(rows) for name, rows in found.families.items()}
+    if samples is not None and not found.families:
         points[CONTROL] = control_points(owner, samples, strangers)
         points[MISTAKE] = mistaken_points(owner, samples)
     return points
@@ -214,6 +236,37 @@ def _standin(stranger: StandIn, owner: Owner, sheet: Sheet, seed: int) -> Refere
         return stranger.answers(owner.inputs(points))
 
     return _reference(stranger.name, ReferenceKind.STAND_IN, scores, owner, sheet, recipe)
+
+
+def _line_up_terms(owner: Owner, twins: tuple[Twin, ...], samples: Samples | None) -> LineUpTerms:
+    if samples is None or not twins:
+        return LineUpTerms()
+    points = owner.tensor(samples.x)
+    asked = [scores(points).argmax(1) for scores in (owner.answers, *(t.scores for t in twins))]
+    own, *others = (labels.cpu().numpy() for labels in asked)
+    return LineUpTerms(len(twins), doubt(own, others, samples.y))
+
+
+def _twins_and_copies(
+    owner: Owner,
+    twins: tuple[Twin, ...],
+    learnt: Samples | None,
+    sheet: Sheet,
+    seed: int,
+    progress: Progress,
+) -> list[Reference]:
+    """Return the twins' answers, and those of the copies that measure what the line-up sees."""
+    found = []
+    for twin in twins:
+        made = _reference(twin.name, ReferenceKind.TWIN, twin.scores, owner, sheet, twin.facts)
+        found.append(replace(made, digest=twin.digest))
+    if learnt is None:
+        return found
+    for copy in measured_copies(owner, learnt, seed, progress):
+        recipe = {"how": copy.how}
+        kind = ReferenceKind.MEASURED_COPY
+        found.append(_reference(copy.name, kind, copy.net.answers, owner, sheet, recipe))
+    return found
 
 
 def _sibling(sibling: Sibling, owner: Owner, sheet: Sheet) -> Reference:

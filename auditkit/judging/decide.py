@@ -1,13 +1,14 @@
 """The decision rule: from identifications and comparison to pirated, homologous or inconclusive.
 
 The rule is a pure function, and inconclusive is the result wherever neither claim passes a test of
-its own; "not proven pirated" never means "homologous". If the bundle has enough reference models of
-both kinds, they decide, at the levels that the bundle fixes. Otherwise the fingerprint's leading
-identification decides, by thresholds that carry no error rate.
+its own; "not proven pirated" never means "homologous". If the bundle has twins that the owner
+passes for one of, the line-up decides. Otherwise, if it has enough reference models of both kinds,
+they decide, at the levels that the bundle fixes. Otherwise the fingerprint's leading identification
+decides, by thresholds that carry no error rate.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Terms
@@ -16,6 +17,7 @@ from auditkit.core.verdicts import (
     Comparison,
     Decision,
     Identification,
+    LineUp,
     Reason,
     ReasonCode,
     Verdict,
@@ -24,18 +26,12 @@ from auditkit.core.verdicts import (
 from auditkit.files.bundle import Bundle
 from auditkit.judging.calibration.conformal import floor
 from auditkit.judging.evasion import signs_of_evasion
+from auditkit.judging.finding import Finding
+from auditkit.judging.lineup.rule import by_line_up
 
 # A suspect could leave out the answers that would give it away, so few may be missing.
 ENOUGH_ANSWERED = 0.9
 """Least share of the asked points that must be answered for any claim, 0..1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A decision and why it was reached."""
-
-    decision: Decision
-    reason: Reason
 
 
 def decide(
@@ -43,6 +39,7 @@ def decide(
     evidence: Evidence,
     identifications: tuple[Identification, ...],
     comparison: Comparison | None,
+    line_up: LineUp | None = None,
 ) -> Verdict:
     """Return the verdict on one suspect.
 
@@ -53,10 +50,12 @@ def decide(
             among them. Without enough reference models it decides, and the others can only veto it.
         comparison: How the suspect compares with the reference models; None if the bundle has too
             few, or if the suspect's classes differ from the owner's.
+        line_up: How it compares with the owner's twins; None if the bundle has none.
     """
     made = bundle.fingerprint
-    calibrated = comparison is not None and supports(comparison, bundle.terms)
-    doubt = _doubt(made, evidence)
+    lined_up = line_up is not None and made.line_up.claimed
+    calibrated = lined_up or (comparison is not None and supports(comparison, bundle.terms))
+    doubt = _few_answers(evidence) or (None if lined_up else _other_classes(made, evidence))
     # Reference models measure what innocents share, so they also price a bundle that does not
     # discriminate, and they compare a suspect that was asked in part with references cut alike.
     # Thresholds can do neither.
@@ -64,6 +63,8 @@ def decide(
         doubt = _undiscriminating(made) or _partial(made, evidence)
     if doubt is not None:
         found = Finding(Decision.INCONCLUSIVE, doubt)
+    elif line_up is not None and lined_up:
+        found = _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level), comparison)
     elif comparison is not None and calibrated:
         found = _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
     else:
@@ -87,6 +88,7 @@ def decide(
         references={kind: kinds[kind] for kind in ReferenceKind},
         notes=evidence.notes,
         comparison=comparison,
+        line_up=line_up,
         calibrated=calibrated,
         disguises=evidence.disguises,
         sent=evidence.sent,
@@ -184,16 +186,21 @@ def _silenced(opinion: Identification, code: ReasonCode) -> Identification:
     return opinion if opinion.says is None else replace(opinion, says=None, reason=Reason(code))
 
 
-def _doubt(made: Fingerprint, evidence: Evidence) -> Reason | None:
-    """Return why the answers can carry no claim at all, or None if they can."""
+def _few_answers(evidence: Evidence) -> Reason | None:
+    """Return a reason if the suspect left out too many answers for any claim."""
+    answered = int(evidence.answers.answered.sum())
+    if answered >= ENOUGH_ANSWERED * evidence.queries:
+        return None
+    facts = {"answered": answered, "asked": evidence.queries, "least share": ENOUGH_ANSWERED}
+    return Reason(ReasonCode.FEW_ANSWERS, facts)
+
+
+def _other_classes(made: Fingerprint, evidence: Evidence) -> Reason | None:
+    """Return a reason if the suspect's classes are not the owner's: labels then mean nothing."""
     classes = made.owner.classes
     if evidence.classes is not None and evidence.classes != classes:
         facts = {"suspect": evidence.classes, "owner": classes}
         return Reason(ReasonCode.OTHER_CLASSES, facts)
-    answered = int(evidence.answers.answered.sum())
-    if answered < ENOUGH_ANSWERED * evidence.queries:
-        few = {"answered": answered, "asked": evidence.queries, "least share": ENOUGH_ANSWERED}
-        return Reason(ReasonCode.FEW_ANSWERS, few)
     # A suspect that reveals labels only does not tell how many classes it has; a label that the
     # owner lacks gives it away. One with fewer classes than the owner can't be noticed like this.
     largest = int(evidence.answers.labels.max())

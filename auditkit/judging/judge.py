@@ -3,6 +3,8 @@
 The suspect itself is not needed, so that anybody who has bundle and evidence gets the same verdict.
 """
 
+import numpy as np
+
 from auditkit.core.errors import EvidenceError, PluginError
 from auditkit.core.evidence import Evidence
 from auditkit.core.plugins import load
@@ -12,6 +14,7 @@ from auditkit.judging import identification
 from auditkit.judging.calibration.comparison import compare
 from auditkit.judging.decide import decide
 from auditkit.judging.identification.base import Weigh
+from auditkit.judging.lineup.standing import line_up
 
 
 def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
@@ -44,7 +47,9 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
             f"the identification {bundle.fingerprint.lead!r} leads, and has nothing to say about "
             "this bundle's points; make the fingerprint anew"
         )
-    return decide(bundle, evidence, weighed, compare(bundle, evidence))
+    found = line_up(bundle, evidence)
+    comparison = compare(bundle, evidence) if found is None else None
+    return decide(bundle, evidence, weighed, comparison, found)
 
 
 def check_identifications(bundle: Bundle) -> None:
@@ -82,6 +87,12 @@ def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
     if total != got:
         raise EvidenceError(
             f"the evidence answers {got} points, the bundle has {total}; ask the suspect again"
+        )
+    members = bundle.fingerprint.line_up.twins + 1
+    if len(evidence.weights) not in (0, members) or not np.isfinite(evidence.weights).all():
+        raise EvidenceError(
+            f"the evidence compares weights with {len(evidence.weights)} models, the bundle has an "
+            f"owner and {members - 1} twins; ask the suspect again"
         )
     for count in (evidence.asked, evidence.spent):
         if count is not None and not 0 < count <= total:

@@ -99,7 +99,7 @@ def place(
         )
     spec = input_spec(shape, bounds, facts, declared)
     samples = None if raw is None or arranged is None else _scaled(arranged, raw, spec)
-    owner = _probed(model, spec, device)
+    owner = probed(model, spec, device)
     if samples is not None and samples.y is not None:
         _check_classes(samples, owner.record.classes)
     return owner, samples
@@ -167,7 +167,7 @@ def _check_classes(samples: Samples, classes: int) -> None:
         )
 
 
-def _probed(model: LoadedModel, spec: InputSpec, device: torch.device) -> Owner:
+def probed(model: LoadedModel, spec: InputSpec, device: torch.device) -> Owner:
     """Ask a few random inputs to see that the model is a differentiable classifier.
 
     The answers also tell whether it returns logits or probabilities, and how many classes.

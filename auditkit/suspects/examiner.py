@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import time
 from dataclasses import replace
 
 from auditkit.adapters import identified, open_suspect
@@ -25,6 +26,8 @@ from auditkit.suspects.log import Memory
 from auditkit.suspects.patience import Pace, patiently
 from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
 
+LONGEST_FREE = 60.0
+"""Seconds that a file may take to answer the natural points, unless the user wants them anyway."""
 OPENING_PATIENCE = 5.0
 """Seconds for which a suspect that is out of reach is tried when it is opened."""
 
@@ -86,9 +89,11 @@ def query(
         name = shown(found.source)
         record = SuspectRecord(name, adapter.port.digest, found.adapter, dict(adapter.runtime))
         interview = Interview(bundle, client, record, asking.access)
-        way = ask_in_turn if is_sequential(bundle, found.kind, asking) else _ask_at_once
         try:
-            evidence = way(bundle, interview, progress)
+            if is_sequential(bundle, found.kind, asking):
+                evidence = ask_in_turn(bundle, interview, progress)
+            else:
+                evidence = _ask_at_once(bundle, interview, asking, progress)
         except BudgetError as error:
             evidence = _cut_short(interview, name, error)
         except QueryError as error:
@@ -105,12 +110,22 @@ def _closed(adapter: Adapter) -> None:
         adapter.close()
 
 
-def _ask_at_once(bundle: Bundle, interview: Interview, progress: Progress) -> Evidence:
-    rows = range(len(bundle.fingerprint.sheet))
+def _ask_at_once(
+    bundle: Bundle, interview: Interview, asking: Asking, progress: Progress
+) -> Evidence:
+    """Ask what every suspect is asked, and a file the natural points too, which cost nothing."""
+    sheet = bundle.fingerprint.sheet
+    rows = range(sheet.questions)
+    started = time.monotonic()
     interview.ask(rows, progress)
     interview.recognise(progress)
     interview.ask(rows, progress)
+    took = time.monotonic() - started
     interview.repeat()
+    free = range(sheet.questions, len(sheet))
+    quick = took * len(free) <= LONGEST_FREE * sheet.questions
+    if asking.thorough or (asking.thorough is None and interview.is_file and quick):
+        interview.ask(free, progress)
     return interview.evidence()
 
 

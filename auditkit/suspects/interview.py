@@ -76,6 +76,11 @@ class Interview:
         return len(self._sheet)
 
     @property
+    def is_file(self) -> bool:
+        """Whether the suspect is a file, whose answers cost nothing."""
+        return self._client.port.digest is not None
+
+    @property
     def controls(self) -> list[int]:
         """Rows of the natural controls, in the order of asking."""
         return np.flatnonzero(self._sheet.rows(CONTROL)).tolist()

@@ -62,7 +62,7 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
     Raises:
         QueryError: The suspect fails to answer, or answers nonsense.
     """
-    for count in look_schedule(len(interview)).tolist():
+    for count in look_schedule(bundle.fingerprint.sheet.questions).tolist():
         interview.ask(range(count), progress)
         # What a suspect reveals may grow with its answers, and looks must stay comparable.
         interview.settle_access()
@@ -75,6 +75,8 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
 
 def _missing_references(bundle: Bundle) -> str:
     """Say which kind of reference models is too few for a verdict; empty if neither is."""
+    if bundle.fingerprint.line_up.claimed:
+        return ""
     known = Counter(reference.kind for reference in comparable(bundle))
     for kind, level in (
         (ReferenceKind.HOMOLOGOUS, bundle.terms.accuse),

@@ -57,11 +57,12 @@ def comparable(bundle: Bundle) -> tuple[Reference, ...]:
     """Return the models that a score can be learnt from: reference models, then shadow models."""
     classes = bundle.fingerprint.owner.classes
     # Stand-ins and siblings are left out: the points were chosen to differ from the former, and the
-    # latter learnt the owner's answers, so neither stands for innocents of the world outside.
+    # latter learnt the owner's answers, so neither stands for innocents of the world outside. Twins
+    # and measured copies belong to the line-up.
     known = (
         reference
         for reference in bundle.references
-        if not reference.kind.is_vetoing and reference.answers.classes in (None, classes)
+        if reference.kind.is_reference and reference.answers.classes in (None, classes)
     )
     return tuple(sorted(known, key=lambda reference: reference.kind.is_shadow))
 

@@ -1,138 +1,89 @@
-"""Likenesses of a suspect to the owner and to each of its twins.
+"""How much of a suspect's answers each member of a line-up explains.
 
 A twin is the owner's recipe run again with other random numbers, so to a suspect that was made
-without the owner's model all of them are interchangeable. Every likeness here treats all members of
-the line-up alike: it compares a member with the suspect against the background of the other
-members. That is what makes the owner's rank an exact p-value (`ranking`).
-"""
+without the owner's model the owner and its twins are interchangeable. The likeness treats all of
+them alike: what the suspect says is explained as a mixture of what the members say (linear
+regression with a little ridge), and a member's likeness is its share of the mixture. What all
+members have in common raises no share more than another's; neither does the scale of the suspect's
+scores, which a distillation temperature changes. Only a member's own peculiarities do.
 
-from dataclasses import dataclass
+One regression serves three measures, which differ in what is explained: `labels`, `scores`, or
+`relations` between answers, for suspects of another label space.
+"""
 
 import numpy as np
 
 from auditkit.core.answers import LEAST_PROBABILITY
-from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from auditkit.core.arrays import DoubleArray, FloatArray, IntArray
 
+RIDGE = 1e-3
+"""Added to the regression's diagonal, as a share of its mean: some members may answer everything
+alike. From 1e-4 to 1e-1 it made no difference (docs/decisions/0010-line-up.md)."""
 MOST_RELATED = 300
-"""Points at most whose pairs are compared; there are 45,000 pairs of 300 points."""
+"""Points at most whose pairs are compared; 300 points make 45,000 pairs."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Said:
-    """Answers of several models, or of one, to the same points at one access level."""
-
-    labels: IntArray
-    """(models, points) int64; -1 where there is no answer."""
-    scores: FloatArray | None
-    """(models, points, classes) log-probabilities; None for labels only."""
-
-    def at(self, rows: BoolArray) -> "Said":
-        """Return the answers to some of the points."""
-        scores = None if self.scores is None else self.scores[:, rows]
-        return Said(self.labels[:, rows], scores)
-
-
-def by_labels(members: IntArray, suspect: IntArray) -> DoubleArray:
-    """Return how much more often the suspect gives each member's label than others' predict.
-
-    A common answer weighs -log(share of the other members who give it): rare answers tell most. The
-    weighted sum of agreements is centred by these shares and divided by its standard deviation
-    under them, so that members with odd answers have no advantage.
+def likeness(members: DoubleArray, suspect: DoubleArray) -> DoubleArray:
+    """Return each member's share in the mixture that explains the suspect best.
 
     Args:
-        members: (n, points) labels of the line-up.
-        suspect: (points,) labels.
+        members: (n, values) one row for each member of the line-up.
+        suspect: (values,).
 
     Returns:
-        (n,) without a unit.
+        (n,) without a unit; only their order and distances count.
     """
-    classes = int(max(members.max(), suspect.max())) + 1
-    # Half an answer is added, so that a label that nobody else gives has a finite weight.
-    shares = (_counts(members, classes) - 0.5) / len(members)
-    weights = -np.log(shares)
-    excess = weights * ((members == suspect) - shares)
-    spread = np.sqrt((weights**2 * shares * (1 - shares)).sum(axis=1))
-    result: DoubleArray = excess.sum(axis=1) / np.maximum(spread, 1e-12)
-    return result
+    products = members @ members.T
+    ridge = RIDGE * max(float(np.trace(products)), 1e-12) / len(members)
+    products[np.diag_indices(len(members))] += ridge
+    shares: DoubleArray = np.linalg.solve(products, members @ suspect)
+    return shares
 
 
-def _counts(members: IntArray, classes: int) -> IntArray:
-    """Return (n, points): how many members, itself included, give each member's label."""
-    points = np.arange(members.shape[1])
-    table = np.zeros((len(points), classes), np.int64)
-    for row in members:
-        np.add.at(table, (points, row), 1)
-    counts: IntArray = table[points, members]
-    return counts
-
-
-def by_scores(members: FloatArray, suspect: FloatArray) -> DoubleArray:
-    """Return the correlation of the suspect's with each member's scores, beyond what others say.
-
-    From both the mean of the other members is subtracted: what is left of a member are its own
-    peculiarities, and what is left of the suspect correlates with them if it learnt from it.
+def labels(answers: IntArray, classes: int) -> DoubleArray:
+    """Return (models, points * classes): 1 where a model gives a point a class, else 0.
 
     Args:
-        members: (n, points, classes) log-probabilities of the line-up.
-        suspect: (points, classes) log-probabilities.
-
-    Returns:
-        (n,) within -1..1.
+        answers: (models, points) labels; -1, for no answer, is no class.
+        classes: How many classes there are; further ones count as no answer.
     """
-    return _residual(_centred(members).reshape(len(members), -1), _centred(suspect).ravel())
+    given = answers[..., None] == np.arange(classes)
+    rows: DoubleArray = given.reshape(len(answers), -1).astype(np.float64)
+    return rows
 
 
-def by_relations(members: Said, suspect: Said) -> DoubleArray:
-    """Return by how much each member finds the same points alike as the suspect does.
-
-    Used for a suspect of another label space: only answers of one model are compared with each
-    other (SAC; Guan et al., NeurIPS 2022), and the patterns with those of the line-up, beyond what
-    the other members find too.
+def scores(answers: FloatArray) -> DoubleArray:
+    """Return (models, points * classes): log-probabilities less each point's mean.
 
     Args:
-        members: The line-up's answers.
-        suspect: The suspect's, one row.
-
-    Returns:
-        (n,) within -1..1.
+        answers: (models, points, classes) log-probabilities; they are cut off where APIs round.
     """
-    scored = suspect.scores is not None and members.scores is not None
-    patterns = [_pattern(members, row, scored=scored) for row in range(len(members.labels))]
-    return _residual(np.stack(patterns), _pattern(suspect, 0, scored=scored))
+    return _centred(answers).reshape(len(answers), -1)
 
 
-def _pattern(said: Said, row: int, *, scored: bool) -> DoubleArray:
-    """Return how alike a model finds each pair of the first points, (pairs,)."""
-    labels = said.labels[row, :MOST_RELATED]
-    first, second = np.triu_indices(len(labels), 1)
-    if not scored or said.scores is None:
-        same: DoubleArray = (labels[first] == labels[second]).astype(np.float64)
+def relations(labelled: IntArray, scored: FloatArray | None) -> DoubleArray:
+    """Return (models, pairs): how alike a model finds each pair of the first points.
+
+    Answers of one model alone are compared with each other, so that label spaces may differ (SAC;
+    Guan et al., NeurIPS 2022): by the cosine of centred log-probabilities, or by whether the labels
+    are the same.
+
+    Args:
+        labelled: (models, points) labels.
+        scored: (models, points, classes) log-probabilities; None: there are labels only.
+    """
+    kept = labelled[:, :MOST_RELATED]
+    first, second = np.triu_indices(kept.shape[1], 1)
+    if scored is None:
+        same: DoubleArray = (kept[:, first] == kept[:, second]).astype(np.float64)
         return same
-    rows = _centred(said.scores[row, :MOST_RELATED])
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    alike: DoubleArray = (rows @ rows.T)[first, second]
-    return alike
+    rows = _centred(scored[:, :MOST_RELATED])
+    rows /= np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    cosines: DoubleArray = np.einsum("mpc,mqc->mpq", rows, rows)
+    return cosines[:, first, second]
 
 
-def _centred(scores: FloatArray) -> DoubleArray:
-    """Return log-probabilities, cut off where APIs round, minus their mean over the classes."""
-    cut = np.maximum(scores.astype(np.float64), np.log(LEAST_PROBABILITY))
+def _centred(answers: FloatArray) -> DoubleArray:
+    cut = np.maximum(answers.astype(np.float64), np.log(LEAST_PROBABILITY))
     centred: DoubleArray = cut - cut.mean(axis=-1, keepdims=True)
     return centred
-
-
-def _residual(members: DoubleArray, suspect: DoubleArray) -> DoubleArray:
-    """Return the correlation of each member with the suspect, both less the other members' mean.
-
-    Args:
-        members: (n, values).
-        suspect: (values,).
-    """
-    total, others = members.sum(axis=0), len(members) - 1
-    result = np.empty(len(members))
-    for number, member in enumerate(members):
-        background = (total - member) / others
-        own, seen = member - background, suspect - background
-        length = float(np.linalg.norm(own) * np.linalg.norm(seen))
-        result[number] = own @ seen / length if length > 1e-12 else 0.0
-    return result

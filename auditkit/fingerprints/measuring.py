@@ -1,0 +1,94 @@
+"""Makes copies of the owner as thieves would, to measure what a line-up can see.
+
+An acquittal names the kinds of copies that it excludes, so each kind must have been made and seen.
+The copies learn from samples that the line-up's points are not made of: a student of the very
+points that it is asked would answer them like its teacher.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from auditkit.core.arrays import IntArray
+from auditkit.core.progress import Progress
+from auditkit.files.model_folder import TAUGHT
+from auditkit.owner.classifier import Owner, sample_labels
+from auditkit.owner.copies import changed, working_copies
+from auditkit.owner.lineup import mixtures
+from auditkit.owner.samples import Samples
+from auditkit.owner.training import attacks, recipes
+
+STAGE = "making copies to measure"
+EPOCHS = 8
+"""Passes over the data of a student; other copies take a share of them."""
+EACH = 2
+"""Copies of each kind that is trained."""
+MIXES = 3
+"""Students learn so many mixtures for each sample besides."""
+WORKING = 0.8
+"""A copy counts if it keeps this share of the owner's labels: nobody uses a broken one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredCopy:
+    """A copy of the owner, and how it was made."""
+
+    name: str
+    how: str
+    net: Owner
+
+
+def halves(samples: Samples, seed: int) -> tuple[Samples, Samples]:
+    """Return two random halves of samples: to make points of, and to make copies from."""
+    order = torch.randperm(len(samples.x), generator=torch.Generator().manual_seed(seed)).numpy()
+    middle = -(-len(order) // 2)
+    return _part(samples, order[:middle]), _part(samples, order[middle:])
+
+
+def _part(samples: Samples, rows: IntArray) -> Samples:
+    return Samples(samples.x[rows], None if samples.y is None else samples.y[rows])
+
+
+def measured_copies(
+    owner: Owner, samples: Samples, seed: int, progress: Progress
+) -> Iterator[MeasuredCopy]:
+    """Make copies of every kind that the owner's weights allow, and yield those that work."""
+    points, labels = owner.tensor(samples.x), sample_labels(owner, samples)
+    for copy in working_copies(owner, points, WORKING, seed):
+        with changed(owner, copy):
+            kind = next(word for word in ("pruned", "bits", "noise") if word in copy.name)
+            how = {"bits": "quantised", "noise": "noisy"}.get(kind, kind)
+            yield MeasuredCopy(copy.name, how, recipes.duplicate(owner))
+    own = owner.answers(points).argmax(1)
+    wanted = [(how, turn) for how in attacks.possible(owner) for turn in range(EACH)]
+    for number, (how, turn) in enumerate(wanted):
+        progress(STAGE, number, len(wanted))
+        data = recipes.Labelled(owner.inputs(points), labels)
+        if how in TAUGHT:
+            more = torch.cat([points, mixtures(points, MIXES * len(points), seed)])
+            data = recipes.Labelled(owner.inputs(more), owner.answers(more).argmax(1))
+        net = _stolen(owner, data, how, turn, seed)
+        if float((net.answers(points).argmax(1) == own).float().mean()) >= WORKING:
+            yield MeasuredCopy(f"{how} {turn}", how, net)
+    progress(STAGE, len(wanted), len(wanted))
+
+
+def _stolen(owner: Owner, data: recipes.Labelled, how: str, turn: int, seed: int) -> Owner:
+    generator = torch.Generator().manual_seed(seed + turn)
+
+    def student() -> recipes.Untrained:
+        return recipes.Untrained(recipes.reinitialised(owner, data.inputs), recipes.RATES[0])
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + turn + 1)
+        job = attacks.Job(
+            parent=owner,
+            data=data,
+            student=student,
+            epochs=EPOCHS,
+            generator=generator,
+            turn=turn,
+            strength=1.0,
+        )
+        return attacks.ATTACKS[how](job)

@@ -1,0 +1,13 @@
+"""A decision with its reason."""
+
+from dataclasses import dataclass
+
+from auditkit.core.verdicts import Decision, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A decision and why it was reached."""
+
+    decision: Decision
+    reason: Reason

@@ -1,0 +1,39 @@
+"""From a line-up to a verdict, with measured powers instead of constants."""
+
+from auditkit.core.verdicts import Decision, LineUp, Reason, ReasonCode
+from auditkit.judging.finding import Finding
+
+
+def by_line_up(found: LineUp, level: float) -> Finding:
+    """Decide by the owner's place among its twins.
+
+    - Pirated: the owner is first, and stands out by more than chance allows at `level`.
+    - Homologous: the owner is not first, and copies of most kinds would have been: all that were
+      measured were. The reason names them, and those that were not.
+    - Inconclusive: everything else.
+
+    Args:
+        found: The line-up.
+        level: How often an innocent suspect may show a gap as large as an accused one.
+    """
+    facts = {
+        "p": found.p,
+        "twins": found.twins,
+        "gap": found.gap,
+        "p gap": found.p_gap,
+        "level": level,
+        "excluded": list(found.excluded),
+        "unseen": list(found.unseen),
+    }
+    first = found.p <= 1 / (found.twins + 1)
+    if found.like_twin:
+        decision, code = Decision.INCONCLUSIVE, ReasonCode.LIKE_A_TWIN
+    elif first and found.p_gap <= level:
+        decision, code = Decision.PIRATED, ReasonCode.FIRST_IN_LINE_UP
+    elif first:
+        decision, code = Decision.INCONCLUSIVE, ReasonCode.NOT_OUTSTANDING
+    elif len(found.excluded) > len(found.unseen):
+        decision, code = Decision.HOMOLOGOUS, ReasonCode.UNLIKE_COPIES
+    else:
+        decision, code = Decision.INCONCLUSIVE, ReasonCode.COPIES_UNSEEN
+    return Finding(decision, Reason(code, facts))

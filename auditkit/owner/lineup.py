@@ -1,0 +1,131 @@
+"""Points that treat the owner and its twins alike, for a line-up.
+
+Points that were made to tell the owner alone, as DeepCore's are, can't be scored on twins: they
+were chosen because *it* stands out. Here every rule is symmetric in all members of the line-up.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, JsonObject
+from auditkit.core.progress import Progress
+from auditkit.owner.ascent import domain, margins
+from auditkit.owner.classifier import Owner, snapped
+
+STEPS = 80
+"""Adam steps of the climb."""
+RATE = 0.05
+"""Adam's learning rate as a share of the input range."""
+BOUND = 0.5
+"""Greatest change of a sample as a share of the input range: inputs stay near natural ones."""
+DEPTH = 2.0
+"""Margin, in each member's median margin at natural samples, beyond which it climbs no further."""
+SHARES = (0.5, 0.7, 0.6)
+"""Shares of the first sample in mixtures of two, round by round."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """One run of the owner's recipe with other random numbers."""
+
+    name: str
+    digest: str
+    scores: Callable[[Tensor], Tensor]
+    """Maps points (n, *shape) of the owner's domain to (n, classes) scores, without gradients."""
+    net: Owner | None
+    """The model that points can be climbed on; None where its file gives no gradients."""
+    facts: JsonObject = field(default_factory=dict)
+    """What its folder says of it, such as seed and accuracy."""
+
+
+def joint_points(members: Sequence[Owner], starts: Tensor, seed: int, progress: Progress) -> Tensor:
+    """Climb each input until every member is sure of a random class of its own.
+
+    The labels at these points are a code of each member: its copies keep the code, and to everybody
+    else the codes of all members are alike. One input serves all members, so that a suspect is
+    asked no more however many twins there are.
+
+    Args:
+        members: The owner and its twins.
+        starts: (n, *shape) samples in the owner's domain.
+        seed: Fixes the classes.
+        progress: Told before each step.
+
+    Returns:
+        (n, *shape); images are on the 8-bit grid.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    classes = members[0].record.classes
+    codes = torch.randint(classes, (len(members), len(starts)), generator=generator)
+    codes = codes.to(starts.device)
+    # Each member's margins are measured in its own unit, so that all of them pull alike.
+    units = [_unit(member, starts) for member in members]
+    whole = domain(members[0])
+    box = whole.near(starts, BOUND)
+    change = torch.zeros_like(starts, requires_grad=True)  # as a share of the range
+    adam = torch.optim.Adam([change], lr=RATE)
+    for step in range(STEPS):
+        progress("climbing with the twins", step, STEPS)
+        points = (starts + change * whole.span).detach().requires_grad_()
+        slope = torch.zeros_like(points)
+        for member, code, unit in zip(members, codes, units, strict=True):
+            depth = (margins(member.scores(points), code) / unit).clamp_max(DEPTH)
+            slope += torch.autograd.grad(depth.sum(), points)[0]
+        change.grad = -slope
+        adam.step()
+        with torch.no_grad():
+            change.copy_((box.clamp(starts + change * whole.span) - starts) / whole.span)
+    return snapped((starts + change * whole.span).detach(), members[0].spec)
+
+
+def _unit(member: Owner, naturals: Tensor) -> float:
+    best = member.answers(naturals).topk(2, dim=1).values
+    return max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
+
+
+def mixtures(points: Tensor, count: int, seed: int) -> Tensor:
+    """Return (count, *shape): means of each point and another one, in several shares."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    for number in range(-(-count // len(points))):
+        share = SHARES[number % len(SHARES)]
+        order = torch.randperm(len(points), generator=generator).to(points.device)
+        made.append(share * points + (1 - share) * points[order])
+    return torch.cat([points[:0], *made])[:count]
+
+
+def most_disputed(labels: IntArray, count: int) -> IntArray:
+    """Return the rows of the points on which members agree least, the most disputed first.
+
+    Args:
+        labels: (members, n).
+        count: How many rows, n at most.
+    """
+    pairs = (labels[:, None] == labels[None]).mean(axis=(0, 1))
+    rows: IntArray = np.argsort(pairs, kind="stable")[:count]
+    return rows
+
+
+def undisputed(labels: IntArray, sureness: DoubleArray, truth: IntArray, count: int) -> IntArray:
+    """Return rows of points on which all members are right, one of each class in turns.
+
+    Args:
+        labels: (members, n).
+        sureness: (n,) the members' mean sureness; within a class the surest comes first.
+        truth: (n,) the right classes.
+        count: How many rows at most.
+    """
+    right: BoolArray = (labels == truth).all(axis=0)
+    order = [row for row in np.argsort(-sureness, kind="stable").tolist() if right[row]]
+    turns: dict[int, int] = {}
+    keyed = []
+    for row in order:
+        kind = int(truth[row])
+        keyed.append((turns.get(kind, 0), row))
+        turns[kind] = turns.get(kind, 0) + 1
+    rows: IntArray = np.array([row for _, row in sorted(keyed, key=lambda pair: pair[0])], np.int64)
+    return rows[:count]
