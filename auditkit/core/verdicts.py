@@ -86,6 +86,7 @@ class ReasonCode(enum.StrEnum):
     TOO_FEW_TO_COMPARE = "too-few-to-compare"
     NOT_WEIGHED = "not-weighed"
     REFERENCES_DECIDE = "references-decide"
+    LINE_UP_DECIDES = "line-up-decides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,13 @@ class Verdict:
     disguises: tuple[str, ...] = ()
     sent: int | None = None
     """How many points were sent in all, repeats and tries included; None: that is not known."""
+
+    @property
+    def p_homologous(self) -> float | None:
+        """How often an innocent suspect comes so close to the owner, (0, 1]; None: not known."""
+        if self.line_up is not None:
+            return self.line_up.p
+        return None if self.comparison is None else self.comparison.p_homologous
 
     def __bool__(self) -> bool:
         raise TypeError("a verdict has three values, not two: compare its `decision`")

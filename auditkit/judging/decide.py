@@ -69,7 +69,8 @@ def decide(
         found = _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
     else:
         found = _by_thresholds(bundle, evidence, identifications)
-    silent = ReasonCode.REFERENCES_DECIDE if calibrated and doubt is None else None
+    decides = ReasonCode.LINE_UP_DECIDES if lined_up else ReasonCode.REFERENCES_DECIDE
+    silent = decides if calibrated and doubt is None else None
     # "Like a copy" must not stand beside a verdict that this opinion can't carry: with points that
     # innocents share it would mean no more than that everybody agrees (docs/decisions/0002).
     if doubt is not None or found.reason.code == ReasonCode.SIBLINGS_NOT_TRIED:

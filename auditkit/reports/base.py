@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from auditkit.core.fingerprint import Discrimination, Siblings, Terms
+from auditkit.core.fingerprint import Discrimination, LineUpTerms, Siblings, Terms
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Outcome
 
@@ -38,6 +38,7 @@ class BundleSummary:
     siblings: Siblings = field(default_factory=Siblings)
     identifications: tuple[str, ...] = ()
     """The identifications that the bundle allows."""
+    line_up: LineUpTerms = field(default_factory=LineUpTerms)
 
     def travelled(self) -> str:
         """Return one line on what points lose on their way; empty if that was not measured."""

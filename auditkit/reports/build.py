@@ -30,9 +30,9 @@ def corrected(outcomes: Sequence[Outcome]) -> tuple[Corrected | None, ...]:
     # Verdicts are not corrected: a suspect's verdict must not depend on who else was in the batch.
     # Suspects without a p-value can't be accused by one, so they don't count as looked at.
     p_values = {
-        place: outcome.comparison.p_homologous
+        place: outcome.p_homologous
         for place, outcome in enumerate(outcomes)
-        if isinstance(outcome, Verdict) and outcome.comparison is not None
+        if isinstance(outcome, Verdict) and outcome.p_homologous is not None
     }
     if len(p_values) < 2:
         return (None,) * len(outcomes)
@@ -59,5 +59,6 @@ def summary(bundle: Bundle) -> BundleSummary:
         terms=bundle.terms,
         transports=made.transports,
         siblings=made.siblings,
+        line_up=made.line_up,
         identifications=made.speaking,
     )

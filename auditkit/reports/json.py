@@ -7,7 +7,14 @@ from dataclasses import asdict
 
 from auditkit.core.arrays import JsonObject
 from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import Comparison, Identification, Outcome, Refusal, Verdict
+from auditkit.core.verdicts import (
+    Comparison,
+    Identification,
+    LineUp,
+    Outcome,
+    Refusal,
+    Verdict,
+)
 from auditkit.judging.calibration.likelihood import CITATION, SCALE, scale_digest, strength
 from auditkit.reports.base import Corrected, Report, Screen
 from auditkit.reports.wording import sentence
@@ -20,6 +27,7 @@ DIGITS = 6
 UNKNOWN = (
     *("digest", "adapter", "runtime", "access", "queries", "answered", "sent", "references"),
     *("calibrated", "p_homologous", "p_pirated", "p_holm", "p_benjamini_hochberg", "comparison"),
+    "line_up",
 )
 """Keys of a verdict that a refusal has too, with the value null, so that programs can rely on
 them."""
@@ -85,13 +93,35 @@ def _judged(verdict: Verdict) -> JsonObject:
         "answered": verdict.answered,
         "sent": verdict.sent,
         "identifications": [_identification(opinion) for opinion in verdict.identifications],
-        "p_homologous": None if found is None else _rounded(found.p_homologous),
+        "p_homologous": _rounded(verdict.p_homologous),
         "p_pirated": None if found is None else _rounded(found.p_pirated),
         "calibrated": verdict.calibrated,
         "comparison": None if found is None else _compared(found),
+        "line_up": None if verdict.line_up is None else _lined_up(verdict.line_up),
         "references": _counts(verdict.references),
         "notes": list(verdict.notes),
         "disguises": list(verdict.disguises),
+    }
+
+
+def _lined_up(found: LineUp) -> JsonObject:
+    return {
+        "twins": found.twins,
+        "access": str(found.access),
+        "p": _rounded(found.p),
+        "gap": _rounded(found.gap),
+        "p_gap": found.p_gap,
+        "like_twin": found.like_twin,
+        "excluded": list(found.excluded),
+        "unseen": list(found.unseen),
+        "places": [
+            {
+                "measure": place.measure,
+                "standing": _rounded(place.standing),
+                "likeness": [_rounded(one) for one in place.likeness],
+            }
+            for place in found.places
+        ],
     }
 
 

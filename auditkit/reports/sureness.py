@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from auditkit.core.fingerprint import Terms
 from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import Comparison, Verdict, clearance_needed
+from auditkit.core.verdicts import Comparison, LineUp, Verdict, clearance_needed
 from auditkit.judging.calibration.conformal import needed, support
 from auditkit.judging.calibration.likelihood import CITATION, scale_digest, strength
 
@@ -20,6 +20,9 @@ def sureness(verdict: Verdict, terms: Terms) -> Iterator[str]:
         terms: The levels and the clearance that the bundle fixes.
     """
     found = verdict.comparison
+    if verdict.line_up is not None:
+        yield from _lined_up(verdict.line_up, decides=verdict.calibrated)
+        return
     if not verdict.calibrated:
         yield from _uncalibrated(verdict, terms)
     # With too few reference models for a verdict their p-values are still shown, for information.
@@ -39,6 +42,30 @@ def sureness(verdict: Verdict, terms: Terms) -> Iterator[str]:
         "All of this holds for models like the reference models. It does not hold for a kind of "
         "innocent model that is missing among them, for example another model made from the same "
         "public ancestor, or a model of the owner's own architecture."
+    )
+
+
+def _lined_up(found: LineUp, *, decides: bool) -> Iterator[str]:
+    """Yield what a place in the line-up says, and under which assumption."""
+    if not decides:
+        yield "Uncalibrated: the owner does not pass for a twin, so its place says little."
+    yield (
+        f"The suspect was compared with the owner and {found.twins} twins of it, runs of the same "
+        f"recipe with other random numbers, at access level {found.access}. Whoever made the "
+        f"suspect without the owner's model, from whatever data, architecture or ancestor: to the "
+        f"suspect all {found.twins + 1} are interchangeable, and the owner takes such a place with "
+        f"probability p {found.p:.2g}. With {found.twins} twins p can't be less than "
+        f"{1 / (found.twins + 1):.2g}."
+    )
+    yield (
+        f"How far the owner stands out from the twins says more: by {found.gap:.1f} deviations, "
+        f"which happens to {found.p_gap:.1g} of innocent suspects if likenesses are normally "
+        "distributed (Student's t, corrected for the number of measures)."
+    )
+    yield (
+        "All of this rests on the twins: that they were made as the owner was, that the owner was "
+        "not picked among them, and that nothing of the owner's random numbers, such as its seed, "
+        "was used to make the suspect."
     )
 
 

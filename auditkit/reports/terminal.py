@@ -19,6 +19,7 @@ from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Identification, Outcome, Refusal, Verdict
 from auditkit.reports.base import Report, Screen
 from auditkit.reports.headlines import OPINIONS, WORDS, words_for
+from auditkit.reports.lineup import picture
 from auditkit.reports.origins import facts_table, provenance, run
 from auditkit.reports.sureness import figures, sureness
 from auditkit.reports.wording import sentence
@@ -130,8 +131,7 @@ def _value(opinions: tuple[Identification, ...], name: str) -> Text:
 
 
 def _p_homologous(outcome: Outcome) -> float | None:
-    found = None if isinstance(outcome, Refusal) else outcome.comparison
-    return None if found is None else found.p_homologous
+    return None if isinstance(outcome, Refusal) else outcome.p_homologous
 
 
 def _number(value: float | None) -> Text:
@@ -154,6 +154,9 @@ def _why(outcome: Outcome) -> Iterator[RenderableType]:
     yield _line(_reason(outcome), limit=1000)
     if isinstance(outcome, Verdict):
         yield Text()
+        if outcome.line_up is not None:
+            yield from picture(outcome.line_up)
+            yield Text()
         yield _weighed(outcome.identifications)
 
 
@@ -207,6 +210,8 @@ def _figures(verdict: Verdict) -> Text:
     """Return the numbers of one more verdict, in one line."""
     found = verdict.comparison
     told = "not compared with reference models" if found is None else figures(found)
+    if verdict.line_up is not None:
+        told = f"p {verdict.line_up.p:.2g}, {verdict.line_up.gap:+.1f} deviations"
     remark = "" if verdict.calibrated else ", uncalibrated"
     return _line(f"{clean(verdict.suspect.name, 60)}: {told}{remark}.")
 

@@ -87,6 +87,22 @@ def _not_clear(facts: Facts) -> str:
     )
 
 
+def _chances(facts: Facts) -> str:
+    """Return the owner's place among its twins, and how large the gap is."""
+    return (
+        f"p {facts['p']:.2g} exactly, among {facts['twins']} twins; so large a gap comes by chance "
+        f"in {facts['p gap']:.1g} of innocent suspects"
+    )
+
+
+def _kinds(facts: Facts) -> str:
+    """Return what an acquittal excludes, and what it does not."""
+    told = f"excluded, since they would have been found: {', '.join(facts['excluded'])}"
+    if facts["unseen"]:
+        told += f"; not excluded: {', '.join(facts['unseen'])}"
+    return told
+
+
 def _no_answers(facts: Facts) -> str:
     """Return which points got no answer at all."""
     what = "none of the natural mistakes" if facts.get("family") == "mistake" else "no core point"
@@ -114,6 +130,26 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"than copies ({_copies(f)}); evasion, a copy of an unknown kind, or another task"
     ),
     CODE.NOT_CLEAR_OF_INNOCENTS: _not_clear,
+    # Verdicts by a line-up of the owner among its twins.
+    CODE.FIRST_IN_LINE_UP: lambda f: (
+        f"it resembles the owner more than every twin of it, by {f['gap']:.1f} deviations "
+        f"({_chances(f)})"
+    ),
+    CODE.LIKE_A_TWIN: (
+        "it resembles one of the owner's twins as only its copies do: that twin may have leaked, "
+        "and the line-up can say nothing of the owner"
+    ),
+    CODE.NOT_OUTSTANDING: lambda f: (
+        f"it resembles the owner more than every twin of it, but by no more than chance allows: "
+        f"{f['gap']:.1f} deviations ({_chances(f)}; {f['level']:.1g} is the limit)"
+    ),
+    CODE.UNLIKE_COPIES: lambda f: (
+        f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}); {_kinds(f)}"
+    ),
+    CODE.COPIES_UNSEEN: lambda f: (
+        f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but so might "
+        f"copies of most kinds: {', '.join(f['unseen']) or 'none were measured'}"
+    ),
     # Verdicts by the bundle's thresholds.
     CODE.NO_SIGN_OF_A_COPY: lambda f: (
         f"no sign of a modified copy: {_because(f)}; a distilled or extracted copy can answer like "
@@ -229,4 +265,5 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.TOO_FEW_TO_COMPARE: "too few answers, or all of one kind, to compare",
     CODE.NOT_WEIGHED: "not weighed, for the reason above",
     CODE.REFERENCES_DECIDE: "reference models decide instead",
+    CODE.LINE_UP_DECIDES: "the line-up decides instead",
 }

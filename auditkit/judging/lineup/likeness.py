@@ -33,9 +33,9 @@ def likeness(members: DoubleArray, suspect: DoubleArray) -> DoubleArray:
     Returns:
         (n,) without a unit; only their order and distances count.
     """
-    products = members @ members.T
+    products = np.array(members @ members.T, np.float64)
     ridge = RIDGE * max(float(np.trace(products)), 1e-12) / len(members)
-    products[np.diag_indices(len(members))] += ridge
+    np.fill_diagonal(products, products.diagonal() + ridge)
     shares: DoubleArray = np.linalg.solve(products, members @ suspect)
     return shares
 
