@@ -1,0 +1,184 @@
+"""A model's weights as rows, and what a bundle keeps of them.
+
+A row is what one output channel of a layer multiplies its inputs with. Rows are compared by their
+direction: the mean is removed and the length set to 1, so that folded normalisation, a scale of the
+channel and the scale and zero point of quantisation do not matter.
+
+A bundle must not carry the owner's weights. It keeps random projections of the directions, so few
+numbers that a row can't be rebuilt from them.
+"""
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditkit.core.arrays import DoubleArray, FloatArray, IntArray, Rows, frozen
+
+MOST_DIRECTIONS = 32
+"""Numbers that are kept of one row."""
+SHARE_KEPT = 4
+"""No more than one number in so many of a row is kept."""
+# Short rows can't be told apart: the nine numbers of a small filter are alike in every network.
+FEWEST_DIRECTIONS = 2
+"""A tensor of which fewer numbers a row would be kept is left out."""
+FEWEST_ROWS = 4
+"""A tensor of fewer rows is left out: it holds constants or embeddings, no layer."""
+MOST_ROWS = 2048
+"""Rows that are kept of one tensor."""
+FLAT = 1e-6
+"""A row that varies by less than this share of its largest number has no direction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One weight tensor of a model."""
+
+    name: str
+    rows: FloatArray  # (out, inputs * k): one row for each output channel
+    inputs: int
+    """The number of input channels; each has k columns, and these lie together."""
+
+    def __post_init__(self) -> None:
+        if self.rows.ndim != 2 or self.inputs < 1 or self.rows.shape[1] % self.inputs:
+            raise ValueError(
+                f"{self.name!r} wants (out, {self.inputs} * k) rows, got {self.rows.shape}"
+            )
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether each input channel has one column, so that the tensor may be transposed."""
+        return self.inputs == self.rows.shape[1]
+
+    def transposed(self) -> "Layer":
+        """Return a dense layer with rows and columns exchanged."""
+        return Layer(self.name, np.ascontiguousarray(self.rows.T), len(self.rows))
+
+
+def layer(name: str, weights: Rows) -> Layer | None:
+    """Return a weight tensor as a layer; None if it has fewer than two axes or is empty.
+
+    Args:
+        name: The tensor's.
+        weights: (out, in, ...) numbers of any type; in is the group's for grouped convolutions.
+    """
+    if weights.ndim < 2 or not weights.size:
+        return None
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes a row without direction
+        rows = np.ascontiguousarray(weights.reshape(len(weights), -1), dtype=np.float32)
+    return Layer(name, rows, weights.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """What is kept of one weight tensor."""
+
+    name: str
+    shape: tuple[int, int]
+    """Rows and columns of the tensor."""
+    inputs: int
+    directions: Rows  # (kept, d) float16: rows as `directions` gives them, 0 for those without one
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directions", frozen(self.directions, np.float16))
+        out, columns = self.shape
+        fits = out >= FEWEST_ROWS and self.inputs >= 1 and columns % self.inputs == 0
+        wanted = (min(out, MOST_ROWS), width(columns))
+        if not fits or self.directions.shape != wanted or wanted[1] < FEWEST_DIRECTIONS:
+            raise ValueError(
+                f"{self.name!r} of shape {self.shape} and {self.inputs} inputs can't have "
+                f"directions of shape {self.directions.shape}"
+            )
+        if not np.isfinite(self.directions).all():
+            raise ValueError(f"{self.name!r} has directions that are not finite")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sketch:
+    """What a bundle keeps of a model's weights."""
+
+    seed: int
+    """Fixes the projections, and which rows are kept of large tensors."""
+    outlines: tuple[Outline, ...] = ()
+    """In the order of the model's layers, inputs first."""
+
+
+def sketch(layers: Iterable[Layer], seed: int) -> Sketch:
+    """Keep of a model's weights what tells whether others are like them.
+
+    Args:
+        layers: The model's, inputs first. Those with few rows or short rows are left out.
+        seed: Fixes the projections. Sketches are comparable whatever their seeds.
+    """
+    large = [one for one in layers if _is_kept(one)]
+    return Sketch(seed, tuple(_outline(one, seed) for one in large))
+
+
+def _is_kept(one: Layer) -> bool:
+    return len(one.rows) >= FEWEST_ROWS and width(one.rows.shape[1]) >= FEWEST_DIRECTIONS
+
+
+def _outline(one: Layer, seed: int) -> Outline:
+    found = directions(one.rows[kept_rows(seed, len(one.rows))], seed)
+    return Outline(one.name, one.rows.shape, one.inputs, found.astype(np.float16))
+
+
+def width(columns: int) -> int:
+    """Return how many numbers are kept of a row with so many columns: 0 to `MOST_DIRECTIONS`."""
+    return min(MOST_DIRECTIONS, columns // SHARE_KEPT)
+
+
+def directions(rows: FloatArray, seed: int) -> FloatArray:
+    """Return (n, d) float32 projections of (n, columns) rows, each of length 1.
+
+    Rows without a direction, i.e. constant or not finite ones, become 0.
+    """
+    return unit(centred(rows) @ projection(seed, rows.shape[1]))
+
+
+def centred(rows: FloatArray) -> FloatArray:
+    """Return (n, columns) rows without their mean and of length 1; 0 for constant ones."""
+    finite = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, np.float32(0))
+    largest = np.abs(finite).max(axis=1, keepdims=True)
+    scaled = finite / np.where(largest > 0, largest, 1)  # squares of tiny numbers would be 0
+    moved = scaled - scaled.mean(axis=1, keepdims=True)
+    return unit(np.where(np.abs(moved).max(axis=1, keepdims=True) > FLAT, moved, np.float32(0)))
+
+
+def unit(rows: FloatArray) -> FloatArray:
+    """Return rows of length 1; those of length 0 stay."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    result: FloatArray = rows / np.where(length > 0, length, 1)
+    return result
+
+
+@functools.lru_cache(maxsize=64)
+def projection(seed: int, columns: int) -> FloatArray:
+    """Return the (columns, d) float32 matrix that rows of this length are projected with.
+
+    Its numbers are 1 or -1 over the root of d, read from a hash: numpy's generators may change
+    from version to version, and a bundle must stay comparable.
+    """
+    size = width(columns)
+    stream = hashlib.shake_256(f"auditkit {seed} {columns}".encode()).digest(
+        columns * size // 8 + 1
+    )
+    bits = np.unpackbits(np.frombuffer(stream, np.uint8), count=columns * size)
+    signs = (2 * bits.reshape(columns, size).astype(np.float32) - 1) / np.sqrt(max(size, 1))
+    matrix: FloatArray = frozen(signs, np.float32)
+    return matrix
+
+
+def kept_rows(seed: int, out: int) -> IntArray:
+    """Return the (kept,) int64 rows, ascending, that are kept of a tensor with `out` rows."""
+    if out <= MOST_ROWS:
+        return np.arange(out)
+    stream = hashlib.shake_256(f"auditkit rows {seed} {out}".encode()).digest(8 * out)
+    return np.sort(np.argsort(np.frombuffer(stream, "<u8"), kind="stable")[:MOST_ROWS])
+
+
+def cosines(one: FloatArray, other: FloatArray) -> DoubleArray:
+    """Return (n, m) cosines of two sets of directions, (n, d) and (m, d)."""
+    return (one @ other.T).astype(np.float64)
