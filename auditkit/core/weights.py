@@ -21,7 +21,6 @@ MOST_DIRECTIONS = 32
 """Numbers that are kept of one row."""
 SHARE_KEPT = 4
 """No more than one number in so many of a row is kept."""
-# Short rows can't be told apart: the nine numbers of a small filter are alike in every network.
 FEWEST_DIRECTIONS = 2
 """A tensor of which fewer numbers a row would be kept is left out."""
 FEWEST_ROWS = 4
@@ -50,7 +49,7 @@ class Layer:
     @property
     def is_dense(self) -> bool:
         """Whether each input channel has one column, so that the tensor may be transposed."""
-        return self.inputs == self.rows.shape[1]
+        return self.inputs == int(self.rows.shape[1])
 
     def transposed(self) -> "Layer":
         """Return a dense layer with rows and columns exchanged."""
@@ -149,8 +148,8 @@ def centred(rows: FloatArray) -> FloatArray:
 
 def unit(rows: FloatArray) -> FloatArray:
     """Return rows of length 1; those of length 0 stay."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    result: FloatArray = rows / np.where(length > 0, length, 1)
+    length: FloatArray = np.linalg.norm(rows, axis=1, keepdims=True).astype(np.float32)
+    result: FloatArray = rows / np.where(length > 0, length, np.float32(1))
     return result
 
 

@@ -17,6 +17,8 @@ from auditkit.core.weights import Layer, Outline, Sketch, cosines, directions, k
 
 DRAWS = 9_999
 """Random orders of the rows that each tensor is compared in."""
+MOST_ROWS = 128
+"""Rows that are compared of one tensor; more would take longer and tell the same."""
 FEWEST_ROWS = 8
 """A tensor of fewer rows has too few orders."""
 
@@ -54,14 +56,16 @@ def chance(suspect: Iterable[Layer], sketch: Sketch, classes: int, seed: int = 0
 def _is_hidden(outline: Outline, classes: int) -> bool:
     # Where a layer has as many inputs as outputs, these may be the same channels, as in a residual
     # stream. Exchanging its rows alone is then no exchange of channels.
-    rows = outline.shape[0]
-    return rows >= FEWEST_ROWS and rows not in (classes, outline.inputs)
+    rows, columns = outline.shape
+    is_last = rows == classes or (outline.inputs == columns == classes)
+    return rows >= FEWEST_ROWS and rows != outline.inputs and not is_last
 
 
 def _pairs(outline: Outline, layers: Sequence[Layer], seed: int) -> Iterator[DoubleArray]:
     """Yield (rows, rows) cosines with each of the suspect's tensors of this shape."""
-    kept = kept_rows(seed, outline.shape[0])
-    owner = outline.directions.astype(np.float32)
+    # Exchanging a part of the rows is an exchange as well.
+    kept = kept_rows(seed, outline.shape[0])[:MOST_ROWS]
+    owner = outline.directions[:MOST_ROWS].astype(np.float32)
     for layer in layers:
         for one in (layer, layer.transposed()) if layer.is_dense else (layer,):
             if one.rows.shape == outline.shape and one.inputs == outline.inputs:

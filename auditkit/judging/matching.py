@@ -1,0 +1,187 @@
+"""Two weight tensors, compared row by row in an order that is known or searched."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from auditkit.core.weights import Outline, cosines, kept_rows, projection, unit
+
+FEWEST_COUNTED = 4
+"""A tensor of which fewer numbers a row are kept is not counted: small filters are all alike."""
+# Independent networks that learnt the same task do have units that are somewhat alike, and an
+# assignment finds them: up to 0.3. Copies of which 80 % were pruned are at 0.7.
+SURE = 0.5
+"""Likeness, in an order that was searched, from which two tensors are a pair."""
+HOPELESS = 0.05
+"""Likeness of the best matches below which no assignment is tried."""
+ROUNDS = 6
+"""How often orders of rows and columns are improved in turn."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """Where a suspect's channels are among the owner's."""
+
+    places: IntArray  # (m,): the owner's channel of each of the suspect's, all different
+    total: int
+    """The number of the owner's channels."""
+
+    @classmethod
+    def kept(cls, total: int) -> "Order":
+        """Return the order in which nothing was moved."""
+        return cls(np.arange(total), total)
+
+    def is_same(self, other: "Order") -> bool:
+        """Whether both say the same of as many channels."""
+        return self.total == other.total and np.array_equal(self.places, other.places)
+
+    def spread(self, block: int) -> "Order":
+        """Return the order of columns where each channel has a block of them, as flattened."""
+        places = (self.places[:, None] * block + np.arange(block)).ravel()
+        return Order(places, self.total * block)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """How alike two tensors are in one order of rows and columns."""
+
+    value: float
+    """The mean cosine, less what an assignment finds by chance: at most 1, about 0 for unlike."""
+    count: int
+    """How many numbers it rests on."""
+    rows: Order | None = None
+    columns: Order | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A suspect's tensor as it is compared: with rows of length 1, perhaps transposed."""
+
+    layer: int
+    """Which of the suspect's layers it is."""
+    rows: FloatArray  # (out, columns)
+    inputs: int
+    has_direction: BoolArray  # (out,)
+
+
+class Pair:
+    """An outline and a suspect's tensor of the same shape, or of fewer channels."""
+
+    def __init__(self, outline: Outline, view: View, seed: int) -> None:
+        self._outline, self._view = outline, view
+        self._projection = projection(seed, outline.shape[1])
+        self._kept = kept_rows(seed, outline.shape[0])
+        self._owner = unit(outline.directions.astype(np.float32))
+
+    @cached_property
+    def _other(self) -> FloatArray:
+        # Each number moved to the next place: directions of the same lengths, unlike any tensor.
+        return np.roll(self._owner, 1, axis=1)
+
+    def unknown(self) -> Match:
+        """Return what is known where no order is."""
+        return self._match(0.0)
+
+    def measured(self, rows: list[Order], columns: list[Order]) -> Match:
+        """Return the best match of all known orders."""
+        best = self.unknown()
+        for one in columns:
+            projected = self._projected(one)
+            for order in rows:
+                mine, theirs = self._rows(order)
+                cosine = (self._owner[mine] * projected[theirs]).sum(axis=1)
+                found = self._match(self._mean(cosine, theirs), order, one)
+                # Where nothing is found, the first order's value counts: it is the identity's.
+                best = found if best.rows is None else max(best, found, key=lambda m: m.value)
+        return best
+
+    def searched(self, columns: Order) -> Match:
+        """Match the rows with the columns in this order; where that fails, change both in turn."""
+        real, chance = self._by_rows(self._owner, columns), self._by_rows(self._other, columns)
+        value = _above(real.value, chance.value)
+        if value < HOPELESS or value >= SURE:
+            return replace(real, value=value)
+        real, chance = self._climbed(self._owner, real), self._climbed(self._other, chance)
+        return replace(real, value=max(value, _above(real.value, chance.value)))
+
+    def is_hopeless(self, columns: Order) -> bool:
+        """Whether no order of the rows would be better than chance, with these columns."""
+        projected = self._projected(columns)
+        real, chance = (cosines(one, projected) for one in (self._owner, self._other))
+        # No assignment beats the best of each row.
+        axis = int(real.shape[1] >= real.shape[0])
+        best = (float(cosine.max(axis=axis).mean()) for cosine in (real, chance))
+        return _above(*best) < HOPELESS
+
+    def _climbed(self, directions: FloatArray, match: Match) -> Match:
+        """Change the orders of columns and rows in turn, as long as the match gets better."""
+        for _ in range(ROUNDS):
+            if match.rows is None:
+                break
+            better = self._by_rows(directions, self._columns(directions, match.rows))
+            if better.value <= match.value:
+                break
+            match = better
+        return match
+
+    def _by_rows(self, directions: FloatArray, columns: Order) -> Match:
+        """Match the rows by assignment; the value is not yet corrected for chance."""
+        projected = self._projected(columns)
+        cosine = cosines(directions, projected)
+        mine, theirs = _assigned(cosine)
+        value = self._mean(cosine[mine, theirs], theirs)
+        if len(theirs) < len(projected):
+            # Only some rows of a large tensor are kept, and the place of the others is unknown.
+            return self._match(value)
+        places = np.zeros(len(projected), np.int64)
+        places[theirs] = self._kept[mine]
+        return self._match(value, Order(places, self._outline.shape[0]), columns)
+
+    def _columns(self, directions: FloatArray, rows: Order) -> Order:
+        """Return the order of columns that fits the order of rows best."""
+        mine, theirs = self._rows(rows)
+        rebuilt = directions[mine] @ self._projection.T
+        suspects = self._view.rows[theirs].reshape(len(theirs), self._view.inputs, -1)
+        owners = rebuilt.reshape(len(mine), self._outline.inputs, -1)
+        products = np.tensordot(suspects, owners, axes=((0, 2), (0, 2)))
+        return Order(_assigned(products.astype(np.float64))[1], self._outline.inputs)
+
+    def _rows(self, order: Order) -> tuple[IntArray, IntArray]:
+        """Return which of the kept rows the suspect has, and where it has them."""
+        where = np.full(order.total, -1)
+        where[order.places] = np.arange(len(order.places))
+        theirs = where[self._kept]
+        mine = np.flatnonzero(theirs >= 0)
+        return mine, theirs[mine]
+
+    def _projected(self, columns: Order) -> FloatArray:
+        """Return (m, d) directions of the suspect's rows, as if their columns were the owner's."""
+        size = self._projection.shape[1]
+        blocks = self._projection.reshape(columns.total, -1, size)[columns.places]
+        return unit(self._view.rows @ blocks.reshape(-1, size))
+
+    def _mean(self, cosine: FloatArray | DoubleArray, theirs: IntArray) -> float:
+        # Rows that were pruned to nothing say nothing.
+        live = self._view.has_direction[theirs]
+        return float(cosine[live].mean()) if live.any() else 0.0
+
+    def _match(
+        self, value: float, rows: Order | None = None, columns: Order | None = None
+    ) -> Match:
+        size = self._projection.shape[1]
+        live = int(self._view.has_direction.sum())
+        return Match(value, live * size if size >= FEWEST_COUNTED else 0, rows, columns)
+
+
+def _above(value: float, level: float) -> float:
+    return (value - level) / (1 - level) if level < 1 else 0.0
+
+
+def _assigned(values: DoubleArray) -> tuple[IntArray, IntArray]:
+    """Return rows and columns of the assignment with the largest sum."""
+    from scipy.optimize import linear_sum_assignment  # takes long to load
+
+    found: tuple[IntArray, IntArray] = linear_sum_assignment(values, maximize=True)
+    return found
