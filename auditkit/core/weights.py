@@ -148,8 +148,8 @@ def centred(rows: FloatArray) -> FloatArray:
 
 def unit(rows: FloatArray) -> FloatArray:
     """Return rows of length 1; those of length 0 stay."""
-    length: FloatArray = np.linalg.norm(rows, axis=1, keepdims=True).astype(np.float32)
-    result: FloatArray = rows / np.where(length > 0, length, np.float32(1))
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    result: FloatArray = (rows / np.where(length > 0, length, 1)).astype(np.float32)
     return result
 
 

@@ -10,17 +10,17 @@ nothing to do with the suspect, and taken off, so that independent models stay n
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from auditkit.core.weights import Layer, Outline, Sketch, centred
 from auditkit.judging.matching import SURE, Match, Order, Pair, View
 
-CLEAR = 0.2
-"""Likeness, in a known order, from which two tensors are a pair and no order is searched."""
 MOST_PRUNED = 4
 """Channels may have been pruned to one in so many."""
+MOST_ALIKE = 64
+"""A suspect's tensors that one of the owner's is compared with; a file may have thousands."""
 PASSES = 4
 """How often all tensors are gone through, forwards and backwards in turn."""
 
@@ -37,7 +37,19 @@ def likeness(suspect: Iterable[Layer], sketch: Sketch) -> float:
         tensor has a shape in common. Tensors count by the numbers that are kept of them, since a
         small one is alike by chance. It says nothing of weights that have a common ancestor.
     """
-    found = _Comparison.of(suspect, sketch).matches()
+    return likenesses(suspect, [sketch])[0]
+
+
+def likenesses(suspect: Iterable[Layer], sketches: Sequence[Sketch]) -> list[float]:
+    """Return the suspect's likeness to each of several models, as `likeness` does one by one.
+
+    What is computed of the suspect alone is shared where the sketches have one seed.
+    """
+    views = [*_views(suspect, [outline for sketch in sketches for outline in sketch.outlines])]
+    return [_mean(_Comparison(sketch, views).matches()) for sketch in sketches]
+
+
+def _mean(found: Sequence[Match]) -> float:
     counts = np.array([match.count for match in found], np.float64)
     values = np.array([match.value for match in found], np.float64)
     return float(counts @ values / counts.sum()) if counts.sum() > 0 else 0.0
@@ -65,18 +77,14 @@ class _Comparison:
     pairs: dict[int, tuple[int, Match]] = field(default_factory=dict)
     """Outline -> the suspect's layer that is clearly like it, and their match."""
 
-    @classmethod
-    def of(cls, suspect: Iterable[Layer], sketch: Sketch) -> "_Comparison":
-        return cls(sketch, [*_views(suspect, sketch)])
-
     def matches(self) -> list[Match]:
         """Return one match for each outline that has a tensor to be compared with."""
         numbers = range(len(self.sketch.outlines))
         for turn in range(PASSES):
-            known = len(self.orders), len(self.pairs)
+            before = len(self.orders), len(self.pairs)
             for number in numbers if turn % 2 == 0 else reversed(numbers):
                 self._pair(number)
-            if turn and known == (len(self.orders), len(self.pairs)):
+            if not self.pairs or (turn and before == (len(self.orders), len(self.pairs))):
                 break
         taken = {layer for layer, _ in self.pairs.values()}
         unpaired = [self._average(n, taken) for n in numbers if n not in self.pairs]
@@ -91,7 +99,7 @@ class _Comparison:
             if found[-1][1].value >= SURE:
                 break  # no second one is that like it
         best = max(found, key=lambda one: one[1].value, default=None)
-        if best is not None and best[1].value >= CLEAR:
+        if best is not None and best[1].value >= best[1].clear:
             self.pairs[number] = best
             self._learn(best[1])
 
@@ -105,34 +113,46 @@ class _Comparison:
         # Filters may have been pruned away, but where a tensor of the same shape is, that is meant.
         same = [view for view in self.views if view.rows.shape == outline.shape]
         near = same or [view for view in self.views if _could_be(view, outline)]
-        return [view for view in near if view.layer not in taken]
+        return [view for view in near if view.layer not in taken][:MOST_ALIKE]
 
     def _average(self, number: int, taken: set[int]) -> Match | None:
         # The best of many would be a little alike by chance alone, so the mean is taken.
-        found = [self._best(number, view) for view in self._fitting(number, taken)]
+        found = [self._known(number, view) for view in self._fitting(number, taken)]
         if not found:
             return None
-        return Match(float(np.mean([one.value for one in found])), found[0].count)
+        return replace(found[0], value=float(np.mean([one.value for one in found])))
 
-    def _best(self, number: int, view: View) -> Match:
+    def _known(self, number: int, view: View) -> Match:
         """Return the best match of an outline and a tensor, by all orders that are known."""
         outline = self.sketch.outlines[number]
-        pair = Pair(outline, view, self.sketch.seed)
-        rows = [*_fitting(self.orders, outline.shape[0], len(view.rows))]
-        columns = [*_fitting(self.orders, outline.inputs, view.inputs)]
-        best = pair.measured(rows, columns)
-        if best.value >= CLEAR:
+        rows = _candidates(self.orders, outline.shape[0], view, by_rows=True)
+        columns = _candidates(self.orders, outline.inputs, view)
+        return Pair(outline, view, self.sketch.seed).measured(rows, columns)
+
+    def _best(self, number: int, view: View) -> Match:
+        """Return the same, and search for an order where no known one fits."""
+        best = self._known(number, view)
+        if best.value >= best.clear:
             return best
-        columns += _fitting(self.guesses, outline.inputs, view.inputs)
-        searched = [pair.searched(one) for one in columns if not pair.is_hopeless(one)]
-        found = max(searched, key=lambda match: match.value, default=best)
-        if found.value >= SURE:
-            return found
-        # Filters over few input channels are too short to be sure of. Whether their order is right
-        # shows in the next tensor, and a hidden order can be found from nowhere else.
-        if number == 0 and found.rows is not None:
-            _add(found.rows, self.guesses)
-        return best
+        outline = self.sketch.outlines[number]
+        pair = Pair(outline, view, self.sketch.seed)
+        columns = _candidates(self.orders, outline.inputs, view)
+        if number == 0 and pair.is_short:
+            # A hidden order can be found from the inputs only. Filters over few input channels are
+            # too short to be sure of; which guess is right shows in the next tensor.
+            for guess in (guess for order in columns for guess in pair.guessed(order)):
+                _add(guess, self.guesses)
+        if not pair.is_searchable:
+            return best
+        found = _highest([pair.searched(one) for one in columns])
+        if found is None or found.value < SURE:
+            guesses = _fitting(self.guesses, outline.inputs, view)
+            found = _highest([pair.climbed(one) for one in guesses])
+        return best if found is None or found.value < SURE else found
+
+
+def _highest(matches: Iterable[Match]) -> Match | None:
+    return max(matches, key=lambda match: match.value, default=None)
 
 
 def _add(order: Order, known: list[Order]) -> None:
@@ -140,23 +160,34 @@ def _add(order: Order, known: list[Order]) -> None:
         known.append(order)
 
 
-def _fitting(orders: Sequence[Order], total: int, count: int) -> Iterator[Order]:
-    """Yield the identity, and every order of so many channels.
+def _candidates(
+    orders: Iterable[Order], total: int, view: View, *, by_rows: bool = False
+) -> list[Order]:
+    """Return the identity, and every order of so many channels."""
+    count = len(view.rows) if by_rows else view.inputs
+    kept = [Order.kept(total)] if total == count else []
+    if by_rows:
+        fitting = [one for one in orders if one.total == total and len(one.places) == count]
+        return [*kept, *fitting]
+    return [*kept, *_fitting(orders, total, view)]
+
+
+def _fitting(orders: Iterable[Order], total: int, view: View) -> Iterator[Order]:
+    """Yield the orders of so many input channels.
 
     Flattening makes several columns of each channel; such an order is spread over them.
     """
-    if total == count:
-        yield Order.kept(total)
+    is_dense = view.inputs == view.rows.shape[1]
     for one in orders:
-        block = total // one.total
-        if one.total * block == total and len(one.places) * block == count:
+        block = total // one.total if is_dense else 1
+        if one.total * block == total and len(one.places) * block == view.inputs:
             yield one.spread(block)
 
 
-def _views(suspect: Iterable[Layer], sketch: Sketch) -> Iterator[View]:
+def _views(suspect: Iterable[Layer], outlines: Sequence[Outline]) -> Iterator[View]:
     for number, layer in enumerate(suspect):
         for one in _both_ways(layer):
-            if any(_could_be(one, outline) for outline in sketch.outlines):
+            if any(_could_be(one, outline) for outline in outlines):
                 rows = centred(one.rows)
                 yield View(number, rows, one.inputs, np.asarray(rows.any(axis=1)))
 

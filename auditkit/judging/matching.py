@@ -1,6 +1,7 @@
 """Two weight tensors, compared row by row in an order that is known or searched."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from auditkit.core.weights import Outline, cosines, kept_rows, projection, unit
 
+CLEAR = 0.2
+"""Least likeness, in a known order, from which two tensors are a pair."""
 FEWEST_COUNTED = 4
 """A tensor of which fewer numbers a row are kept is not counted: small filters are all alike."""
 # Independent networks that learnt the same task do have units that are somewhat alike, and an
@@ -16,7 +19,17 @@ SURE = 0.5
 """Likeness, in an order that was searched, from which two tensors are a pair."""
 HOPELESS = 0.05
 """Likeness of the best matches below which no assignment is tried."""
-ROUNDS = 6
+# Matching 10 rows of 16 numbers (the last layer of a small network) by any order of 64 columns
+# makes independent ones look alike: there are more orders than numbers.
+SEARCHABLE = 256
+"""A tensor of which fewer numbers are kept is compared in known orders only."""
+SHORT = 8
+"""Where fewer numbers a row are kept, one row of a changed copy can be mistaken for another."""
+GUESSES = 16
+"""So many orders of such rows are tried, each found after noise was added to the rows."""
+NOISE = 0.1
+"""Its standard deviation; rows have length 1."""
+ROUNDS = 10
 """How often orders of rows and columns are improved in turn."""
 
 
@@ -50,7 +63,9 @@ class Match:
     value: float
     """The mean cosine, less what an assignment finds by chance: at most 1, about 0 for unlike."""
     count: int
-    """How many numbers it rests on."""
+    """How many numbers it rests on, i.e. how much it counts."""
+    clear: float
+    """The value from which an order that was not searched is no accident: four standard errors."""
     rows: Order | None = None
     columns: Order | None = None
 
@@ -64,14 +79,30 @@ class View:
     rows: FloatArray  # (out, columns)
     inputs: int
     has_direction: BoolArray  # (out,)
+    _projected: dict[tuple[int, bytes, int], FloatArray] = field(default_factory=dict)
+
+    def projected(self, columns: Order, seed: int) -> FloatArray:
+        """Return (out, d) directions of the rows, as if their columns were ordered as the owner's.
+
+        Args:
+            columns: Where the suspect's inputs are among the owner's.
+            seed: Of the sketch.
+        """
+        key = (seed, columns.places.tobytes(), columns.total)
+        if key not in self._projected:
+            kernel = self.rows.shape[1] // len(columns.places)
+            matrix = projection(seed, columns.total * kernel)
+            size = matrix.shape[1]
+            blocks = matrix.reshape(columns.total, kernel, size)[columns.places]
+            self._projected[key] = unit(self.rows @ blocks.reshape(-1, size))
+        return self._projected[key]
 
 
 class Pair:
     """An outline and a suspect's tensor of the same shape, or of fewer channels."""
 
     def __init__(self, outline: Outline, view: View, seed: int) -> None:
-        self._outline, self._view = outline, view
-        self._projection = projection(seed, outline.shape[1])
+        self._outline, self._view, self._seed = outline, view, seed
         self._kept = kept_rows(seed, outline.shape[0])
         self._owner = unit(outline.directions.astype(np.float32))
 
@@ -79,6 +110,16 @@ class Pair:
     def _other(self) -> FloatArray:
         # Each number moved to the next place: directions of the same lengths, unlike any tensor.
         return np.roll(self._owner, 1, axis=1)
+
+    @property
+    def is_searchable(self) -> bool:
+        """Whether enough is kept of the tensor to tell a right order from the best wrong one."""
+        return self._owner.size >= SEARCHABLE
+
+    @property
+    def is_short(self) -> bool:
+        """Whether so little is kept of a row that it can be mistaken for another."""
+        return int(self._owner.shape[1]) < SHORT
 
     def unknown(self) -> Match:
         """Return what is known where no order is."""
@@ -98,25 +139,33 @@ class Pair:
         return best
 
     def searched(self, columns: Order) -> Match:
-        """Match the rows with the columns in this order; where that fails, change both in turn."""
-        real, chance = self._by_rows(self._owner, columns), self._by_rows(self._other, columns)
-        value = _above(real.value, chance.value)
-        if value < HOPELESS or value >= SURE:
-            return replace(real, value=value)
-        real, chance = self._climbed(self._owner, real), self._climbed(self._other, chance)
-        return replace(real, value=max(value, _above(real.value, chance.value)))
-
-    def is_hopeless(self, columns: Order) -> bool:
-        """Whether no order of the rows would be better than chance, with these columns."""
+        """Match the rows with the columns in this order."""
         projected = self._projected(columns)
         real, chance = (cosines(one, projected) for one in (self._owner, self._other))
         # No assignment beats the best of each row.
         axis = int(real.shape[1] >= real.shape[0])
         best = (float(cosine.max(axis=axis).mean()) for cosine in (real, chance))
-        return _above(*best) < HOPELESS
+        if _above(*best) < HOPELESS:
+            return self.unknown()
+        found, drawn = (self._by_rows(one, columns) for one in (self._owner, self._other))
+        return replace(found, value=_above(found.value, drawn.value))
 
-    def _climbed(self, directions: FloatArray, match: Match) -> Match:
-        """Change the orders of columns and rows in turn, as long as the match gets better."""
+    def climbed(self, columns: Order) -> Match:
+        """Match the rows, with the columns in nearly this order, by changing both in turn."""
+        found, drawn = (self._climbed(one, columns) for one in (self._owner, self._other))
+        return replace(found, value=_above(found.value, drawn.value))
+
+    def guessed(self, columns: Order) -> list[Order]:
+        """Return orders of the rows that may be nearly right, where the rows are short."""
+        generator = np.random.default_rng(0)
+        projected = self._projected(columns)
+        noise = generator.normal(scale=NOISE, size=(GUESSES, *self._owner.shape))
+        noisy = (self._owner + noise).astype(np.float32)
+        found = (self._order(*_assigned(cosines(one, projected))) for one in noisy)
+        return [order for order in found if order is not None]
+
+    def _climbed(self, directions: FloatArray, columns: Order) -> Match:
+        match = self._by_rows(directions, columns)
         for _ in range(ROUNDS):
             if match.rows is None:
                 break
@@ -128,21 +177,24 @@ class Pair:
 
     def _by_rows(self, directions: FloatArray, columns: Order) -> Match:
         """Match the rows by assignment; the value is not yet corrected for chance."""
-        projected = self._projected(columns)
-        cosine = cosines(directions, projected)
+        cosine = cosines(directions, self._projected(columns))
         mine, theirs = _assigned(cosine)
         value = self._mean(cosine[mine, theirs], theirs)
-        if len(theirs) < len(projected):
-            # Only some rows of a large tensor are kept, and the place of the others is unknown.
-            return self._match(value)
-        places = np.zeros(len(projected), np.int64)
+        return self._match(value, self._order(mine, theirs), columns)
+
+    def _order(self, mine: IntArray, theirs: IntArray) -> Order | None:
+        # Of a large tensor only some rows are kept, and the place of the suspect's others is
+        # unknown.
+        if len(theirs) < len(self._view.rows):
+            return None
+        places = np.zeros(len(theirs), np.int64)
         places[theirs] = self._kept[mine]
-        return self._match(value, Order(places, self._outline.shape[0]), columns)
+        return Order(places, self._outline.shape[0])
 
     def _columns(self, directions: FloatArray, rows: Order) -> Order:
         """Return the order of columns that fits the order of rows best."""
         mine, theirs = self._rows(rows)
-        rebuilt = directions[mine] @ self._projection.T
+        rebuilt = directions[mine] @ projection(self._seed, self._outline.shape[1]).T
         suspects = self._view.rows[theirs].reshape(len(theirs), self._view.inputs, -1)
         owners = rebuilt.reshape(len(mine), self._outline.inputs, -1)
         products = np.tensordot(suspects, owners, axes=((0, 2), (0, 2)))
@@ -157,10 +209,7 @@ class Pair:
         return mine, theirs[mine]
 
     def _projected(self, columns: Order) -> FloatArray:
-        """Return (m, d) directions of the suspect's rows, as if their columns were the owner's."""
-        size = self._projection.shape[1]
-        blocks = self._projection.reshape(columns.total, -1, size)[columns.places]
-        return unit(self._view.rows @ blocks.reshape(-1, size))
+        return self._view.projected(columns, self._seed)
 
     def _mean(self, cosine: FloatArray | DoubleArray, theirs: IntArray) -> float:
         # Rows that were pruned to nothing say nothing.
@@ -170,9 +219,10 @@ class Pair:
     def _match(
         self, value: float, rows: Order | None = None, columns: Order | None = None
     ) -> Match:
-        size = self._projection.shape[1]
+        size = self._owner.shape[1]
         live = int(self._view.has_direction.sum())
-        return Match(value, live * size if size >= FEWEST_COUNTED else 0, rows, columns)
+        clear = min(max(CLEAR, 4 / math.sqrt(max(live * size, 1))), SURE)
+        return Match(value, live * size if size >= FEWEST_COUNTED else 0, clear, rows, columns)
 
 
 def _above(value: float, level: float) -> float:
