@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditkit.core.arrays import DoubleArray, FloatArray, IntArray, Rows, frozen
+from auditkit.core.arrays import FloatArray, IntArray, Rows, frozen
 
 MOST_DIRECTIONS = 32
 """Numbers that are kept of one row."""
@@ -178,6 +178,7 @@ def kept_rows(seed: int, out: int) -> IntArray:
     return np.sort(np.argsort(np.frombuffer(stream, "<u8"), kind="stable")[:MOST_ROWS])
 
 
-def cosines(one: FloatArray, other: FloatArray) -> DoubleArray:
+def cosines(one: FloatArray, other: FloatArray) -> FloatArray:
     """Return (n, m) cosines of two sets of directions, (n, d) and (m, d)."""
-    return (one @ other.T).astype(np.float64)
+    result: FloatArray = one @ other.T
+    return result

@@ -8,17 +8,19 @@ ICML 2025). The share of exchanges that are at least as alike is an exact p-valu
 suspect is.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from auditkit.core.arrays import DoubleArray
+from auditkit.core.arrays import FloatArray, IntArray
 from auditkit.core.weights import Layer, Outline, Sketch, cosines, directions, kept_rows
 
 DRAWS = 9_999
 """Random orders of the rows that each tensor is compared in."""
-MOST_ROWS = 128
+MOST_ROWS = 64
 """Rows that are compared of one tensor; more would take longer and tell the same."""
+ROUNDING = 1e-9
 FEWEST_ROWS = 8
 """A tensor of fewer rows has too few orders."""
 
@@ -44,9 +46,8 @@ def chance(suspect: Iterable[Layer], sketch: Sketch, classes: int, seed: int = 0
         At least 1 / (DRAWS + 1), at most 1; 1 where no tensor can be compared.
     """
     layers = tuple(suspect)
-    generator = np.random.default_rng(seed)
     found = [
-        _p_value(pairs, generator)
+        _p_value(pairs, seed)
         for outline in sketch.outlines
         if _is_hidden(outline, classes) and (pairs := [*_pairs(outline, layers, sketch.seed)])
     ]
@@ -61,7 +62,7 @@ def _is_hidden(outline: Outline, classes: int) -> bool:
     return rows >= FEWEST_ROWS and rows != outline.inputs and not is_last
 
 
-def _pairs(outline: Outline, layers: Sequence[Layer], seed: int) -> Iterator[DoubleArray]:
+def _pairs(outline: Outline, layers: Sequence[Layer], seed: int) -> Iterator[FloatArray]:
     """Yield (rows, rows) cosines with each of the suspect's tensors of this shape."""
     # Exchanging a part of the rows is an exchange as well.
     kept = kept_rows(seed, outline.shape[0])[:MOST_ROWS]
@@ -72,16 +73,25 @@ def _pairs(outline: Outline, layers: Sequence[Layer], seed: int) -> Iterator[Dou
                 yield cosines(owner, directions(one.rows[kept], seed))
 
 
-def _p_value(pairs: Sequence[DoubleArray], generator: np.random.Generator) -> float:
+def _p_value(pairs: Sequence[FloatArray], seed: int) -> float:
     """Return the share of orders of the rows in which the best pair is at least as alike."""
     # The largest over the suspect's tensors is taken in every order alike, so that choosing among
     # them costs nothing.
-    real = max(float(np.trace(pair)) for pair in pairs)
+    real = max(float(np.trace(pair.astype(np.float64))) for pair in pairs)
     rows = len(pairs[0])
-    orders = generator.permuted(np.tile(np.arange(rows), (DRAWS, 1)), axis=1)
-    sums = np.max([pair[orders, np.arange(rows)].sum(axis=1) for pair in pairs], axis=0)
+    places = np.arange(rows)
+    orders = _orders(rows, seed)
+    sums = np.max([pair[orders, places].sum(axis=1, dtype=np.float64) for pair in pairs], axis=0)
     # Sums of the same numbers in another order differ by rounding.
-    return float((1 + (sums >= real - 1e-9).sum()) / (DRAWS + 1))
+    return float((1 + (sums >= real - ROUNDING).sum()) / (DRAWS + 1))
+
+
+@functools.lru_cache(maxsize=4)
+def _orders(rows: int, seed: int) -> IntArray:
+    # Tensors of as many rows share the orders: their p-values need not be independent.
+    every = np.tile(np.arange(rows), (DRAWS, 1))
+    found: IntArray = np.random.default_rng(seed).permuted(every, axis=1)
+    return found
 
 
 def _together(values: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from auditkit.core.arrays import BoolArray, FloatArray, IntArray
 from auditkit.core.weights import Outline, cosines, kept_rows, projection, unit
 
 CLEAR = 0.2
@@ -19,6 +19,8 @@ SURE = 0.5
 """Likeness, in an order that was searched, from which two tensors are a pair."""
 HOPELESS = 0.05
 """Likeness of the best matches below which no assignment is tried."""
+SAMPLE = 128
+"""Rows that are looked at first, to see whether an assignment is worth its time."""
 # Matching 10 rows of 16 numbers (the last layer of a small network) by any order of 64 columns
 # makes independent ones look alike: there are more orders than numbers.
 SEARCHABLE = 256
@@ -140,15 +142,25 @@ class Pair:
 
     def searched(self, columns: Order) -> Match:
         """Match the rows with the columns in this order."""
-        projected = self._projected(columns)
-        real, chance = (cosines(one, projected) for one in (self._owner, self._other))
-        # No assignment beats the best of each row.
-        axis = int(real.shape[1] >= real.shape[0])
-        best = (float(cosine.max(axis=axis).mean()) for cosine in (real, chance))
-        if _above(*best) < HOPELESS:
+        if self._promise(columns) < HOPELESS:
             return self.unknown()
         found, drawn = (self._by_rows(one, columns) for one in (self._owner, self._other))
         return replace(found, value=_above(found.value, drawn.value))
+
+    def _promise(self, columns: Order) -> float:
+        """Return how much more like theirs the best of each row is than by chance."""
+        # No assignment beats the best of each, and some of them tell.
+        mine, theirs = slice(None), slice(None)
+        suspects = self._projected(columns)
+        if len(suspects) < len(self._owner):
+            theirs = slice(SAMPLE)
+        else:
+            mine = slice(SAMPLE)
+        found = (
+            cosines(one[mine], suspects[theirs]).max(axis=int(theirs == slice(None)))
+            for one in (self._owner, self._other)
+        )
+        return _above(*(float(best.mean()) for best in found))
 
     def climbed(self, columns: Order) -> Match:
         """Match the rows, with the columns in nearly this order, by changing both in turn."""
@@ -198,7 +210,7 @@ class Pair:
         suspects = self._view.rows[theirs].reshape(len(theirs), self._view.inputs, -1)
         owners = rebuilt.reshape(len(mine), self._outline.inputs, -1)
         products = np.tensordot(suspects, owners, axes=((0, 2), (0, 2)))
-        return Order(_assigned(products.astype(np.float64))[1], self._outline.inputs)
+        return Order(_assigned(products)[1], self._outline.inputs)
 
     def _rows(self, order: Order) -> tuple[IntArray, IntArray]:
         """Return which of the kept rows the suspect has, and where it has them."""
@@ -211,7 +223,7 @@ class Pair:
     def _projected(self, columns: Order) -> FloatArray:
         return self._view.projected(columns, self._seed)
 
-    def _mean(self, cosine: FloatArray | DoubleArray, theirs: IntArray) -> float:
+    def _mean(self, cosine: FloatArray, theirs: IntArray) -> float:
         # Rows that were pruned to nothing say nothing.
         live = self._view.has_direction[theirs]
         return float(cosine[live].mean()) if live.any() else 0.0
@@ -229,7 +241,7 @@ def _above(value: float, level: float) -> float:
     return (value - level) / (1 - level) if level < 1 else 0.0
 
 
-def _assigned(values: DoubleArray) -> tuple[IntArray, IntArray]:
+def _assigned(values: FloatArray) -> tuple[IntArray, IntArray]:
     """Return rows and columns of the assignment with the largest sum."""
     from scipy.optimize import linear_sum_assignment  # takes long to load
 
