@@ -27,6 +27,11 @@ FEWEST_ROWS = 4
 """A tensor of fewer rows is left out: it holds constants or embeddings, no layer."""
 MOST_ROWS = 2048
 """Rows that are kept of one tensor."""
+# A file may hold any number of tensors.
+MOST_TENSORS = 2_000
+"""Layers that are read of one model."""
+MOST_NUMBERS = 1 << 28
+"""Numbers that are read of one model, in all layers together: 1 GiB as float32."""
 FLAT = 1e-6
 """A row that varies by less than this share of its largest number has no direction."""
 
@@ -54,6 +59,25 @@ class Layer:
     def transposed(self) -> "Layer":
         """Return a dense layer with rows and columns exchanged."""
         return Layer(self.name, np.ascontiguousarray(self.rows.T), len(self.rows))
+
+
+def layers(named: Iterable[tuple[str, Rows]]) -> tuple[Layer, ...]:
+    """Return a model's named weight tensors as layers, leaving out what is no layer.
+
+    Args:
+        named: (out, in, ...) tensors in the order of the model. What goes beyond `MOST_TENSORS` and
+            `MOST_NUMBERS` is left out.
+    """
+    found: list[Layer] = []
+    left = MOST_NUMBERS
+    for name, weights in named:
+        one = layer(name, weights) if weights.size <= left else None
+        if one is not None:
+            found.append(one)
+            left -= weights.size
+        if len(found) == MOST_TENSORS:
+            break
+    return tuple(found)
 
 
 def layer(name: str, weights: Rows) -> Layer | None:
