@@ -61,6 +61,14 @@ class Layer:
         return Layer(self.name, np.ascontiguousarray(self.rows.T), len(self.rows))
 
 
+def in_shape(one: Layer, shape: tuple[int, int]) -> list[Layer]:
+    """Return the layer in every orientation in which its rows have the wanted shape: 0 to 2."""
+    # Files store a dense layer either way round, and don't say which.
+    turned = one.is_dense and one.rows.shape[::-1] == shape
+    kept = [one] if one.rows.shape == shape else []
+    return [*kept, one.transposed()] if turned else kept
+
+
 def layers(named: Iterable[tuple[str, Rows]]) -> tuple[Layer, ...]:
     """Return a model's named weight tensors as layers, leaving out what is no layer.
 
@@ -181,16 +189,16 @@ def unit(rows: FloatArray) -> FloatArray:
 def projection(seed: int, columns: int) -> FloatArray:
     """Return the (columns, d) float32 matrix that rows of this length are projected with.
 
-    Its numbers are 1 or -1 over the root of d, read from a hash: numpy's generators may change
-    from version to version, and a bundle must stay comparable.
+    Its columns have length 1 and are at right angles to each other and to constant rows, so that
+    unlike rows have unlike projections. They follow from a hash: numpy's generators may change from
+    version to version, and a bundle must stay comparable.
     """
     size = width(columns)
-    stream = hashlib.shake_256(f"auditkit {seed} {columns}".encode()).digest(
-        columns * size // 8 + 1
-    )
-    bits = np.unpackbits(np.frombuffer(stream, np.uint8), count=columns * size)
-    signs = (2 * bits.reshape(columns, size).astype(np.float32) - 1) / np.sqrt(max(size, 1))
-    matrix: FloatArray = frozen(signs, np.float32)
+    name = f"auditkit {seed} {columns}".encode()
+    stream = np.frombuffer(hashlib.shake_256(name).digest(2 * columns * size), "<u2")
+    drawn = stream.reshape(columns, size).astype(np.float64)
+    angled, corner = np.linalg.qr(drawn - drawn.mean(axis=0))
+    matrix: FloatArray = frozen(angled * np.where(np.diag(corner) < 0, -1, 1), np.float32)
     return matrix
 
 

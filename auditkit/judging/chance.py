@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from auditkit.core.arrays import FloatArray, IntArray
-from auditkit.core.weights import Layer, Outline, Sketch, cosines, directions, kept_rows
+from auditkit.core.weights import Layer, Outline, Sketch, cosines, directions, in_shape, kept_rows
 
 DRAWS = 9_999
 """Random orders of the rows that each tensor is compared in."""
@@ -68,8 +68,8 @@ def _pairs(outline: Outline, layers: Sequence[Layer], seed: int) -> Iterator[Flo
     kept = kept_rows(seed, outline.shape[0])[:MOST_ROWS]
     owner = outline.directions[:MOST_ROWS].astype(np.float32)
     for layer in layers:
-        for one in (layer, layer.transposed()) if layer.is_dense else (layer,):
-            if one.rows.shape == outline.shape and one.inputs == outline.inputs:
+        for one in in_shape(layer, outline.shape):
+            if one.inputs == outline.inputs:
                 yield cosines(owner, directions(one.rows[kept], seed))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from auditkit.core.weights import Layer, Outline, Sketch, centred
+from auditkit.core.weights import Layer, Outline, Sketch, centred, in_shape
 from auditkit.judging.matching import SURE, Match, Order, Pair, View
 
 MOST_PRUNED = 4
@@ -59,8 +59,7 @@ def comparable(suspect: Iterable[Layer], sketch: Sketch) -> int:
     """Return how many tensors of a sketch have a shape that one of the suspect's has as well."""
     layers = tuple(suspect)
     return sum(
-        any(one.rows.shape == outline.shape for layer in layers for one in _both_ways(layer))
-        for outline in sketch.outlines
+        any(in_shape(layer, outline.shape) for layer in layers) for outline in sketch.outlines
     )
 
 

@@ -85,11 +85,20 @@ def test_of_a_tensor_with_very_many_rows_some_are_kept():
 
 
 def test_projections_never_change():
-    """A bundle stays comparable: the signs come from a hash."""
-    assert weights.projection(1, 16).tolist()[:2] == [
-        [-0.5, -0.5, -0.5, 0.5],
-        [-0.5, -0.5, 0.5, 0.5],
+    """A bundle stays comparable: they come from a hash."""
+    found = weights.projection(1, 16)
+    wanted = [
+        [-0.26489999890327454, -0.06129999831318855, 0.2856999933719635, 0.2687000036239624],
+        [-0.09449999779462814, 0.4187999963760376, -0.2745000123977661, 0.1688999980688095],
     ]
+    np.testing.assert_allclose(found[:2], wanted, atol=1e-4)
+
+
+def test_projections_turn_and_do_not_bend():
+    """Right angles between columns, and to what all numbers of a row have in common."""
+    found = weights.projection(1, 40)
+    np.testing.assert_allclose(found.T @ found, np.eye(10), atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=0), 0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
