@@ -213,16 +213,25 @@ def one_node(*tensors: TensorProto, op: str = "Anything", **attributes: object) 
 
 
 def test_what_is_no_weight_is_left_out():
-    """Indices, biases, unused decoys, and weights in other files, which nobody hashed."""
+    """Indices, biases, what nobody uses or can hold, and what lies in files that nobody hashed."""
     outside = helper.make_tensor("outside", TensorProto.FLOAT, (5, 7), np.zeros(35))
     outside.data_location = TensorProto.EXTERNAL
     outside.external_data.add(key="location", value="/etc/passwd")
     indices = numpy_helper.from_array(np.zeros((4, 4), np.int64), "indices")
     bias = numpy_helper.from_array(np.zeros(4, np.float32), "bias")
-    model = one_node(outside, indices, bias)
+    huge = claimed(1 << 20, 1 << 20).graph.initializer[0]
+    real = numpy_helper.from_array(np.zeros((4, 4), np.float32), "real")
+    model = one_node(outside, indices, bias, huge, real)
     decoy = numpy_helper.from_array(np.zeros((4, 4), np.float32), "decoy")
     model.graph.initializer.append(decoy)
-    assert onnx_weights.read(model.SerializeToString()) == ()
+    assert [one.name for one in onnx_weights.read(model.SerializeToString())] == ["real"]
+
+
+def test_a_tensor_that_is_used_twice_is_one_layer():
+    """Tied weights are not twice the evidence."""
+    model = one_node(numpy_helper.from_array(np.zeros((4, 4), np.float32), "tied"))
+    model.graph.node.append(model.graph.node[0])
+    assert len(onnx_weights.read(model.SerializeToString())) == 1
 
 
 def claimed(*sizes: int) -> onnx.ModelProto:
@@ -241,8 +250,8 @@ def nested(depth: int) -> onnx.ModelProto:
     return helper.make_model(graph)
 
 
-def calling_each_other(count: int) -> onnx.ModelProto:
-    """Functions that call the next one many times: followed naively, without end."""
+def calling_the_next(count: int) -> onnx.ModelProto:
+    """Functions that call the next one nine times: followed naively, without end."""
     domain, opsets = "x", [helper.make_opsetid("", 17), helper.make_opsetid("x", 1)]
     functions = [
         helper.make_function(
@@ -250,10 +259,7 @@ def calling_each_other(count: int) -> onnx.ModelProto:
             f"f{number}",
             [],
             ["y"],
-            [
-                helper.make_node(f"f{(number + 1) % count}", [], [f"y{n}"], domain=domain)
-                for n in range(9)
-            ],
+            [helper.make_node(f"f{number + 1}", [], [f"y{n}"], domain=domain) for n in range(9)],
             opsets,
         )
         for number in range(count)
@@ -272,7 +278,7 @@ def calling_each_other(count: int) -> onnx.ModelProto:
         claimed(-1, -1).SerializeToString(),
         claimed(64, 64).SerializeToString(),
         nested(20).SerializeToString(),
-        calling_each_other(40).SerializeToString(),
+        calling_the_next(40).SerializeToString(),
     ],
     ids=["empty", "text", "huge", "beyond", "negative", "unfilled", "deep", "calls"],
 )

@@ -130,6 +130,12 @@ def test_layers_of_one_shape_are_told_apart():
     assert likeness([layers[3], *others[:2], layers[1]], kept) == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_tensor_is_paired_once():
+    """One that was copied is no evidence for two."""
+    [layer], [other] = net(0, [(32, 8, 9)]), net(1, [(32, 8, 9)])
+    assert likeness([layer, other], sketch([layer, layer], 1)) == pytest.approx(0.5, abs=0.05)
+
+
 def test_nothing_in_common_is_zero(owner):
     """No tensor of the same shape, no tensor at all, or rows that were all pruned to nothing."""
     other = net(0, ((7, 5, 9), (7, 7, 9)))
