@@ -10,13 +10,14 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.requests import Options
+from auditkit.core.weights import Layer
 
 # A file is read into memory as a whole, so that the bytes that are hashed are the bytes that run.
 LARGEST_FILE = 8 << 30
@@ -105,6 +106,30 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Release memory, threads and connections; a second call does nothing."""
+
+
+@runtime_checkable
+class HasWeights(Protocol):
+    """What an adapter can do besides, where its suspect is a file: show the weights."""
+
+    def weights(self) -> tuple[Layer, ...]:
+        """Return the layers of the very bytes that were hashed, inputs first; before `close`.
+
+        Returns:
+            Weight tensors of two or more axes; none where the file has none that can be read.
+
+        Raises:
+            SuspectError: The weights can't be told.
+        """
+
+
+def weights_of(adapter: Adapter) -> tuple[Layer, ...]:
+    """Return the layers of an opened suspect; none of one that does not show them.
+
+    Raises:
+        SuspectError: The weights can't be told.
+    """
+    return adapter.weights() if isinstance(adapter, HasWeights) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """ONNX files, run by onnxruntime on CUDA if it works on this machine, else on the CPU.
 
-Neither torch nor the package onnx is imported: an auditor of ONNX files need not install torch.
+Torch is not imported: an auditor of ONNX files need not install it. The package onnx is loaded only
+where the weights are looked at.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from auditkit.core.errors import (
 from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
+from auditkit.core.weights import Layer
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -61,6 +63,7 @@ class OnnxAdapter:
             raise SuspectLoadError(f"{source!r} is not a readable ONNX model: {line}") from error
         self._is_out_of_memory = runtime.is_out_of_memory
         self.runtime = runtime.described(self._session)
+        self._data = data  # for the weights, which onnxruntime does not hand out
         digest = sha256(data)
         self.port = Port(
             digest,
@@ -80,9 +83,15 @@ class OnnxAdapter:
             raise kind(f"the suspect failed while answering: {line}") from error
         return _two_axes(np.asarray(found))
 
+    def weights(self) -> tuple[Layer, ...]:
+        """See `HasWeights.weights`."""
+        from auditkit.adapters import onnx_weights
+
+        return onnx_weights.read(self._data)
+
     def close(self) -> None:
         """See `Adapter.close`."""
-        self._session = None
+        self._session, self._data = None, b""
 
 
 def _input(session: "ort.InferenceSession") -> "ort.NodeArg":

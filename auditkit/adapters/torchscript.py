@@ -25,6 +25,7 @@ from auditkit.core.errors import (
 from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
+from auditkit.core.weights import Layer
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,8 @@ class TorchScriptAdapter:
         import torch  # takes seconds to load, and is not installed everywhere
 
         self._device = _device(options.device)
-        self._module, digest, batch = None, sha256(data), None
+        self._module: torch.nn.Module | None = None
+        digest, batch = sha256(data), None
         try:
             with warnings.catch_warnings():
                 # torch warns that TorchScript is deprecated; the auditor can't change the suspect.
@@ -80,6 +82,12 @@ class TorchScriptAdapter:
         except Exception as error:  # the first lines are TorchScript's traceback
             raise QueryError(f"the suspect failed while answering: {_last_line(error)}") from error
         return rows
+
+    def weights(self) -> tuple[Layer, ...]:
+        """See `HasWeights.weights`."""
+        from auditkit.adapters import torch_weights
+
+        return () if self._module is None else torch_weights.read(self._module)
 
     def close(self) -> None:
         """See `Adapter.close`."""

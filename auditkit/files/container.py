@@ -33,7 +33,7 @@ LARGEST_FILE = 1 << 30
 LARGEST_HEADER = 1 << 24
 
 
-DTYPES = {"F32": 4, "I64": 8}
+DTYPES = {"F16": 2, "F32": 4, "I64": 8}
 
 
 UNSEALED = ("created", "versions", "seal")

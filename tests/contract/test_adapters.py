@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from auditkit import adapters
-from auditkit.adapters.base import Kind
+from auditkit.adapters.base import Kind, weights_of
 from auditkit.core.errors import SuspectError, SuspectLoadError
 from auditkit.core.plugins import load, names
 from auditkit.core.points import CORE
@@ -173,6 +173,18 @@ def test_runtime_and_digest_are_told(opened):
     assert port.batch is None or port.batch >= 1
     assert port.at_once >= 1
     assert port.concurrency >= 1
+
+
+def test_files_show_their_weights(opened, request):
+    """What holds a model shows the owner's weights, either way round; what only answers, none."""
+    adapter, _ = opened
+    found = weights_of(adapter)
+    assert bool(found) == (request.node.callspec.params["opened"] in ("onnx", "torchscript"))
+    for layer in found:
+        rows = layer.rows if len(layer.rows) == CLASSES else layer.rows.T
+        np.testing.assert_array_equal(rows, WEIGHTS.T)
+    adapter.close()
+    assert weights_of(adapter) == ()
 
 
 def test_concurrency_is_borne(opened, bundle):
