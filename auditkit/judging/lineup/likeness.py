@@ -33,7 +33,7 @@ def likeness(members: DoubleArray, suspect: DoubleArray) -> DoubleArray:
     Returns:
         (n,) without a unit; only their order and distances count.
     """
-    products = np.array(members @ members.T, np.float64)
+    products = (members @ members.T).astype(np.float64)
     ridge = RIDGE * max(float(np.trace(products)), 1e-12) / len(members)
     np.fill_diagonal(products, products.diagonal() + ridge)
     shares: DoubleArray = np.linalg.solve(products, members @ suspect)
