@@ -76,6 +76,14 @@ def fingerprint(
             "give away distilled and extracted copies."
         ),
     ] = None,
+    from_scratch: Annotated[
+        bool,
+        typer.Option(
+            "--from-scratch",
+            help="State that the model was trained from random weights, and not tuned from a "
+            "public model: alike weights of a file then accuse by themselves.",
+        ),
+    ] = False,
     robust: Annotated[
         str,
         typer.Option(
@@ -122,6 +130,7 @@ def fingerprint(
             facts=facts,
             shadows=shadows,
             robust=ways,
+            from_scratch=from_scratch,
             twins=tuple(twins or ()),
             siblings=siblings,
         )

@@ -1,10 +1,30 @@
 """Everything that a suspect said."""
 
+import math
 from dataclasses import dataclass
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.models import SuspectRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SeenWeights:
+    """How the weights of a suspect's file compare with the owner's, and with those of its twins."""
+
+    likeness: tuple[float, ...]
+    """To the owner, then to each twin, in the bundle's order: about 0 for independent models, 1 for
+    the same. The owner's alone if a twin's weights are not known."""
+    chance: float
+    """How often weights that were made independently are as alike to the owner's, (0, 1]."""
+    shared: float
+    """Share of the owner's tensors, 0..1, that have a shape in common with one of the suspect's."""
+
+    def __post_init__(self) -> None:
+        if not self.likeness or not all(math.isfinite(one) for one in self.likeness):
+            raise ValueError(f"likenesses of weights are finite numbers, got {self.likeness}")
+        if not 0 < self.chance <= 1 or not 0 <= self.shared <= 1:
+            raise ValueError(f"a chance and a share lie within 0..1, got {self}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +52,9 @@ class Evidence:
     """How many points were asked twice."""
     changed: int = 0
     """How many of the repeated points got another label."""
-    weights: tuple[float, ...] = ()
-    """How alike the weights of the suspect's file are to those of the owner and of each of its
-    twins, in the bundle's order; empty where it is no file or there is nothing to compare."""
+    weights: SeenWeights | None = None
+    """What the weights of the suspect's file showed; None where it is no file, or has none that can
+    be compared."""
 
     def __post_init__(self) -> None:
         known = self.answers.classes

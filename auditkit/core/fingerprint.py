@@ -7,6 +7,7 @@ from typing import Any
 
 from auditkit.core.models import OwnerRecord
 from auditkit.core.points import CORE, InputSpec, Sheet
+from auditkit.core.weights import Sketch
 
 FEWEST_TWINS = 7
 """Fewest twins of a line-up: with fewer, one odd twin decides how far the owner stands out."""
@@ -74,6 +75,22 @@ class LineUpTerms:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OwnWeights:
+    """What a bundle keeps of the owner's weights."""
+
+    sketch: Sketch
+    least_kept: float
+    """The smallest likeness to the owner's weights of its quick copies, 0..1."""
+    from_scratch: bool
+    """Whether the owner says that the model was trained from random weights. Weights of models that
+    were tuned from one public model are alike though all of them are innocent."""
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.least_kept <= 1:
+            raise ValueError(f"a likeness lies within -1..1, got {self.least_kept}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
     """The points of one owner, found by one method."""
 
@@ -95,6 +112,8 @@ class Fingerprint:
     siblings: Siblings = field(default_factory=Siblings)
     """Innocents of the owner's own recipe; where none were tried, thresholds accuse nobody."""
     line_up: LineUpTerms = field(default_factory=LineUpTerms)
+    weights: OwnWeights | None = None
+    """What is kept of the owner's weights; None where the model has none that can be read."""
 
     def __post_init__(self) -> None:
         if CORE not in self.sheet.names:

@@ -7,6 +7,7 @@ from typing import Any
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
+from auditkit.core.weights import Sketch
 
 
 class ReferenceKind(enum.StrEnum):
@@ -83,6 +84,8 @@ class Reference:
     digest: str  # "sha256:…" of the file or of the recipe
     answers: Answers  # one row for each point of the bundle's sheet
     recipe: Mapping[str, Any] = field(default_factory=dict)  # JSON values
+    weights: Sketch | None = None
+    """Of a twin: what is kept of its weights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,8 @@ class Order:
     """Folder of `auditkit shadows`, whose models help to choose the points; None: no models."""
     robust: tuple[str, ...] = ()
     """What core points must survive on the way to a suspect: some of `ROBUST`."""
+    from_scratch: bool = False
+    """Whether the model was trained from random weights, and not tuned from a public model."""
     twins: tuple[Path, ...] = ()
     """Folders of `auditkit twins`, or model files; empty: there is no line-up."""
     siblings: int | None = None

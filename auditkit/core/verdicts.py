@@ -75,6 +75,10 @@ class ReasonCode(enum.StrEnum):
     INFORMATION_SHARED = "information-shared"
     RELATIONS_CORRELATED = "relations-correlated"
     KINSHIP = "kinship"
+    WEIGHTS_ALIKE = "weights-alike"
+    WEIGHTS_UNLIKE = "weights-unlike"
+    WEIGHTS_BETWEEN = "weights-between"
+    ANCESTOR_UNKNOWN = "ancestor-unknown"
     # Why an identification abstains.
     NO_ANSWERS = "no-answers"
     NO_MISTAKES = "no-natural-mistakes"

@@ -9,10 +9,17 @@ from auditkit.core.access import Access
 from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import BundleFormatError, CalibrationError
 from auditkit.core.escape import first_line
-from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings, Terms
+from auditkit.core.fingerprint import (
+    Discrimination,
+    Fingerprint,
+    LineUpTerms,
+    OwnWeights,
+    Siblings,
+    Terms,
+)
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import Family, InputSpec, Sheet
-from auditkit.files import columns, container
+from auditkit.files import columns, container, sketches
 from auditkit.files.container import Tensors, take, tensor
 
 VERSION = 1
@@ -114,7 +121,12 @@ def _packed(bundle: Bundle) -> container.Packed:
         family = made.sheet.of_family(name)
         tensors |= {f"points/{name}": family.points, f"outputs/{name}": family.outputs}
     for number, reference in enumerate(bundle.references):
-        tensors |= columns.packed(f"references/{number}", made.sheet, reference.answers)
+        prefix = f"references/{number}"
+        tensors |= columns.packed(prefix, made.sheet, reference.answers)
+        if reference.weights is not None:
+            tensors |= sketches.packed(f"{prefix}/weights", reference.weights).tensors
+    weights = _packed_weights(bundle)
+    tensors |= weights.tensors
     identifications = made.identifications
     manifest = {
         "format": f"auditkit.bundle/{VERSION}",
@@ -132,6 +144,7 @@ def _packed(bundle: Bundle) -> container.Packed:
         **({"transports": dict(made.transports)} if made.transports else {}),
         **({"siblings": _packed_siblings(made.siblings)} if made.siblings != Siblings() else {}),
         **({"line_up": asdict(made.line_up)} if made.line_up.twins else {}),
+        **weights.facts,
         "terms": asdict(bundle.terms),
         **({"identifications": list(identifications)} if identifications is not None else {}),
         "references": [_packed_reference(reference, made) for reference in bundle.references],
@@ -141,11 +154,22 @@ def _packed(bundle: Bundle) -> container.Packed:
     return container.Packed(manifest, tensors)
 
 
+def _packed_weights(bundle: Bundle) -> sketches.Packed:
+    """Return the sketches of the owner and its twins, which have tensors of their own."""
+    own = bundle.fingerprint.weights
+    if own is None:
+        return sketches.Packed({}, {})
+    found = sketches.packed("weights", own.sketch)
+    facts = {"least kept": own.least_kept, "from scratch": own.from_scratch}
+    return sketches.Packed({"weights": found.facts | facts}, found.tensors)
+
+
 def _packed_siblings(known: Siblings) -> JsonObject:
     return {"shares": list(known.shares), "reason": known.reason}
 
 
 def _packed_reference(reference: Reference, made: Fingerprint) -> JsonObject:
+    kept = reference.weights
     return {
         "name": reference.name,
         "kind": str(reference.kind),
@@ -153,6 +177,7 @@ def _packed_reference(reference: Reference, made: Fingerprint) -> JsonObject:
         "access": str(reference.answers.access),
         "families": list(made.sheet.names),
         "recipe": dict(reference.recipe),
+        **({} if kept is None else {"weights": sketches.packed("", kept).facts}),
     }
 
 
@@ -192,6 +217,7 @@ def _unpacked(manifest: JsonObject, tensors: Tensors) -> Bundle:
         ),
         siblings=_siblings(manifest),
         line_up=_line_up(manifest),
+        weights=_weights(manifest, tensors),
     )
     references = tuple(
         _unpacked_reference(number, record, tensors, made)
@@ -222,6 +248,17 @@ def _line_up(manifest: JsonObject) -> LineUpTerms:
     )
 
 
+def _weights(manifest: JsonObject, tensors: Tensors) -> OwnWeights | None:
+    if "weights" not in manifest:
+        return None
+    facts = take(manifest, "weights", dict)
+    return OwnWeights(
+        sketches.unpacked("weights", facts, tensors),
+        take(facts, "least kept", float),
+        take(facts, "from scratch", bool),
+    )
+
+
 def _terms(terms: JsonObject) -> Terms:
     return Terms(*(take(terms, name, float) for name in ("accuse", "acquit", "clearance")))
 
@@ -241,4 +278,7 @@ def _unpacked_reference(
         take(record, "digest", str),
         columns.unpacked(f"references/{number}", made.sheet, families, access, tensors),
         take(record, "recipe", dict),
+        sketches.unpacked(f"references/{number}/weights", take(record, "weights", dict), tensors)
+        if "weights" in record
+        else None,
     )

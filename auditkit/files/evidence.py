@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from auditkit.core.access import Access
-from auditkit.core.arrays import Json, JsonObject
+from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import BundleError, EvidenceError
-from auditkit.core.evidence import Evidence
+from auditkit.core.evidence import Evidence, SeenWeights
 from auditkit.core.models import SuspectRecord
 from auditkit.core.provenance import sha256
 from auditkit.files import columns, container
@@ -47,7 +47,7 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
         "disguises": list(evidence.disguises),
         "repeated": evidence.repeated,
         "changed": evidence.changed,
-        **({"weights": list(evidence.weights)} if evidence.weights else {}),
+        **({} if evidence.weights is None else {"weights": asdict(evidence.weights)}),
     }
     tensors = columns.packed("answers", sheet, evidence.answers)
     container.write(Path(path), container.Packed(manifest, tensors))
@@ -91,9 +91,7 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
             tuple(str(line) for line in take(manifest, "disguises", list)),
             take(manifest, "repeated", int),
             take(manifest, "changed", int),
-            tuple(
-                take({"likeness": one}, "likeness", float) for one in manifest.get("weights", ())
-            ),
+            _weights(manifest),
         )
     except (BundleError, ValueError, TypeError, AttributeError) as error:
         raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
@@ -149,8 +147,15 @@ def _suspect(record: JsonObject) -> SuspectRecord:
     )
 
 
-def _numbers(listed: Json) -> tuple[float, ...]:
-    return tuple(take({"number": one}, "number", float) for one in listed)
+def _weights(manifest: JsonObject) -> SeenWeights | None:
+    if "weights" not in manifest:
+        return None
+    facts = take(manifest, "weights", dict)
+    return SeenWeights(
+        tuple(take({"likeness": one}, "likeness", float) for one in take(facts, "likeness", list)),
+        take(facts, "chance", float),
+        take(facts, "shared", float),
+    )
 
 
 def _count(manifest: JsonObject, name: str) -> int | None:

@@ -1,12 +1,22 @@
 """Sketches of weights as facts of a manifest and tensors of a file."""
 
+from dataclasses import dataclass
+
 from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import BundleFormatError
 from auditkit.core.weights import Outline, Sketch
 from auditkit.files.container import Tensors, take, tensor
 
 
-def packed(prefix: str, sketch: Sketch) -> tuple[JsonObject, dict[str, Rows]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A sketch in a file: what its manifest says, and its tensors."""
+
+    facts: JsonObject
+    tensors: dict[str, Rows]
+
+
+def packed(prefix: str, sketch: Sketch) -> Packed:
     """Return what a manifest says of a sketch, and its tensors.
 
     Args:
@@ -18,7 +28,7 @@ def packed(prefix: str, sketch: Sketch) -> tuple[JsonObject, dict[str, Rows]]:
         for one in sketch.outlines
     ]
     tensors = {f"{prefix}/{number}": one.directions for number, one in enumerate(sketch.outlines)}
-    return {"seed": sketch.seed, "layers": outlines}, tensors
+    return Packed({"seed": sketch.seed, "layers": outlines}, tensors)
 
 
 def unpacked(prefix: str, facts: JsonObject, tensors: Tensors) -> Sketch:

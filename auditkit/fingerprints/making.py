@@ -12,13 +12,20 @@ from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import SamplesError
-from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
+from auditkit.core.fingerprint import (
+    Discrimination,
+    Fingerprint,
+    LineUpTerms,
+    OwnWeights,
+    Siblings,
+)
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import built_in, load
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, Sheet
 from auditkit.core.progress import Progress
 from auditkit.core.provenance import now, sha256, versions
 from auditkit.core.requests import Order, method_choice
+from auditkit.core.weights import sketch
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.fingerprints.measuring import halves, measured_copies
@@ -35,7 +42,9 @@ from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train
 from auditkit.owner.training.recipes import OWN_NET
 from auditkit.owner.training.siblings import EPOCHS, VETO, Sibling, train_siblings
 from auditkit.owner.transports import robust_transports, survival
+from auditkit.owner.weights import layers_of, own_weights
 from auditkit.suspects.known_models import KnownModels, kind_of, open_shadow_models
+from auditkit.suspects.seen_weights import compared
 
 
 def make_fingerprint(order: Order, progress: Progress) -> Bundle:
@@ -104,8 +113,9 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         identifications=tuple(sorted({*built_in(identification), method.lead})),
         siblings=siblings,
         line_up=_line_up_terms(owner, twins, whole),
+        weights=own_weights(owner, order.seed, from_scratch=order.from_scratch),
     )
-    references = _twins_and_copies(owner, twins, learnt, sheet, order.seed, progress)
+    references = _twins_and_copies(owner, twins, learnt, made.weights, sheet, order.seed, progress)
     references += [_standin(stranger, owner, sheet, order.seed) for stranger in strangers] + said
     if folder is not None:
         references += folder.references(sheet)
@@ -251,6 +261,7 @@ def _twins_and_copies(
     owner: Owner,
     twins: tuple[Twin, ...],
     learnt: Samples | None,
+    own: OwnWeights | None,
     sheet: Sheet,
     seed: int,
     progress: Progress,
@@ -259,11 +270,20 @@ def _twins_and_copies(
     found = []
     for twin in twins:
         made = _reference(twin.name, ReferenceKind.TWIN, twin.scores, owner, sheet, twin.facts)
-        found.append(replace(made, digest=twin.digest))
+        net = twin.net
+        weights = None if net is None else sketch(layers_of(net.model.module), seed)
+        found.append(replace(made, digest=twin.digest, weights=weights))
     if learnt is None:
         return found
+    kept = [made.weights for made in found if made.weights is not None]
     for copy in measured_copies(owner, learnt, seed, progress):
-        recipe = {"how": copy.how}
+        recipe: JsonObject = {"how": copy.how}
+        seen = None
+        if own is not None:
+            layers = layers_of(copy.net.model.module)
+            seen = compared(layers, own.sketch, kept, owner.record.classes)
+        if seen is not None:
+            recipe["weights"] = list(seen.likeness)
         kind = ReferenceKind.MEASURED_COPY
         found.append(_reference(copy.name, kind, copy.net.answers, owner, sheet, recipe))
     return found

@@ -59,10 +59,16 @@ def decide(
     # Reference models measure what innocents share, so they also price a bundle that does not
     # discriminate, and they compare a suspect that was asked in part with references cut alike.
     # Thresholds can do neither.
-    if doubt is None and not calibrated:
+    by_weights = None if calibrated else _by_weights(made, identifications)
+    if by_weights is not None and by_weights.decision is Decision.PIRATED:
+        # Another label space matters as little as points that innocents share.
+        doubt = _few_answers(evidence)
+    elif doubt is None and not calibrated and by_weights is None:
         doubt = _undiscriminating(made) or _partial(made, evidence)
     if doubt is not None:
         found = Finding(Decision.INCONCLUSIVE, doubt)
+    elif by_weights is not None:
+        found = _cleared(bundle, evidence, by_weights, None)
     elif line_up is not None and lined_up:
         found = _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level), comparison)
     elif comparison is not None and calibrated:
@@ -140,6 +146,21 @@ def _compared(found: Comparison, terms: Terms) -> Finding:
     elif unlike_copies:
         decision, code = Decision.HOMOLOGOUS, ReasonCode.LIKE_INDEPENDENT_MODELS
     return Finding(decision, Reason(code, facts))
+
+
+def _by_weights(made: Fingerprint, identifications: tuple[Identification, ...]) -> Finding | None:
+    """Decide by weights, where the suspect is a file and they are clearly alike or unlike.
+
+    Unlike weights acquit only of what they exclude, and nobody whom core points accuse.
+    """
+    opinions = {opinion.name: opinion for opinion in identifications}
+    weights = opinions.get("weights")
+    if weights is None or weights.says not in (Decision.PIRATED, Decision.HOMOLOGOUS):
+        return None
+    accused = opinions[made.lead].says is Decision.PIRATED and _undiscriminating(made) is None
+    if weights.says is Decision.HOMOLOGOUS and accused:
+        return None
+    return Finding(weights.says, weights.reason)
 
 
 def _by_thresholds(

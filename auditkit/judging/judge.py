@@ -3,8 +3,6 @@
 The suspect itself is not needed, so that anybody who has bundle and evidence gets the same verdict.
 """
 
-import numpy as np
-
 from auditkit.core.errors import EvidenceError, PluginError
 from auditkit.core.evidence import Evidence
 from auditkit.core.plugins import load
@@ -89,10 +87,10 @@ def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
             f"the evidence answers {got} points, the bundle has {total}; ask the suspect again"
         )
     members = bundle.fingerprint.line_up.twins + 1
-    if len(evidence.weights) not in (0, members) or not np.isfinite(evidence.weights).all():
+    if evidence.weights is not None and len(evidence.weights.likeness) not in (1, members):
         raise EvidenceError(
-            f"the evidence compares weights with {len(evidence.weights)} models, the bundle has an "
-            f"owner and {members - 1} twins; ask the suspect again"
+            f"the evidence compares weights with {len(evidence.weights.likeness)} models, the "
+            f"bundle has an owner and {members - 1} twins; ask the suspect again"
         )
     for count in (evidence.asked, evidence.spent):
         if count is not None and not 0 < count <= total:

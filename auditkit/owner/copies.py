@@ -131,12 +131,14 @@ def working_copies(owner: Owner, naturals: Tensor, share: float, seed: int) -> l
     """
     if not matrix_weights(owner.model.module):
         return []
-    copies = [_data_free(name, change, seed) for name, change in CHANGES.items()]
+    copies = [data_free(name, change, seed) for name, change in CHANGES.items()]
     kept = copy_labels(owner, naturals, copies) == owner.answers(naturals).argmax(1)
     return [copy for copy, row in zip(copies, kept, strict=True) if row.float().mean() >= share]
 
 
-def _data_free(name: str, change: Change, seed: int) -> Copy:
+def data_free(name: str, change: Change, seed: int) -> Copy:
+    """Return the copy that one of `CHANGES` makes; the seed fixes its noise."""
+
     def weights(before: Sequence[Tensor]) -> Sequence[Tensor]:
         # A new generator at each call, so that a copy has the same noise whenever it is made.
         generator = torch.Generator().manual_seed(seed)

@@ -251,6 +251,24 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"answers like {f['derived']} derived and {f['independent']} independent shadow models at "
         f"{f['score']:+.2f}, from -1 (independent) to 1 (derived)"
     ),
+    CODE.WEIGHTS_ALIKE: lambda f: (
+        f"its weights are {f['likeness']:.0%} alike to the owner's, which was trained from scratch "
+        f"(by chance in {f['chance']:.1g} of independent models)"
+    ),
+    CODE.WEIGHTS_UNLIKE: lambda f: (
+        f"its weights are {f['likeness']:.0%} alike to the owner's, as independent models' are "
+        f"(quick copies keep {f['copies keep']:.0%} or more): it was not made from the owner's "
+        "weights; a distilled or extracted copy is not excluded"
+    ),
+    CODE.WEIGHTS_BETWEEN: lambda f: (
+        f"its weights are {f['likeness']:.0%} alike to the owner's, and {f['shared']:.0%} of the "
+        "tensors can be compared: too little to tell"
+    ),
+    CODE.ANCESTOR_UNKNOWN: lambda f: (
+        f"its weights are {f['likeness']:.0%} alike to the owner's, but so are those of innocent "
+        "models that were tuned from the same public one; twins can tell (auditkit twins --start), "
+        "or the owner's word that there was none (--from-scratch)"
+    ),
     # Why an identification abstains.
     CODE.NO_ANSWERS: _no_answers,
     CODE.NO_MISTAKES: "the bundle has no natural mistakes of the owner",

@@ -24,6 +24,7 @@ from auditkit.suspects.client import Client
 from auditkit.suspects.interview import Interview
 from auditkit.suspects.log import Memory
 from auditkit.suspects.patience import Pace, patiently
+from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
 
 LONGEST_FREE = 60.0
@@ -99,6 +100,7 @@ def query(
         except QueryError as error:
             where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
             raise QueryError(f"{name!r}: {error}{where}") from error
+        evidence = replace(evidence, weights=seen_weights(bundle, adapter))
         if isinstance(log, Journal):
             evidence = _sealed(evidence, log, adapter.port.identity)
     return evidence

@@ -36,8 +36,7 @@ def likeness(members: DoubleArray, suspect: DoubleArray) -> DoubleArray:
     products = (members @ members.T).astype(np.float64)
     ridge = RIDGE * max(float(np.trace(products)), 1e-12) / len(members)
     np.fill_diagonal(products, products.diagonal() + ridge)
-    shares: DoubleArray = np.linalg.solve(products, members @ suspect)
-    return shares
+    return np.asarray(np.linalg.solve(products, members @ suspect), np.float64)
 
 
 def labels(answers: IntArray, classes: int) -> DoubleArray:

@@ -18,6 +18,8 @@ from auditkit.judging.calibration.score import look_schedule
 from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
 from auditkit.judging.lineup.ranking import gap_p, rank_p, standing
 
+ENOUGH_SHARED = 0.5
+"""Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's."""
 FEWEST_COPIES = 2
 """Measured copies of one kind, below which nothing is said of that kind."""
 
@@ -32,7 +34,7 @@ def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
     if not made.line_up.twins or not evidence.answers.answered.any():
         return None
     panel = _panel(bundle, evidence.access, related=_related(bundle, evidence))
-    seen = panel.course(_said([evidence.answers]), evidence.weights, evidence.asked)
+    seen = panel.course(_said([evidence.answers]), _weights(bundle, evidence), evidence.asked)
     excluded, unseen = _kinds(bundle, evidence, seen)
     standings = seen.last.standings
     return LineUp(
@@ -58,6 +60,17 @@ class _Said:
     """(models, points); -1 where there is no answer."""
     scores: FloatArray | None
     """(models, points, classes) log-probabilities; None for labels only."""
+
+
+def _weights(bundle: Bundle, evidence: Evidence) -> tuple[float, ...]:
+    """Return how alike the weights are to each member's; empty where too little is comparable.
+
+    A model whose tensors mostly have other shapes is not excluded as a copy by unlike weights.
+    """
+    seen, members = evidence.weights, bundle.fingerprint.line_up.twins + 1
+    if seen is None or len(seen.likeness) < members or seen.shared < ENOUGH_SHARED:
+        return ()
+    return seen.likeness
 
 
 def _related(bundle: Bundle, evidence: Evidence) -> bool:
@@ -210,7 +223,7 @@ def _kinds(bundle: Bundle, evidence: Evidence, seen: _Course) -> tuple[list[str]
         bundle,
         evidence.access,
         related=_related(bundle, evidence),
-        weighed=bool(evidence.weights),
+        weighed=bool(_weights(bundle, evidence)),
         asked=evidence.asked,
         answered=evidence.answers.answered.tobytes(),
     )

@@ -1,0 +1,51 @@
+"""Weights: what a file gives away whatever it answers.
+
+Everything that is made from the owner's weights (tuned, pruned, quantised, given another label
+space) keeps most of their directions, and independent models have others. The p-value is exact
+(`auditkit.judging.chance`; Zhu et al., ICML 2025) unless both models were tuned from one public
+ancestor, or trained by one code from one seed. So alike weights accuse by themselves only where the
+owner states that the model was trained from scratch; with twins, which share the ancestor, the
+line-up decides instead.
+"""
+
+from auditkit.core.evidence import Evidence
+from auditkit.core.verdicts import Decision, Identification, Reason, ReasonCode
+from auditkit.files.bundle import Bundle
+
+__all__ = ["weigh_weights"]
+
+NAME = "weights"
+ALIKE = 1e-3
+"""Chance at which weights count as alike. 9,999 random orders of each tensor can show 2e-4."""
+UNLIKE = 0.05
+"""Chance above which weights count as unlike, as far as they are comparable."""
+ENOUGH_SHARED = 0.5
+"""Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's
+before unlike weights say anything."""
+
+
+def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
+    """Return the likeness of the weights to the owner's, about 0 to 1.
+
+    None where the suspect is no file, or nothing can be compared.
+    """
+    own, seen = bundle.fingerprint.weights, evidence.weights
+    if own is None or seen is None:
+        return None
+    value = seen.likeness[0]
+    # What quick copies keep at least is halved: thieves change more than these do.
+    least = own.least_kept / 2
+    facts = {
+        "likeness": value,
+        "chance": seen.chance,
+        "copies keep": own.least_kept,
+        "shared": seen.shared,
+    }
+    says: Decision | None = Decision.INCONCLUSIVE
+    code = ReasonCode.WEIGHTS_BETWEEN
+    if seen.chance <= ALIKE:
+        says = Decision.PIRATED if own.from_scratch else None
+        code = ReasonCode.WEIGHTS_ALIKE if own.from_scratch else ReasonCode.ANCESTOR_UNKNOWN
+    elif seen.chance > UNLIKE and seen.shared >= ENOUGH_SHARED and value < least:
+        says, code = Decision.HOMOLOGOUS, ReasonCode.WEIGHTS_UNLIKE
+    return Identification(NAME, says, Reason(code, facts), value=value, threshold=None)

@@ -1,0 +1,51 @@
+"""Compares the weights of a suspect's file with what a bundle keeps of its owner's and twins'."""
+
+from auditkit.adapters.base import Adapter, weights_of
+from auditkit.core.errors import SuspectError
+from auditkit.core.evidence import SeenWeights
+from auditkit.core.models import ReferenceKind
+from auditkit.core.weights import Layer, Sketch
+from auditkit.files.bundle import Bundle
+from auditkit.judging.chance import chance
+from auditkit.judging.likeness import comparable, likenesses
+
+
+def seen_weights(bundle: Bundle, adapter: Adapter) -> SeenWeights | None:
+    """Return what an opened suspect's weights show.
+
+    None where it shows none, where the bundle keeps none, or where no tensor has a common shape.
+    """
+    own = bundle.fingerprint.weights
+    if own is None or not own.sketch.outlines:
+        return None
+    try:
+        layers = weights_of(adapter)
+    except SuspectError:  # its answers still count
+        return None
+    return compared(layers, own.sketch, _twins(bundle), bundle.fingerprint.owner.classes)
+
+
+def compared(
+    layers: tuple[Layer, ...], owner: Sketch, twins: list[Sketch], classes: int
+) -> SeenWeights | None:
+    """Compare a model's layers with the owner's sketch and its twins'.
+
+    Args:
+        layers: The model's, inputs first.
+        owner: The owner's.
+        twins: Those of all twins; empty: there are none, or some are not known.
+        classes: The owner's number of classes.
+    """
+    shared = comparable(layers, owner) / len(owner.outlines) if owner.outlines else 0.0
+    if not shared:
+        return None
+    found = likenesses(layers, [owner, *twins])
+    return SeenWeights(
+        tuple(round(one, 6) for one in found), chance(layers, owner, classes), round(shared, 6)
+    )
+
+
+def _twins(bundle: Bundle) -> list[Sketch]:
+    twins = [r.weights for r in bundle.references if r.kind is ReferenceKind.TWIN]
+    kept = [sketch for sketch in twins if sketch is not None]
+    return kept if len(kept) == len(twins) else []
