@@ -81,6 +81,7 @@ class ReasonCode(enum.StrEnum):
     ANCESTOR_UNKNOWN = "ancestor-unknown"
     # Why an identification abstains.
     NO_ANSWERS = "no-answers"
+    NO_WEIGHTS = "no-weights"
     NO_MISTAKES = "no-natural-mistakes"
     NO_SHADOWS = "no-shadow-models"
     NEEDS_PROBABILITIES = "needs-probabilities"

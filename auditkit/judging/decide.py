@@ -54,33 +54,22 @@ def decide(
     """
     made = bundle.fingerprint
     lined_up = line_up is not None and made.line_up.claimed
-    calibrated = lined_up or (comparison is not None and supports(comparison, bundle.terms))
-    doubt = _few_answers(evidence) or (None if lined_up else _other_classes(made, evidence))
-    # Reference models measure what innocents share, so they also price a bundle that does not
-    # discriminate, and they compare a suspect that was asked in part with references cut alike.
-    # Thresholds can do neither.
-    by_weights = None if calibrated else _by_weights(made, identifications)
-    if by_weights is not None and by_weights.decision is Decision.PIRATED:
-        # Another label space matters as little as points that innocents share.
+    compared = not lined_up and comparison is not None and supports(comparison, bundle.terms)
+    if line_up is not None and lined_up:
         doubt = _few_answers(evidence)
-    elif doubt is None and not calibrated and by_weights is None:
-        doubt = _undiscriminating(made) or _partial(made, evidence)
-    if doubt is not None:
-        found = Finding(Decision.INCONCLUSIVE, doubt)
-    elif by_weights is not None:
-        found = _cleared(bundle, evidence, by_weights, None)
-    elif line_up is not None and lined_up:
-        found = _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level), comparison)
-    elif comparison is not None and calibrated:
-        found = _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
+        found = doubt or _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level), None)
+    elif comparison is not None and compared:
+        doubt = _few_answers(evidence) or _other_classes(made, evidence)
+        found = doubt or _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
     else:
-        found = _by_thresholds(bundle, evidence, identifications)
-    decides = ReasonCode.LINE_UP_DECIDES if lined_up else ReasonCode.REFERENCES_DECIDE
-    silent = decides if calibrated and doubt is None else None
+        found = _uncalibrated(bundle, evidence, identifications)
+    silent = None
     # "Like a copy" must not stand beside a verdict that this opinion can't carry: with points that
     # innocents share it would mean no more than that everybody agrees (docs/decisions/0002).
-    if doubt is not None or found.reason.code == ReasonCode.SIBLINGS_NOT_TRIED:
+    if found.doubted or found.reason.code == ReasonCode.SIBLINGS_NOT_TRIED:
         silent = ReasonCode.NOT_WEIGHED
+    elif lined_up or compared:
+        silent = ReasonCode.LINE_UP_DECIDES if lined_up else ReasonCode.REFERENCES_DECIDE
     if silent is not None:
         identifications = tuple(_silenced(opinion, silent) for opinion in identifications)
     kinds = Counter(reference.kind for reference in bundle.references)
@@ -96,7 +85,7 @@ def decide(
         notes=evidence.notes,
         comparison=comparison,
         line_up=line_up,
-        calibrated=calibrated,
+        calibrated=lined_up or compared,
         disguises=evidence.disguises,
         sent=evidence.sent,
     )
@@ -146,6 +135,22 @@ def _compared(found: Comparison, terms: Terms) -> Finding:
     elif unlike_copies:
         decision, code = Decision.HOMOLOGOUS, ReasonCode.LIKE_INDEPENDENT_MODELS
     return Finding(decision, Reason(code, facts))
+
+
+def _uncalibrated(
+    bundle: Bundle, evidence: Evidence, identifications: tuple[Identification, ...]
+) -> Finding:
+    """Decide without twins and reference models: by weights where there are any, or thresholds."""
+    made = bundle.fingerprint
+    weights = _by_weights(made, identifications)
+    # Another label space does not matter to weights, nor do points that innocents share.
+    if weights is not None and weights.decision is Decision.PIRATED:
+        return _few_answers(evidence) or weights
+    doubt = _few_answers(evidence) or _other_classes(made, evidence)
+    if weights is not None:
+        return doubt or _cleared(bundle, evidence, weights, None)
+    doubt = doubt or _undiscriminating(made) or _partial(made, evidence)
+    return doubt or _by_thresholds(bundle, evidence, identifications)
 
 
 def _by_weights(made: Fingerprint, identifications: tuple[Identification, ...]) -> Finding | None:
@@ -208,44 +213,49 @@ def _silenced(opinion: Identification, code: ReasonCode) -> Identification:
     return opinion if opinion.says is None else replace(opinion, says=None, reason=Reason(code))
 
 
-def _few_answers(evidence: Evidence) -> Reason | None:
-    """Return a reason if the suspect left out too many answers for any claim."""
+def _doubt(reason: Reason) -> Finding:
+    """Return the finding of a suspect whose answers can't be weighed."""
+    return Finding(Decision.INCONCLUSIVE, reason, doubted=True)
+
+
+def _few_answers(evidence: Evidence) -> Finding | None:
+    """Return a doubt if the suspect left out too many answers for any claim."""
     answered = int(evidence.answers.answered.sum())
     if answered >= ENOUGH_ANSWERED * evidence.queries:
         return None
     facts = {"answered": answered, "asked": evidence.queries, "least share": ENOUGH_ANSWERED}
-    return Reason(ReasonCode.FEW_ANSWERS, facts)
+    return _doubt(Reason(ReasonCode.FEW_ANSWERS, facts))
 
 
-def _other_classes(made: Fingerprint, evidence: Evidence) -> Reason | None:
-    """Return a reason if the suspect's classes are not the owner's: labels then mean nothing."""
+def _other_classes(made: Fingerprint, evidence: Evidence) -> Finding | None:
+    """Return a doubt if the suspect's classes are not the owner's: labels then mean nothing."""
     classes = made.owner.classes
     if evidence.classes is not None and evidence.classes != classes:
         facts = {"suspect": evidence.classes, "owner": classes}
-        return Reason(ReasonCode.OTHER_CLASSES, facts)
+        return _doubt(Reason(ReasonCode.OTHER_CLASSES, facts))
     # A suspect that reveals labels only does not tell how many classes it has; a label that the
     # owner lacks gives it away. One with fewer classes than the owner can't be noticed like this.
     largest = int(evidence.answers.labels.max())
     if largest >= classes:
-        return Reason(ReasonCode.OTHER_LABELS, {"label": largest, "owner": classes})
+        return _doubt(Reason(ReasonCode.OTHER_LABELS, {"label": largest, "owner": classes}))
     return None
 
 
-def _undiscriminating(made: Fingerprint) -> Reason | None:
-    """Return why thresholds say nothing with these points, or None if they tell copies apart."""
+def _undiscriminating(made: Fingerprint) -> Finding | None:
+    """Return a doubt if thresholds say nothing with these points."""
     if made.discrimination is Discrimination.DISCRIMINATING:
         return None
     unmeasured = made.discrimination is Discrimination.UNMEASURED
     code = ReasonCode.UNMEASURED if unmeasured else ReasonCode.NOT_DISCRIMINATING
-    return Reason(code, {"measured": made.reason})
+    return _doubt(Reason(code, {"measured": made.reason}))
 
 
-def _partial(made: Fingerprint, evidence: Evidence) -> Reason | None:
-    """Return a reason if only some points were looked at: thresholds were measured on all."""
+def _partial(made: Fingerprint, evidence: Evidence) -> Finding | None:
+    """Return a doubt if only some points were looked at: thresholds were measured on all."""
     total = len(made.sheet)
     if evidence.asked is None or evidence.asked == total:
         return None
-    return Reason(ReasonCode.PARTLY_ASKED, {"asked": evidence.asked, "points": total})
+    return _doubt(Reason(ReasonCode.PARTLY_ASKED, {"asked": evidence.asked, "points": total}))
 
 
 def _cleared(

@@ -11,3 +11,5 @@ class Finding:
 
     decision: Decision
     reason: Reason
+    doubted: bool = False
+    """Whether something kept the answers from being weighed at all."""

@@ -271,6 +271,7 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     # Why an identification abstains.
     CODE.NO_ANSWERS: _no_answers,
+    CODE.NO_WEIGHTS: "there are no weights to compare",
     CODE.NO_MISTAKES: "the bundle has no natural mistakes of the owner",
     CODE.NO_SHADOWS: "the bundle has no shadow models of both kinds",
     CODE.NEEDS_PROBABILITIES: lambda f: f"needs probabilities, the access is {f['access']}",

@@ -27,11 +27,13 @@ before unlike weights say anything."""
 def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
     """Return the likeness of the weights to the owner's, about 0 to 1.
 
-    None where the suspect is no file, or nothing can be compared.
+    None where the suspect is no file, or nothing can be compared, unless this is the fingerprint's
+    leading identification.
     """
     own, seen = bundle.fingerprint.weights, evidence.weights
     if own is None or seen is None:
-        return None
+        abstains = Identification(NAME, None, Reason(ReasonCode.NO_WEIGHTS))
+        return abstains if bundle.fingerprint.lead == NAME else None
     value = seen.likeness[0]
     # What quick copies keep at least is halved: thieves change more than these do.
     least = own.least_kept / 2
