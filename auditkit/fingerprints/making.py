@@ -104,7 +104,7 @@ class _Given:
 
 
 def _given(order: Order, progress: Progress) -> _Given:
-    """Open the model, its samples and its twins, and train stand-ins."""
+    """Open the model, its samples and its twins; without twins, train stand-ins."""
     raw = None if order.samples is None else read_samples(order.samples)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device)
@@ -114,7 +114,8 @@ def _given(order: Order, progress: Progress) -> _Given:
         raise SamplesError("a line-up is made of samples; add --samples")
     # What copies learn, they must not be asked.
     samples, learnt = halves(whole, order.seed) if twins and whole is not None else (whole, None)
-    strangers = _strangers(owner, samples, order.seed, progress)
+    # Twins show what innocents share, and better than stand-ins.
+    strangers = () if twins else _strangers(owner, samples, order.seed, progress)
     terms = line_up_terms(owner, twins, whole)
     return _Given(owner, samples, learnt, strangers, twins, terms)
 

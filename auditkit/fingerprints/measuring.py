@@ -20,7 +20,7 @@ from auditkit.owner.samples import Samples
 from auditkit.owner.training import attacks, recipes
 
 STAGE = "making copies to measure"
-EPOCHS = 8
+EPOCHS = 4
 """Passes over the data of a student; other copies take a share of them."""
 EACH = 2
 """Copies of each kind that is trained."""

@@ -23,15 +23,15 @@ WORDS = {
     Decision.PIRATED: Words(
         name="pirated",
         style="red",
-        meaning="derived from the owner's model: answers like a copy of it",
+        meaning="derived from the owner's model",
         limit="Pirated says nothing about who copied, when, or whether there was a licence.",
     ),
     Decision.HOMOLOGOUS: Words(
         name="homologous (independently trained)",
         style="green",
-        meaning="answers like the independent reference models, and unlike the pirated ones",
-        limit="Homologous (independently trained) speaks against the kinds of copies that the "
-        "pirated reference models stand for, not against others.",
+        meaning="no copy of the kinds that are excluded below",
+        limit="Homologous (independently trained) speaks against the kinds of copies that are "
+        "named as excluded, not against others.",
     ),
     Decision.INCONCLUSIVE: Words(
         name="inconclusive",

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from auditkit.core.verdicts import LineUp, Place
 
-WIDTH = 48
+WIDTH = 44
 """Characters of the axis."""
 
 
@@ -16,13 +16,17 @@ def picture(found: LineUp) -> Iterator[Text]:
     The owner is `O`, a twin is `:`, and several twins in one place are `|`.
     """
     ordered = sorted(found.places, key=lambda place: -place.standing)
-    yield Text(f"{'less alike':16} {'':{WIDTH - 10}}more alike   owner stands out by", "dim")
+    yield Text(f"{'likeness':16} {'less':{WIDTH - 4}}more  deviations", "dim")
     for place in ordered:
         line = Text(f"{place.measure:16} ")
         line.append("".join(_axis(place)))
-        line.append(f"   {place.standing:+.1f} deviations")
+        line.append(f" {place.standing:+8.1f}")
         yield line
-    yield Text(f"O is the owner, : a twin, | several; {found.twins} twins", "dim")
+    yield Text(
+        f"O the owner, : a twin, | several, of {found.twins}; on the right, how far the owner "
+        "stands out",
+        "dim",
+    )
 
 
 def _axis(place: Place) -> list[str]:

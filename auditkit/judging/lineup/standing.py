@@ -215,10 +215,11 @@ def _said(answers: list[Answers]) -> _Said:
 def _kinds(bundle: Bundle, evidence: Evidence, seen: _Course) -> tuple[list[str], list[str]]:
     """Return the kinds of copies that are excluded, and those that are not.
 
-    A kind is excluded if every measured copy of it stood out when it was asked what the suspect was
-    asked, and if the suspect resembles the owner less than any of them.
+    A kind is excluded if every measured copy of it, when it was asked what the suspect was asked,
+    put the owner first by more than chance allows at the level `accuse` of the bundle's terms, and
+    if the suspect resembles the owner less than any of them.
     """
-    owner = float(seen.last.standings[0])
+    owner, level = float(seen.last.standings[0]), bundle.terms.accuse
     found = _measured(
         bundle,
         evidence.access,
@@ -231,7 +232,7 @@ def _kinds(bundle: Bundle, evidence: Evidence, seen: _Course) -> tuple[list[str]
         kind
         for kind, courses in found.items()
         if len(courses) >= FEWEST_COPIES
-        and all(course.alarmed == 0 for course in courses)
+        and all(course.last.alarmed(level) == 0 for course in courses)
         and owner < min(float(course.last.standings[0]) for course in courses)
     ]
     return excluded, [kind for kind in found if kind not in excluded]
