@@ -68,9 +68,17 @@ def check(
         bool | None,
         typer.Option(
             "--sequential/--whole",
-            help="Ask point by point and stop as soon as the answers decide (needs reference "
-            "models), or ask all points. By default suspects behind an address are asked point by "
-            "point if the bundle has enough reference models, and all others about all points.",
+            help="Ask point by point and stop as soon as the answers decide (needs twins or "
+            "reference models), or ask all points. By default suspects behind an address are asked "
+            "point by point if the bundle has enough of either, and all others about all points.",
+        ),
+    ] = None,
+    thorough: Annotated[
+        bool | None,
+        typer.Option(
+            "--thorough/--quick",
+            help="Whether the natural points of a line-up are asked as well, up to 4,000; by "
+            "default of files, where it takes less than a minute.",
         ),
     ] = None,
     journal: JournalPath = None,
@@ -112,7 +120,12 @@ def check(
         how = Patience(budget=budget, rate=rate, lanes=concurrency, longest=patience)
         options = Options(device, resize, trust_torch=trust_torch, reach=reach)
         asking = Asking(
-            access=access, options=options, sequential=sequential, patience=how, journal=kept
+            access=access,
+            options=options,
+            sequential=sequential,
+            thorough=thorough,
+            patience=how,
+            journal=kept,
         )
         outcomes: list[Outcome] = []
         with progress_bar(quiet=quiet) as progress:
@@ -194,10 +207,13 @@ def plan(
     """
     from auditkit.files import bundle
     from auditkit.judging.calibration.outlook import outlook
+    from auditkit.judging.lineup.outlook import lined_up
 
     with errors():
+        opened = bundle.read(bundle_path)
+        say = lined_up if opened.fingerprint.line_up.twins else outlook
         # Names in a bundle come from whoever made it, so control characters are escaped.
-        for line in outlook(bundle.read(bundle_path), access, suspects):
+        for line in say(opened, access, suspects):
             typer.echo(clean(line, 400))
 
 

@@ -66,8 +66,26 @@ def summary(made: "Bundle") -> str:
     kinds = Counter(reference.kind for reference in made.references)
     known = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "no"
     state = f"{made.fingerprint.discrimination}: {made.fingerprint.reason}"
+    if made.fingerprint.line_up.twins:
+        state = _lined_up(made)
     # The owner's name and the reason come from files, so control characters are escaped.
     return clean(f"{counts} points; {known} reference models; {state}", 600)
+
+
+def _lined_up(made: "Bundle") -> str:
+    """Say whether the line-up may be claimed, and whether it sees students of the owner."""
+    from auditkit.core.access import Access
+    from auditkit.files.model_folder import TAUGHT
+    from auditkit.judging.lineup.copies import powers
+
+    terms = made.fingerprint.line_up
+    if terms.doubt:
+        return f"no line-up: {terms.doubt}"
+    students = [p for p in powers(made, Access.LOGITS, file=True) if p.kind in TAUGHT]
+    told = ", ".join(f"{power.kind} {power.seen} of {power.made}" for power in students)
+    return (
+        f"a line-up of the owner among {terms.twins} twins; students seen in it: {told or 'none'}"
+    )
 
 
 def tell(line: str) -> None:

@@ -215,7 +215,7 @@ def imported(source: str, wanted: str) -> Callable[..., Json]:
     finally:
         sys.path.pop(0)
     if not callable(function):
-        raise OwnerLoadError(f"{source!r} is no function")
+        raise OwnerLoadError(f"{source!r} must be a function, got {type(function).__name__}")
     checked: Callable[..., Json] = function
     return checked
 

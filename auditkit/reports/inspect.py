@@ -31,6 +31,13 @@ def describe(path: Path) -> str:
     return "\n".join(clean(line, 400) for line in lines)
 
 
+def _line_up(found: Bundle) -> str:
+    terms = found.fingerprint.line_up
+    return (
+        f"{terms.twins} twins, level {terms.level:g}; {terms.doubt or 'the owner passes for one'}"
+    )
+
+
 def _bundle_lines(found: Bundle) -> list[str]:
     """Return one line per fact about a bundle, not yet cleaned."""
     made, facts = found.fingerprint, summary(found)
@@ -47,6 +54,7 @@ def _bundle_lines(found: Bundle) -> list[str]:
         f"method          {facts.method}, weighed by {made.lead}, seed {made.seed}",
         f"points          {points}",
         f"discrimination  {facts.discrimination}: {facts.reason}",
+        *([f"line-up         {_line_up(found)}"] if made.line_up.twins else []),
         f"siblings        {made.siblings.told()}",
         *(f"on the way      {name} keeps {share:.0%}" for name, share in made.transports.items()),
         *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),

@@ -114,7 +114,7 @@ def test_the_same_command_gives_the_same_json(here, monkeypatch):
         (["fingerprint", "copy.onnx", "--points", "3"], 2, "--points"),
         (["fingerprint", "copy.onnx", "--method", "magic", "-q"], 5, "there are: akh"),
         (["fingerprint", "os:sep"], 5, "must be a function"),
-        (["fingerprint", "nowhere:make"], 5, "no factory"),
+        (["fingerprint", "nowhere:make"], 5, "a factory can't be had"),
         (["nothing"], 2, "No such command"),
     ],
 )

@@ -76,7 +76,7 @@ def test_every_decision_has_its_words():
     ("outcome", "meaning", "limit"),
     [
         (KINDS[0], "derived from the owner's model", "nothing about who copied"),
-        (KINDS[1], "unlike the pirated ones", "stand for, not against others"),
+        (KINDS[1], "kinds that are excluded", "named as excluded, not against others"),
         (KINDS[2], "neither claim is supported", "neither an acquittal nor an accusation"),
         (KINDS[3], "no verdict", "neither cleared nor accused"),
     ],

@@ -1,0 +1,160 @@
+"""The panel of a line-up: all members' answers, and how one suspect fares before them."""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditkit.core.access import Access
+from auditkit.core.answers import Answers
+from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from auditkit.core.models import ReferenceKind
+from auditkit.core.points import CORE, Sheet
+from auditkit.files.bundle import Bundle
+from auditkit.judging.calibration.score import look_schedule
+from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
+from auditkit.judging.lineup.ranking import gap_p, standing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """Answers of several models, or of one, to all points, at one access level."""
+
+    labels: IntArray
+    """(models, points); -1 where there is no answer."""
+    scores: FloatArray | None
+    """(models, points, classes) log-probabilities; None for labels only."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One suspect after some of the points."""
+
+    likeness: dict[str, DoubleArray]
+    """Measure -> (members,) likeness; the owner comes first."""
+
+    @property
+    def standings(self) -> DoubleArray:
+        """(members,): the largest standing of each member over the measures."""
+        largest: DoubleArray = np.max([standing(row) for row in self.likeness.values()], axis=0)
+        return largest
+
+    def alarmed(self, level: float) -> int | None:
+        """Return the member that stands out beyond chance; None if there is none."""
+        found = self.standings
+        first = int(found.argmax())
+        chance = gap_p(float(found[first]), len(found) - 1, len(self.likeness))
+        alone = int((found >= found[first]).sum()) == 1
+        return first if alone and chance <= level else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """A suspect's last look, and the member of the line-up that stood out there, if one did."""
+
+    last: Look
+    alarmed: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """A bundle's line-up at one access level."""
+
+    members: Said
+    """The answers of the owner, then of each twin, to all points."""
+    core: BoolArray
+    """(points,) which are core points."""
+    classes: int
+    """How many classes the owner knows."""
+    level: float
+    related: bool
+    """Whether the suspect knows other classes, so that only relations can be compared."""
+    looks: IntArray
+    """Numbers of points after which a suspect that is asked one by one is looked at."""
+
+    def course(self, said: Said, weights: tuple[float, ...], asked: int | None) -> Course:
+        """Return how one suspect fares.
+
+        A suspect that is asked one by one is looked at again and again, and the first member that
+        stands out settles the line-up. To an innocent suspect each member is equally likely to be
+        that one, so stopping early costs the exact p-value nothing.
+
+        Args:
+            said: Its answers, one row.
+            weights: Likeness of its weights to each member; empty: none is known.
+            asked: How many points were looked at one by one; None: all at once.
+        """
+        stops = [len(self.core)] if asked is None else self.looks[self.looks <= asked].tolist()
+        for stop in stops or [asked]:
+            look = self._look(said, weights, stop)
+            alarmed = look.alarmed(self.level)
+            if alarmed is not None:
+                break
+        return Course(look, alarmed)
+
+    def _look(self, said: Said, weights: tuple[float, ...], stop: int) -> Look:
+        answered = (said.labels[0] >= 0) & (np.arange(len(self.core)) < stop)
+        found = self._relations(said, answered) if self.related else self._answers(said, answered)
+        if weights:
+            found["weights"] = np.array(weights)
+        return Look(found)
+
+    def _answers(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
+        found: dict[str, DoubleArray] = {}
+        natural = answered & ~self.core
+        for name, rows in (("core labels", answered & self.core), ("natural labels", natural)):
+            if rows.any():
+                both = (labels(one.labels[:, rows], self.classes) for one in (self.members, said))
+                found[name] = likeness(*_pair(both))
+        # Copies are found on core points by their labels; scores there tell nothing more, and every
+        # further measure costs the others some power.
+        if natural.any() and self.members.scores is not None and said.scores is not None:
+            both = (scores(rows[:, natural]) for rows in (self.members.scores, said.scores))
+            found["natural scores"] = likeness(*_pair(both))
+        return found
+
+    def _relations(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
+        scored = self.members.scores is not None and said.scores is not None
+        both = (
+            relations(
+                one.labels[:, answered],
+                one.scores[:, answered] if scored and one.scores is not None else None,
+            )
+            for one in (self.members, said)
+        )
+        return {"relations": likeness(*_pair(both))}
+
+
+def _pair(both: Iterable[DoubleArray]) -> tuple[DoubleArray, DoubleArray]:
+    """Return the members' rows, and the suspect's only row."""
+    members, suspect = both
+    return members, suspect[0]
+
+
+@functools.lru_cache(maxsize=16)
+def panel_of(bundle: Bundle, access: Access, *, related: bool) -> Panel:
+    """Return the line-up of a bundle; it depends on no suspect, so it is made once."""
+    sheet, made = bundle.fingerprint.sheet, bundle.fingerprint
+    twins = [r.answers for r in bundle.references if r.kind is ReferenceKind.TWIN]
+    return Panel(
+        members=said_by([_owner(sheet).capped(access), *(said.capped(access) for said in twins)]),
+        core=sheet.rows(CORE),
+        classes=made.owner.classes,
+        level=made.line_up.level,
+        related=related,
+        looks=look_schedule(sheet.questions),
+    )
+
+
+def _owner(sheet: Sheet) -> Answers:
+    shifted = sheet.outputs - sheet.outputs.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return Answers(sheet.labels, logs, Access.LOGITS)
+
+
+def said_by(answers: list[Answers]) -> Said:
+    """Join the answers of several models; scores count only where all of them revealed some."""
+    scored = [one.scores for one in answers if one.scores is not None]
+    whole = np.stack(scored) if len(scored) == len(answers) else None
+    return Said(np.stack([one.labels for one in answers]), whole)
