@@ -26,6 +26,7 @@ from auditkit.core.arrays import DoubleArray, IntArray
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.points import CONTROL, DISPUTED, NATURAL
 from auditkit.fingerprints.base import Findings, Method, Need, Request
+from auditkit.owner.ascent import domain
 from auditkit.owner.classifier import snapped
 from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
 from auditkit.owner.lineup import joint_points, mixtures, most_disputed, undisputed
@@ -63,8 +64,8 @@ def find_line_up_points(request: Request, settings: Settings) -> Findings:
     controls = undisputed(seen.labels, seen.sureness, truth.cpu().numpy(), wanted)
     rest = points[np.setdiff1d(np.arange(len(points)), controls)]
     free = min(settings.natural, MOST_BYTES // (4 * math.prod(owner.spec.shape)))
-    mixed = mixtures(rest, max(free - len(rest), len(rest)), request.seed)
-    candidates = torch.cat([rest, snapped(mixed, owner.spec)])
+    mixed = _mixed(request, rest, max(free - len(rest), len(rest)))
+    candidates = torch.cat([rest, mixed])
     left = max(0, settings.questions - len(core) - len(controls))
     disputed = most_disputed(_seen(request, candidates).labels, left)
     others = np.setdiff1d(np.arange(len(candidates)), disputed)[:free]
@@ -83,13 +84,17 @@ def find_line_up_points(request: Request, settings: Settings) -> Findings:
     )
 
 
+def _mixed(request: Request, points: Tensor, count: int) -> Tensor:
+    # Rounding may put a mean of two values just outside the bounds.
+    made = domain(request.owner).clamp(mixtures(points, count, request.seed))
+    return snapped(made, request.owner.spec)
+
+
 def _core_points(request: Request, points: Tensor) -> Tensor:
     """Climb with owner and twins; where a twin gives no gradients, take disputed samples."""
     nets = [twin.net for twin in request.twins if twin.net is not None]
     if len(nets) < len(request.twins):
-        mixed = torch.cat(
-            [points, snapped(mixtures(points, len(points), request.seed), request.owner.spec)]
-        )
+        mixed = torch.cat([points, _mixed(request, points, len(points))])
         return mixed[most_disputed(_seen(request, mixed).labels, request.count)]
     generator = torch.Generator().manual_seed(request.seed)
     rounds = -(-request.count // len(points))

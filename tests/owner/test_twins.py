@@ -1,6 +1,7 @@
 """Twins: trained and kept, opened and checked, and lined up with their owner."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,209 @@ from auditkit.core.points import CONTROL, CORE, DISPUTED, NATURAL
 from auditkit.core.requests import Asking, Options, Order, TwinPlan
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
-from auditkit.fingerprints import twins as opening
 from auditkit.fingerprints.making import make_fingerprint
-from auditkit.owner.lineup import joint_points, mixtures, most_disputed, undisputed
-from auditkit.owner.training.saving import onnx
+from auditkit.fingerprints.twins import doubt
+from auditkit.owner.lineup import mixtures, most_disputed, undisputed
 from auditkit.owner.training.twins import make_twins
 from auditkit.suspects.examiner import examine
-from tests.owner.nets import Net, trained, twin  # noqa: F401 - `twin` is called by its name
+from tests.owner.conftest import save_script, trained
 
 pytestmark = pytest.mark.torch
+COUNT = 9
+TRAINING = """
+import torch
+from tests.owner.conftest import trained
+
+def train(seed):
+    return trained(seed % 1000 + 100)
+
+def nothing(seed):
+    return 3
+"""
+
+
+def quiet(_stage: str, _done: int, _total: int) -> None:
+    """Nobody looks."""
+
+
+@pytest.fixture(scope="module")
+def order(tmp_path_factory, net, samples_file) -> Order:
+    """A TorchScript owner of 8-pixel digits."""
+    path = tmp_path_factory.mktemp("owner") / "net.pt"
+    return Order(save_script(net, path), samples=samples_file, points=60, device="cpu")
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch) -> Path:
+    """A folder with somebody's training code."""
+    (tmp_path / "owntraining.py").write_text(TRAINING)
+    monkeypatch.chdir(tmp_path)
+    sys.modules.pop("owntraining", None)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory) -> Path:
+    """A folder of model files of other seeds, as owners often have one."""
+    folder = tmp_path_factory.mktemp("twins")
+    for number in range(COUNT):
+        save_script(trained(100 + number), folder / f"seed{number}.pt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(order, twins):
+    """The owner in a line-up."""
+    return make_fingerprint(replace(order, twins=(twins,)), quiet)
+
+
+def suspect(net, folder: Path, name: str):
+    """What comes of one net as a file."""
+    path = save_script(net, folder / f"{name}.pt")
+    return path, Asking(options=Options("cpu", trust_torch=True))
+
+
+def test_own_training_is_called_with_other_seeds_and_goes_on(order, workplace):
+    """Three twins are made, two more later, all different, and the first three are kept."""
+    first = make_twins(order, workplace / "t", TwinPlan(3, train="owntraining:train"), quiet)
+    before = {file.name: file.read_bytes() for file in (workplace / "t").glob("*.pt")}
+    again = make_twins(order, workplace / "t", TwinPlan(5, train="owntraining:train"), quiet)
+    assert (first.made, again.made, again.twins) == (3, 2, 5)
+    after = {file.name: file.read_bytes() for file in (workplace / "t").glob("*.pt")}
+    assert before.items() <= after.items()
+    assert len(set(after.values())) == 5
+    listed = json.loads((workplace / "t" / "manifest.json").read_text())["models"]
+    assert len({entry["seed"] for entry in listed}) == 5
+
+
+def test_twins_of_another_training_are_not_mixed(order, workplace):
+    """A folder that was made in one way is not gone on with in another."""
+    make_twins(order, workplace / "t", TwinPlan(1, train="owntraining:train"), quiet)
+    with pytest.raises(CalibrationError, match="twins made for another training"):
+        make_twins(order, workplace / "t", TwinPlan(1, epochs=1), quiet)
+
+
+@pytest.mark.parametrize(
+    ("training", "why"),
+    [
+        ("owntraining:nothing", "wanted a torch.nn.Module or the path"),
+        ("owntraining:gone", "--train can't be had"),
+        ("nowhere:train", "--train can't be had"),
+    ],
+)
+def test_training_that_gives_no_model_is_one_line(order, workplace, training, why):
+    """Whatever is wrong with somebody's own code, nothing is kept."""
+    with pytest.raises(OwnerLoadError, match=why) as caught:
+        make_twins(order, workplace / "t", TwinPlan(1, train=training), quiet)
+    assert "\n" not in str(caught.value)
+
+
+def test_auditkit_trains_the_architecture(order, tmp_path):
+    """From data alone twins of the owner's accuracy are made; an ancestor's weights are a start."""
+    counts = make_twins(order, tmp_path / "t", TwinPlan(2, epochs=6), quiet)
+    assert min(counts.accuracies) > 0.7
+    start = tmp_path / "start.pt"
+    torch.save(trained(7).state_dict(), start)
+    tuned = make_twins(order, tmp_path / "s", TwinPlan(1, epochs=1, start=start), quiet)
+    assert min(tuned.accuracies) > 0.7
+    with pytest.raises(SamplesError, match="--train"):
+        facts = replace(order.facts, shape=(1, 8, 8), range=(0.0, 1.0))
+        make_twins(replace(order, samples=None, facts=facts), tmp_path, TwinPlan(1), quiet)
+
+
+def test_a_line_up_treats_all_alike_and_keeps_everybodys_answers(bundle):
+    """All families are there, within what an API is asked, with the twins' answers and weights."""
+    sheet = bundle.fingerprint.sheet
+    assert set(sheet.names) == {CORE, CONTROL, DISPUTED, NATURAL}
+    assert sheet.questions == 195
+    assert bundle.fingerprint.line_up.twins == COUNT
+    twins = [r for r in bundle.references if r.kind is ReferenceKind.TWIN]
+    assert all(twin.weights is not None for twin in twins)
+    kinds = {r.recipe["how"] for r in bundle.references if r.kind is ReferenceKind.MEASURED_COPY}
+    assert {"fine-tuned", "quantised", "pruned"} <= kinds
+    # A code is kept by its member, and to the others it is chance.
+    core = sheet.rows(CORE)
+    labels = np.stack([sheet.labels, *(twin.answers.labels for twin in twins)])[:, core]
+    same = (labels[:, None] == labels[None]).mean(axis=2)
+    assert (same.sum() - len(same)) / (len(same) * (len(same) - 1)) < 0.3
+
+
+def test_copies_are_first_and_innocents_are_not(bundle, net, tmp_path):
+    """A copy with noise is called pirated by what it says and weighs; new seeds never are."""
+    copy = trained(0)
+    generator = torch.Generator().manual_seed(1)
+    for weight in copy.parameters():
+        weight += 0.03 * weight.std() * torch.randn(weight.shape, generator=generator)
+    found = examine(bundle, *suspect(copy, tmp_path, "copy"), quiet)
+    assert found.outcome.decision is Decision.PIRATED
+    assert {"core labels", "weights"} <= {p.measure for p in found.outcome.line_up.places}
+    for seed in (200, 201, 202):
+        innocent = examine(bundle, *suspect(trained(seed), tmp_path, str(seed)), quiet)
+        assert innocent.outcome.decision is not Decision.PIRATED
+
+
+def test_line_ups_are_written_and_read(bundle, tmp_path):
+    """What comes back has the same digest, twins' weights included."""
+    bundles.write(bundle, tmp_path / "b.fp")
+    assert bundles.read(tmp_path / "b.fp") == bundle
+
+
+def test_bad_twins_are_one_line(order, twins, tmp_path):
+    """Too few, the owner itself, the same twice, and an empty folder are refused."""
+    one = sorted(twins.glob("*.pt"))[0]
+    (tmp_path / "empty").mkdir()
+    for given, why in (
+        ((one,), "wants 7 or more"),
+        ((Path(order.model), twins), "the owner itself"),
+        ((twins, one), "the same file"),
+        ((tmp_path / "empty",), "no twins in"),
+    ):
+        with pytest.raises(OwnerLoadError, match=why) as caught:
+            make_fingerprint(replace(order, twins=given), quiet)
+        assert "\n" not in str(caught.value)
+
+
+def test_line_ups_need_samples(order, twins):
+    """Without them there is nothing to make points of."""
+    facts = replace(order.facts, shape=(1, 8, 8), range=(0.0, 1.0))
+    with pytest.raises(SamplesError, match="--samples"):
+        make_fingerprint(replace(order, twins=(twins,), samples=None, facts=facts), quiet)
+    with pytest.raises(FingerprintError, match="--twins"):
+        make_fingerprint(replace(order, method="lineup"), quiet)
+
+
+def test_an_owner_that_stands_out_by_itself_is_no_twin():
+    """More accuracy than all twins is a doubt; accuracy like theirs is none."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 10, 2000)
+
+    def model(right: float) -> np.ndarray:
+        return np.where(rng.uniform(size=2000) < right, truth, rng.integers(0, 10, 2000))
+
+    others = [model(0.80) for _ in range(19)]
+    assert doubt(model(0.80), others, truth) == ""
+    assert "it is not one of them" in doubt(model(0.97), others, truth)
+    assert "agrees" in doubt(model(0.97), others, None)
+    alike = [np.where(np.arange(2000) < 1600, truth, (truth + 1 + n) % 10) for n in range(9)]
+    better = np.where(np.arange(2000) < 1603, truth, (truth + 1) % 10)
+    assert "is right on" in doubt(better, alike, truth)
+
+
+def test_points_are_chosen_by_symmetric_rules():
+    """Members in another order choose the same points; disputed ones are where they differ."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, (6, 40))
+    labels[:, :5] = 1
+    order = rng.permutation(6)
+    assert (most_disputed(labels, 10) == most_disputed(labels[order], 10)).all()
+    assert not set(most_disputed(labels, 30)) & set(range(5))
+    assert set(undisputed(labels, np.ones(40), np.ones(40, int), 9)) == set(range(5))
+
+
+def test_mixtures_are_means_within_the_samples():
+    """So many as asked for, each between two samples."""
+    points = torch.rand(7, 1, 4, 4)
+    mixed = mixtures(points, 20, 0)
+    assert mixed.shape == (20, 1, 4, 4)
+    assert mixed.min() >= points.min() - 1e-6
+    assert mixed.max() <= points.max() + 1e-6
