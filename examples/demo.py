@@ -4,6 +4,7 @@ Run it from the repository's root with `make demo`. Everything lands in `demo/`.
 """
 
 import copy
+import functools
 import json
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def main() -> None:
     sys.exit(0 if right else 1)
 
 
+@functools.cache
 def _digits() -> tuple[Tensor, Tensor]:
     x, y = mnist_data()
     order = np.random.default_rng(0).permutation(len(x))

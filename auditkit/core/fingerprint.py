@@ -61,7 +61,7 @@ class LineUpTerms:
     """Number of twins; 0: the fingerprint was made without."""
     doubt: str = ""
     """Why the owner does not pass for one of its twins; empty: it does, or there are none."""
-    level: float = 1e-4
+    level: float = 1e-5
     """How often, at most, an innocent suspect may show a gap as large as an accused one."""
 
     def __post_init__(self) -> None:

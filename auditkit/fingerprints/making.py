@@ -80,8 +80,8 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         weights=own_weights(owner, order.seed, from_scratch=order.from_scratch),
     )
     references = [recorder.twin(twin) for twin in given.twins]
-    if given.learnt is not None:
-        copies = measured_copies(owner, given.learnt, order.seed, progress)
+    if given.learnt is not None and samples is not None:
+        copies = measured_copies(owner, given.learnt, samples, order.seed, progress)
         references += [*recorder.copies(made.weights, references, copies)]
     references += [*map(recorder.stand_in, given.strangers), *said]
     if folder is not None:

@@ -120,8 +120,8 @@ def test_auditkit_trains_the_architecture(order, tmp_path):
     torch.save(trained(7).state_dict(), start)
     tuned = make_twins(order, tmp_path / "s", TwinPlan(1, epochs=1, start=start), quiet)
     assert min(tuned.accuracies) > 0.7
+    facts = replace(order.facts, shape=(1, 8, 8), range=(0.0, 1.0))
     with pytest.raises(SamplesError, match="--train"):
-        facts = replace(order.facts, shape=(1, 8, 8), range=(0.0, 1.0))
         make_twins(replace(order, samples=None, facts=facts), tmp_path, TwinPlan(1), quiet)
 
 
