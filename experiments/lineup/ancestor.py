@@ -183,9 +183,7 @@ def _tuned(start: Ancestor, data: Data, recipe: Recipe) -> nn.Module:
     return _fitted(start, data.classes, split.x, split.y, recipe)
 
 
-def _fitted(
-    start: Ancestor, classes: int, x: Tensor, targets: Tensor, recipe: Recipe
-) -> nn.Module:
+def _fitted(start: Ancestor, classes: int, x: Tensor, targets: Tensor, recipe: Recipe) -> nn.Module:
     net = start.tail(recipe.net, classes, recipe.seed)
     how = Training(recipe.epochs, recipe.seed, recipe.rate)
     if recipe.how == SMOOTHED:

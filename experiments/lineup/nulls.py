@@ -246,9 +246,7 @@ WAYS: dict[str, Compare] = {
 }
 
 
-def simulated(
-    suspect: Suspect, sizes: tuple[float, float], replicates: int
-) -> dict[str, Rates]:
+def simulated(suspect: Suspect, sizes: tuple[float, float], replicates: int) -> dict[str, Rates]:
     """Draw the answers of members and a suspect, and line them up in every way."""
     rng = np.random.default_rng(1)
     first = dict.fromkeys(WAYS, 0)

@@ -132,9 +132,7 @@ def small(name: str, path: Path, public: Path) -> Population:
 
 def fashion_twin(seed: int) -> nn.Module:
     """For `auditkit twins --train`; the data files lie in the folder that one works in."""
-    return _trained(
-        PLANS["fashion"], _loaded("fashion", "fashion_mnist.npz", "mnist.npz"), seed
-    )
+    return _trained(PLANS["fashion"], _loaded("fashion", "fashion_mnist.npz", "mnist.npz"), seed)
 
 
 def cifar_twin(seed: int) -> nn.Module:
