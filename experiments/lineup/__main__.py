@@ -12,7 +12,7 @@ from experiments.lineup.population import Folder, Population, train
 from experiments.lineup.small import PLANS, small
 
 ANCESTOR = "ancestor"
-METHODS = {ANCESTOR: ("lineup:questions=95,natural=300,steps=30", 30)}
+METHODS = {ANCESTOR: ("lineup:questions=95,natural=150,steps=30", 30)}
 """Settings of the bundle and core points, where they aren't the default: each question to these
 models takes a hundred times as long as to the small ones."""
 
