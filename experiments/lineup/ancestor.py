@@ -9,6 +9,7 @@ two are tuned, with a fresh head.
 """
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,6 +77,15 @@ class Normalised(nn.Module):
         return (x - self.mean) / self.std
 
 
+class Frozen(nn.Sequential):
+    """Layers whose normalisation stays as it is, too, when what follows is trained."""
+
+    def train(self, mode: bool = True) -> "Frozen":  # noqa: ARG002
+        """Stay as asked, not as trained."""
+        super().train(False)
+        return self
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ancestor:
     """The published network in two parts."""
@@ -106,7 +116,7 @@ def published() -> Ancestor:
     net.load_state_dict(torch.load(path, weights_only=True))
     net.eval()
     stem = (Normalised(), net._conv_stem, net._bn0, net._swish)
-    front = nn.Sequential(*stem, *net._blocks[:FROZEN]).eval().requires_grad_(False)
+    front = Frozen(*stem, *net._blocks[:FROZEN]).eval().requires_grad_(False)
     with torch.no_grad():
         shape = tuple(front(torch.zeros(1, 3, SIDE, SIDE)).shape[1:])
     end = (net._conv_head, net._bn1, nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -135,13 +145,26 @@ def ancestor(path: Path, folder: Path) -> Population:
     return Population(
         name="ancestor",
         shape=(3, SIDE, SIDE),
-        jobs=tuple(_jobs(start, data)),
+        jobs=tuple(_jobs(start, data, images)),
         fresh=fresh,
         whole=lambda net: nn.Sequential(start.trunk, net),
         accuracy=accuracy,
         classes=lambda task: task_classes(data, task),
         samples=Split(_enlarged(held_out.x[:SAMPLES]), held_out.y[:SAMPLES]),
     )
+
+
+def ancestor_twin(seed: int) -> nn.Module:
+    """For `auditkit twins --train`; the data file lies in the folder that one works in."""
+    start, data = _loaded("cifar100_train.npz")
+    return nn.Sequential(start.trunk, _tuned(start, data, Recipe(seed)))
+
+
+@functools.cache
+def _loaded(path: str) -> tuple[Ancestor, Data]:
+    start = published()
+    images = load(Path(path), classes=CLASSES, limit=IMAGES)
+    return start, _features(images, start.trunk, Path(FEATURES))
 
 
 def _enlarged(x: Tensor) -> Tensor:
@@ -242,7 +265,7 @@ STUDENTS = {
 }
 
 
-def _jobs(start: Ancestor, data: Data) -> Iterator[Job]:
+def _jobs(start: Ancestor, data: Data, images: Data) -> Iterator[Job]:
     def tuned(recipe: Recipe) -> Callable[[Folder], nn.Module]:
         return lambda _folder: _tuned(start, data, recipe)
 
@@ -256,6 +279,8 @@ def _jobs(start: Ancestor, data: Data) -> Iterator[Job]:
     for tag in MODIFIED:
         attack = attacks.ATTACKS[tag]
         yield Job(f"copy-{tag}", NET, COPY, attack.how, _modified(start, data, attack), attack.task)
+    hardened = partial(_hardened, start, data, images)
+    yield Job("copy-advft", NET, COPY, attacks.ATTACKS["advft"].how, hardened)
     for tag, student in STUDENTS.items():
         yield Job(f"copy-{tag}", student.net, COPY, student.how, _taught(start, data, student))
 
@@ -272,6 +297,15 @@ def _modified(start: Ancestor, data: Data, attack: Attack) -> Callable[[Folder],
         return attack.make(Setting(data, NET, NET, owner, owner, EPOCHS))
 
     return build
+
+
+def _hardened(start: Ancestor, data: Data, images: Data, folder: Folder) -> nn.Module:
+    """Fine-tuned on images that were changed against it (FGSM)."""
+    owner = _owner(start, data, folder)
+    x, y = _enlarged(images.thief.x), images.thief.y
+    how = Training(4, 9, 5e-4, adversarial_eps=8 / 255)
+    fit(nn.Sequential(start.trunk, owner), x, y, how, owner.parameters())
+    return owner
 
 
 def _taught(start: Ancestor, data: Data, student: Student) -> Callable[[Folder], nn.Module]:

@@ -15,13 +15,8 @@ EXCLUDED_AS = {
     "extracted by probabilities": ("distilled",),
 }
 """What auditkit calls kinds of copies that it names differently."""
-SHORT = {
-    "core labels": "core labels",
-    "natural labels": "natural labels",
-    "natural scores": "natural scores",
-    "relations": "relations",
-    "weights": "weights",
-}
+HUGE = 100
+"""z above which its size tells nothing more."""
 
 
 def told(hearing: Hearing) -> Iterator[str]:
@@ -109,8 +104,12 @@ def _span(values: Iterable[float]) -> str:
     if not found:
         return "–"
     if len(found) == 1:
-        return f"{found[0]:.1f}"
-    return f"{found[0]:.1f} – {found[-1]:.1f} ({found[len(found) // 2]:.1f})"
+        return _size(found[0])
+    return f"{_size(found[0])} – {_size(found[-1])} ({_size(found[len(found) // 2])})"
+
+
+def _size(z: float) -> str:
+    return f"{z:.1f}" if z < HUGE else f"> {HUGE}"
 
 
 def _turns(hearing: Hearing) -> Iterator[str]:
