@@ -1,13 +1,14 @@
 """Trains populations, judges everybody in them, and simulates line-ups; see the package."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 from auditkit.core.requests import InputFacts, Order
 from experiments.lineup import nulls, tables
-from experiments.lineup.judging import heard, made_bundle
+from experiments.lineup.judging import Hearing, heard, made_bundle
 from experiments.lineup.population import Folder, Population, train
 from experiments.lineup.small import PLANS, small
 
@@ -36,8 +37,10 @@ def main() -> None:
     if options.command == "train":
         train(_population(options), Folder(options.output), _tell)
     elif options.command == "judge":
-        for path in options.folders:
-            _judge(Folder(path))
+        hearings = [_judged(Folder(path)) for path in options.folders]
+        if len(hearings) > 1:
+            for line in tables.together(hearings):
+                _tell(line)
     else:
         for line in nulls.told(options.replicates, options.answered):
             _tell(line)
@@ -53,7 +56,8 @@ def _population(options: argparse.Namespace) -> Population:
     return small(options.population, options.data, options.public)
 
 
-def _judge(folder: Folder) -> None:
+def _judged(folder: Folder) -> Hearing:
+    """Print the tables of one population."""
     method, points = METHODS.get(folder.population, ("lineup", 100))
     order = Order(
         str(folder.owner),
@@ -64,9 +68,11 @@ def _judge(folder: Folder) -> None:
         facts=InputFacts(range=(0, 1)),
         twins=(folder.twins,),
     )
-    bundle = made_bundle(folder, order, lambda line: print(f"<!-- {line} -->", flush=True))
-    for line in tables.told(heard(folder, bundle, lambda _line: None)):
+    bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
+    hearing = heard(folder, bundle, lambda line: print(line, file=sys.stderr))
+    for line in tables.told(hearing):
         _tell(line)
+    return hearing
 
 
 def _tell(line: str) -> None:

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from auditkit.core.verdicts import Decision
+from auditkit.core.verdicts import Decision, LineUp
 from experiments.lineup.judging import MODES, Hearing, Judged, Mode, twins_accused
 from experiments.lineup.population import COPY, INNOCENT, OWNER, TWIN
-from experiments.lineup.turns import Turns, in_turns, owner_firsts
+from experiments.lineup.turns import Firsts, Turns, in_turns, owner_firsts
 
 DECISIONS = (Decision.PIRATED, Decision.INCONCLUSIVE, Decision.HOMOLOGOUS)
 EXCLUDED_AS = {
@@ -118,21 +118,51 @@ def _turns(hearing: Hearing) -> Iterator[str]:
         *("comparisons in turn", "accused", "first most often to", "least p of a gap"),
     )
     level = hearing.bundle.fingerprint.line_up.level
-    for mode in MODES:
-        ups = [one.line_up for one in hearing.of(mode, INNOCENT)]
-        firsts, turns = owner_firsts(ups), in_turns(ups, level)
-        share = f"{firsts.expected:.1%}, {firsts.most:.0%}"
-        first = f"{firsts.first} of {firsts.suspects}"
-        yield _row("innocents", mode.name, first, share, *_turned(turns))
-    for mode in MODES:
-        ups = list(twins_accused(hearing.bundle, mode))
-        firsts, turns = owner_firsts(ups), in_turns(ups, level)
-        share = f"{firsts.expected:.1%}, {firsts.most:.0%}"
-        first = f"{firsts.first} of {firsts.suspects}"
-        yield _row("twins", mode.name, first, share, *_turned(turns))
+    for who, ups in _innocents(hearing).items():
+        for mode, found in zip(MODES, ups, strict=True):
+            turns = in_turns(found, level)
+            yield _row(who, mode.name, *_owner_first(owner_firsts(found)), *_turned(turns))
     for mode in MODES:
         turns = in_turns([j.line_up for j in hearing.of(mode, COPY)], level, owner_too=False)
         yield _row("copies, before twins", mode.name, "–", "–", *_turned(turns))
+
+
+def _innocents(hearing: Hearing) -> dict[str, list[list[LineUp]]]:
+    """Line-ups of innocents, and of twins that stand as suspects before the others, by mode."""
+    return {
+        "innocents": [[one.line_up for one in hearing.of(mode, INNOCENT)] for mode in MODES],
+        "twins": [list(twins_accused(hearing.bundle, mode)) for mode in MODES],
+    }
+
+
+def _owner_first(firsts: Firsts) -> tuple[str, str]:
+    return (
+        f"{firsts.first} of {firsts.suspects}",
+        f"{firsts.expected:.1%}, {firsts.most:.1%}",
+    )
+
+
+def together(hearings: Sequence[Hearing]) -> Iterator[str]:
+    """All populations' innocents in one table."""
+    yield "### all populations"
+    yield ""
+    yield from _head(
+        *("suspects", "mode", "owner first", "expected, and what 3 SE allow"),
+        *("comparisons in turn", "accused", "least p of a gap"),
+    )
+    level = hearings[0].bundle.fingerprint.line_up.level
+    known = [_innocents(hearing) for hearing in hearings]
+    for who in known[0]:
+        for number, mode in enumerate(MODES):
+            apart = [ups[who][number] for ups in known]
+            firsts = owner_firsts(up for ups in apart for up in ups)
+            turns = [in_turns(ups, level) for ups in apart]
+            yield _row(
+                *(who, mode.name, *_owner_first(firsts)),
+                sum(one.comparisons for one in turns),
+                sum(one.accused for one in turns),
+                f"{min(one.least_p for one in turns):.1e}",
+            )
 
 
 def _turned(turns: Turns) -> tuple[str, ...]:
