@@ -42,6 +42,8 @@ CLASSES, IMAGES, SAMPLES = 20, 1500, 160
 FROZEN = 14
 """Blocks that nobody tunes."""
 EPOCHS, RATE = 3, 1e-3
+TAUGHT = 6
+"""Passes of a student, of as many images as the owner learnt."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NET, SHALLOW, HEAD_ONLY = "lite0", "lite0, one block tuned", "lite0, head tuned"
 DEPTHS = {NET: 0, SHALLOW: 1, HEAD_ONLY: 4}
@@ -310,11 +312,12 @@ def _hardened(start: Ancestor, data: Data, images: Data, folder: Folder) -> nn.M
 
 def _taught(start: Ancestor, data: Data, student: Student) -> Callable[[Folder], nn.Module]:
     def build(folder: Folder) -> nn.Module:
-        x = attacks.own_data(data) if student.own_data else data.thief.x
+        x = torch.cat([data.pool.x, data.thief.x]) if student.own_data else data.thief.x
         scores = logits(_owner(start, data, folder), x)
         soft = (scores / student.temperature).softmax(1)
         targets = soft if student.soft else scores.argmax(1)
-        epochs = EPOCHS if student.own_data else 3 * EPOCHS
+        # As many steps, whatever the images: after fewer, no student works.
+        epochs = TAUGHT * len(data.pool.x) // len(x)
         return _fitted(start, data.classes, x, targets, Recipe(10, student.net, epochs=epochs))
 
     return build
