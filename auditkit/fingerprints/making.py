@@ -1,35 +1,26 @@
 """Making a bundle: from the owner's model and samples to the fingerprint and its references."""
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor
 
 from auditkit import fingerprints
-from auditkit.core.access import Access
-from auditkit.core.answers import Answers
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import SamplesError
-from auditkit.core.fingerprint import (
-    Discrimination,
-    Fingerprint,
-    LineUpTerms,
-    OwnWeights,
-    Siblings,
-)
-from auditkit.core.models import Reference, ReferenceKind
+from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
+from auditkit.core.models import ReferenceKind
 from auditkit.core.plugins import built_in, load
 from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, Sheet
 from auditkit.core.progress import Progress
-from auditkit.core.provenance import now, sha256, versions
+from auditkit.core.provenance import now, versions
 from auditkit.core.requests import Order, method_choice
-from auditkit.core.weights import sketch
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.fingerprints.measuring import halves, measured_copies
-from auditkit.fingerprints.twins import doubt, open_twins
+from auditkit.fingerprints.recording import Recorder, shares
+from auditkit.fingerprints.twins import line_up_terms, open_twins
 from auditkit.judging import identification
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.lineage import Shadow, lineage_points
@@ -38,13 +29,11 @@ from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import Samples, read_samples
 from auditkit.owner.shadows import Shadows, train_shadows
-from auditkit.owner.standins import IMAGE_NETS, RECIPE, ROW_NETS, StandIn, train_standins
-from auditkit.owner.training.recipes import OWN_NET
-from auditkit.owner.training.siblings import EPOCHS, VETO, Sibling, train_siblings
+from auditkit.owner.standins import IMAGE_NETS, ROW_NETS, StandIn, train_standins
+from auditkit.owner.training.siblings import VETO, train_siblings
 from auditkit.owner.transports import robust_transports, survival
-from auditkit.owner.weights import layers_of, own_weights
+from auditkit.owner.weights import own_weights
 from auditkit.suspects.known_models import KnownModels, kind_of, open_shadow_models
-from auditkit.suspects.seen_weights import compared
 
 
 def make_fingerprint(order: Order, progress: Progress) -> Bundle:
@@ -58,47 +47,22 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     """
     chosen = method_choice(order.method or ("lineup" if order.twins else "deepcore"))
     method: Method = load(fingerprints, chosen.name)
-    raw = None if order.samples is None else read_samples(order.samples)
-    device = torch_device(order.device)
-    model = load_model(order.model, order.weights, device)
-    owner, whole = place(model, order.facts, raw, device)
-    twins = open_twins(order.twins, owner, order.device)
-    if twins and whole is None:
-        raise SamplesError("a line-up is made of samples; add --samples")
-    # What copies learn, they must not be asked.
-    samples, learnt = (whole, None) if not twins or whole is None else halves(whole, order.seed)
-    strangers = _strangers(owner, samples, order.seed, progress)
-    ways = robust_transports(owner.spec, order.robust)
-    # Training them takes a minute, so methods that don't learn from shadow models go without.
-    shadows = None
-    if Need.SHADOWS in method.needs and samples is not None:
-        shadows = _shadows(owner, samples, strangers, order.seed, progress)
+    given = _given(order, progress)
+    owner, samples = given.owner, given.samples
     folder = _shadow_folder(owner, samples, order)
     lineage = _lineage(owner, samples, folder, order, progress)
     # Lineage points are part of the number that the user wants, and so of a suspect's budget.
     count = order.points - sum(map(len, lineage.values()))
-    found = method(
-        Request(
-            owner,
-            samples,
-            strangers,
-            count,
-            order.seed,
-            progress,
-            shadows,
-            chosen.settings,
-            ways,
-            twins,
-        )
-    )
-    sheet = _sheet(owner, _points(owner, samples, strangers, found) | lineage)
-    robust = {"robust": list(order.robust)} if order.robust else {}
+    found = method(_request(given, method, chosen.settings, count, order, progress))
+    sheet = _sheet(owner, _points(owner, samples, given.strangers, found) | lineage)
+    recorder = Recorder(owner, sheet, order.seed)
     # Twins show what innocents of the owner's recipe share, and better.
-    wish = 0 if twins else order.siblings
+    wish = 0 if given.twins else order.siblings
     raised, remark = train_siblings(owner, samples, wish, order.seed, progress)
-    said = [_sibling(sibling, owner, sheet) for sibling in raised]
-    siblings = Siblings(tuple(_share(known, sheet) for known in said), remark)
+    said = [recorder.sibling(sibling) for sibling in raised]
+    siblings = shares(said, sheet, remark)
     found = weighed_by_siblings(found, siblings)
+    robust = {"robust": list(order.robust)} if order.robust else {}
     made = Fingerprint(
         method=chosen.name,
         parameters={**found.parameters, **robust, **_sample_facts(owner, samples)},
@@ -112,14 +76,73 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         transports=survival(owner, owner.tensor(sheet.of_family(CORE).points)),
         identifications=tuple(sorted({*built_in(identification), method.lead})),
         siblings=siblings,
-        line_up=_line_up_terms(owner, twins, whole),
+        line_up=given.line_up,
         weights=own_weights(owner, order.seed, from_scratch=order.from_scratch),
     )
-    references = _twins_and_copies(owner, twins, learnt, made.weights, sheet, order.seed, progress)
-    references += [_standin(stranger, owner, sheet, order.seed) for stranger in strangers] + said
+    references = [recorder.twin(twin) for twin in given.twins]
+    if given.learnt is not None:
+        copies = measured_copies(owner, given.learnt, order.seed, progress)
+        references += [*recorder.copies(made.weights, references, copies)]
+    references += [*map(recorder.stand_in, given.strangers), *said]
     if folder is not None:
         references += folder.references(sheet)
     return Bundle(made, tuple(references), versions("numpy", "torch"), now())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What a fingerprint is made from."""
+
+    owner: Owner
+    samples: Samples | None
+    """Samples that points are made of."""
+    learnt: Samples | None
+    """Samples that measured copies learn from; None without twins."""
+    strangers: tuple[StandIn, ...]
+    twins: tuple[Twin, ...]
+    line_up: LineUpTerms
+
+
+def _given(order: Order, progress: Progress) -> _Given:
+    """Open the model, its samples and its twins, and train stand-ins."""
+    raw = None if order.samples is None else read_samples(order.samples)
+    device = torch_device(order.device)
+    model = load_model(order.model, order.weights, device)
+    owner, whole = place(model, order.facts, raw, device)
+    twins = open_twins(order.twins, owner, order.device)
+    if twins and whole is None:
+        raise SamplesError("a line-up is made of samples; add --samples")
+    # What copies learn, they must not be asked.
+    samples, learnt = halves(whole, order.seed) if twins and whole is not None else (whole, None)
+    strangers = _strangers(owner, samples, order.seed, progress)
+    terms = line_up_terms(owner, twins, whole)
+    return _Given(owner, samples, learnt, strangers, twins, terms)
+
+
+def _request(
+    given: _Given,
+    method: Method,
+    settings: Mapping[str, str],
+    count: int,
+    order: Order,
+    progress: Progress,
+) -> Request:
+    # Training them takes a minute, so methods that don't learn from shadow models go without.
+    shadows = None
+    if Need.SHADOWS in method.needs and given.samples is not None:
+        shadows = _shadows(given.owner, given.samples, given.strangers, order.seed, progress)
+    return Request(
+        owner=given.owner,
+        samples=given.samples,
+        strangers=given.strangers,
+        count=count,
+        seed=order.seed,
+        progress=progress,
+        shadows=shadows,
+        options=settings,
+        ways=robust_transports(given.owner.spec, order.robust),
+        twins=given.twins,
+    )
 
 
 def _sheet(owner: Owner, points: Mapping[str, Tensor]) -> Sheet:
@@ -185,12 +208,6 @@ def _lineage(
     return {LINEAGE: lineage_points(owner, samples, shadows, count, order.seed, progress)}
 
 
-def _share(known: Reference, sheet: Sheet) -> float:
-    """Return the share of core points, 0..1, on which a model gives the owner's label."""
-    core = sheet.rows(CORE)
-    return round(float((known.answers.labels == sheet.labels)[core].mean()), 4)
-
-
 def weighed_by_siblings(found: Findings, siblings: Siblings) -> Findings:
     """Refuse points that siblings share; otherwise add what siblings showed to the reason.
 
@@ -236,85 +253,3 @@ def _sample_facts(owner: Owner, samples: Samples | None) -> JsonObject:
         "owner is right on": right,
         "stand-ins learnt from": "owner's labels" if samples.y is None else "given labels",
     }
-
-
-def _standin(stranger: StandIn, owner: Owner, sheet: Sheet, seed: int) -> Reference:
-    # The recipe goes into the digest; rounding keeps it free of float32's last digits.
-    recipe = {**RECIPE, "net": stranger.name, "seed": seed, "accuracy": round(stranger.accuracy, 4)}
-
-    def scores(points: Tensor) -> Tensor:
-        return stranger.answers(owner.inputs(points))
-
-    return _reference(stranger.name, ReferenceKind.STAND_IN, scores, owner, sheet, recipe)
-
-
-def _line_up_terms(owner: Owner, twins: tuple[Twin, ...], samples: Samples | None) -> LineUpTerms:
-    if samples is None or not twins:
-        return LineUpTerms()
-    points = owner.tensor(samples.x)
-    asked = [scores(points).argmax(1) for scores in (owner.answers, *(t.scores for t in twins))]
-    own, *others = (labels.cpu().numpy() for labels in asked)
-    return LineUpTerms(len(twins), doubt(own, others, samples.y))
-
-
-def _twins_and_copies(
-    owner: Owner,
-    twins: tuple[Twin, ...],
-    learnt: Samples | None,
-    own: OwnWeights | None,
-    sheet: Sheet,
-    seed: int,
-    progress: Progress,
-) -> list[Reference]:
-    """Return the twins' answers, and those of the copies that measure what the line-up sees."""
-    found = []
-    for twin in twins:
-        made = _reference(twin.name, ReferenceKind.TWIN, twin.scores, owner, sheet, twin.facts)
-        net = twin.net
-        weights = None if net is None else sketch(layers_of(net.model.module), seed)
-        found.append(replace(made, digest=twin.digest, weights=weights))
-    if learnt is None:
-        return found
-    kept = [made.weights for made in found if made.weights is not None]
-    for copy in measured_copies(owner, learnt, seed, progress):
-        recipe: JsonObject = {"how": copy.how}
-        seen = None
-        if own is not None:
-            layers = layers_of(copy.net.model.module)
-            seen = compared(layers, own.sketch, kept, owner.record.classes)
-        if seen is not None:
-            recipe["weights"] = list(seen.likeness)
-        kind = ReferenceKind.MEASURED_COPY
-        found.append(_reference(copy.name, kind, copy.net.answers, owner, sheet, recipe))
-    return found
-
-
-def _sibling(sibling: Sibling, owner: Owner, sheet: Sheet) -> Reference:
-    recipe = {
-        "net": OWN_NET,
-        "learnt": "the owner's probabilities for samples and mixtures",
-        "epochs": EPOCHS,
-        "peak learning rate": sibling.rate,
-        "seed": sibling.seed,
-        "accuracy": round(sibling.accuracy, 4),
-    }
-    name, scores = f"sibling {sibling.seed}", sibling.net.answers
-    return _reference(name, ReferenceKind.SIBLING, scores, owner, sheet, recipe)
-
-
-def _reference(
-    name: str,
-    kind: ReferenceKind,
-    scores: Callable[[Tensor], Tensor],
-    owner: Owner,
-    sheet: Sheet,
-    recipe: JsonObject,
-) -> Reference:
-    """Record the answers of a model that auditkit trained.
-
-    Its digest is that of its recipe and its answers, since it is in no file.
-    """
-    said = scores(owner.tensor(sheet.points)).log_softmax(1).cpu().numpy()
-    answers = Answers(said.argmax(1), said, Access.LOGITS)
-    digest = sha256(json.dumps(recipe, sort_keys=True).encode() + said.tobytes())
-    return Reference(name, kind, digest, answers, recipe)

@@ -13,12 +13,13 @@ from auditkit.core.access import access_of
 from auditkit.core.answers import answers_of, joined
 from auditkit.core.arrays import DoubleArray, IntArray, JsonObject
 from auditkit.core.errors import OwnerLoadError, SuspectError
-from auditkit.core.fingerprint import FEWEST_TWINS
+from auditkit.core.fingerprint import FEWEST_TWINS, LineUpTerms
 from auditkit.core.requests import Options, Patience
 from auditkit.judging.lineup.ranking import gap_p, standing
 from auditkit.owner.classifier import Owner, probed
 from auditkit.owner.lineup import Twin
 from auditkit.owner.opening import load_model
+from auditkit.owner.samples import Samples
 from auditkit.suspects.client import Client
 from auditkit.suspects.log import Memory
 
@@ -159,3 +160,19 @@ def doubt(owner: IntArray, twins: Sequence[IntArray], truth: IntArray | None) ->
 
 def _range(shares: DoubleArray) -> tuple[float, float]:
     return float(shares[1:].min()), float(shares[1:].max())
+
+
+def line_up_terms(owner: Owner, twins: tuple[Twin, ...], samples: Samples | None) -> LineUpTerms:
+    """Return how many twins there are, and whether the owner passes for one of them.
+
+    Args:
+        owner: The model.
+        twins: Its twins.
+        samples: Natural samples that all of them are compared on.
+    """
+    if samples is None or not twins:
+        return LineUpTerms()
+    points = owner.tensor(samples.x)
+    asked = [scores(points).argmax(1) for scores in (owner.answers, *(t.scores for t in twins))]
+    own, *others = (labels.cpu().numpy() for labels in asked)
+    return LineUpTerms(len(twins), doubt(own, others, samples.y))

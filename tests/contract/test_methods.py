@@ -15,6 +15,7 @@ from auditkit.core.requests import InputFacts
 from auditkit.fingerprints.base import Need, Request
 from auditkit.judging import identification
 from auditkit.owner.classifier import place
+from auditkit.owner.lineup import Twin
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
 from auditkit.owner.shadows import train_shadows
@@ -39,8 +40,16 @@ def owner_request(samples_file, tmp_path_factory):
     shadows = train_shadows(owner, points, labels, strangers, 0, silent)
     triggers = tmp_path_factory.mktemp("triggers") / "triggers.npz"
     np.savez(triggers, x=samples.x[:60], y=owner.answers(points[:60]).argmax(1).numpy())
-    asked = Request(owner, samples, strangers, COUNT, 0, silent, shadows)
+    twins = tuple(twin(owner, number) for number in range(3))
+    asked = Request(owner, samples, strangers, COUNT, 0, silent, shadows, twins=twins)
     return before, asked, {"triggerset": {"file": str(triggers)}}
+
+
+def twin(owner, number):
+    """The owner's net with other weights."""
+    model = LoadedModel(f"twin {number}", f"sha256:{number}", trained(10 + number))
+    net = dataclasses.replace(owner, model=model)
+    return Twin(model.name, model.digest, net.answers, net)
 
 
 def silent(_stage, _done, _total):
@@ -74,6 +83,9 @@ def test_what_is_missing_is_one_line(name, owner_request):
     if method.needs:
         with pytest.raises(FingerprintError, match="--samples"):
             method(bare)
+    if Need.TWINS in method.needs:
+        with pytest.raises(FingerprintError, match="--twins"):
+            method(dataclasses.replace(asked, twins=()))
     with pytest.raises(FingerprintError, match="no setting 'nonsense'"):
         method(dataclasses.replace(asked, options={"nonsense": "1"}))
 

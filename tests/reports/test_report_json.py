@@ -31,6 +31,7 @@ CONTRACT = {
     *("identifications", "p_homologous", "p_pirated", "references", "calibrated"),
     *("adapter", "runtime", "notes", "disguises"),
     *("comparison", "p_holm", "p_benjamini_hochberg", "reason_code", "sent"),
+    "line_up",
 }
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
 
