@@ -29,7 +29,7 @@ from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain
 from auditkit.owner.classifier import snapped
 from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
-from auditkit.owner.lineup import joint_points, mixtures, most_disputed, undisputed
+from auditkit.owner.lineup import STEPS, joint_points, mixtures, most_disputed, undisputed
 from auditkit.owner.uniqueness import KEPT, NATURALS, VETO, WORKING, Uniqueness
 
 __all__ = ["lineup"]
@@ -48,6 +48,8 @@ class Settings:
     """At least so many, and two of each class as long as they are at most a third of all."""
     natural: int = 4000
     """Points that only files are asked."""
+    steps: int = STEPS
+    """Steps of the climb to core points; each asks the owner and every twin once."""
 
 
 def find_line_up_points(request: Request, settings: Settings) -> Findings:
@@ -58,7 +60,7 @@ def find_line_up_points(request: Request, settings: Settings) -> Findings:
     """
     owner = request.owner
     points, truth = request.naturals()
-    core = _core_points(request, points)
+    core = _core_points(request, points, settings.steps)
     seen = _seen(request, points)
     wanted = min(max(settings.controls, 2 * owner.record.classes), settings.questions // 3)
     controls = undisputed(seen.labels, seen.sureness, truth.cpu().numpy(), wanted)
@@ -84,6 +86,7 @@ def find_line_up_points(request: Request, settings: Settings) -> Findings:
     )
 
 
+<<<<<<< HEAD
 def _mixed(request: Request, points: Tensor, count: int) -> Tensor:
     # Rounding may put a mean of two values just outside the bounds.
     made = domain(request.owner).clamp(mixtures(points, count, request.seed))
@@ -91,6 +94,9 @@ def _mixed(request: Request, points: Tensor, count: int) -> Tensor:
 
 
 def _core_points(request: Request, points: Tensor) -> Tensor:
+=======
+def _core_points(request: Request, points: Tensor, steps: int) -> Tensor:
+>>>>>>> exp
     """Climb with owner and twins; where a twin gives no gradients, take disputed samples."""
     nets = [twin.net for twin in request.twins if twin.net is not None]
     if len(nets) < len(request.twins):
@@ -100,7 +106,7 @@ def _core_points(request: Request, points: Tensor) -> Tensor:
     rounds = -(-request.count // len(points))
     order = [torch.randperm(len(points), generator=generator) for _ in range(rounds)]
     starts = points[torch.cat(order)[: request.count].to(points.device)]
-    return joint_points([request.owner, *nets], starts, request.seed, request.progress)
+    return joint_points([request.owner, *nets], starts, request.seed, request.progress, steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

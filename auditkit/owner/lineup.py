@@ -17,7 +17,7 @@ from auditkit.owner.ascent import domain, margins
 from auditkit.owner.classifier import Owner, snapped
 
 STEPS = 80
-"""Adam steps of the climb."""
+"""Adam steps of the climb, unless told otherwise."""
 RATE = 0.05
 """Adam's learning rate as a share of the input range."""
 BOUND = 0.5
@@ -42,7 +42,9 @@ class Twin:
     """What its folder says of it, such as seed and accuracy."""
 
 
-def joint_points(members: Sequence[Owner], starts: Tensor, seed: int, progress: Progress) -> Tensor:
+def joint_points(
+    members: Sequence[Owner], starts: Tensor, seed: int, progress: Progress, steps: int = STEPS
+) -> Tensor:
     """Climb each input until every member is sure of a random class of its own.
 
     The labels at these points are a code of each member: its copies keep the code, and to everybody
@@ -54,6 +56,7 @@ def joint_points(members: Sequence[Owner], starts: Tensor, seed: int, progress: 
         starts: (n, *shape) samples in the owner's domain.
         seed: Fixes the classes.
         progress: Told before each step.
+        steps: Adam steps.
 
     Returns:
         (n, *shape); images are on the 8-bit grid.
@@ -68,8 +71,8 @@ def joint_points(members: Sequence[Owner], starts: Tensor, seed: int, progress: 
     box = whole.near(starts, BOUND)
     change = torch.zeros_like(starts, requires_grad=True)  # as a share of the range
     adam = torch.optim.Adam([change], lr=RATE)
-    for step in range(STEPS):
-        progress("climbing with the twins", step, STEPS)
+    for step in range(steps):
+        progress("climbing with the twins", step, steps)
         points = (starts + change * whole.span).detach().requires_grad_()
         slope = torch.zeros_like(points)
         for member, code, unit in zip(members, codes, units, strict=True):

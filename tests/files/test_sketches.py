@@ -34,7 +34,8 @@ def same(one: Sketch, other: Sketch) -> bool:
 
 def test_a_sketch_survives_a_file(tmp_path, made):
     """Written as manifest and tensors, read through every check of a bundle's file."""
-    facts, tensors = packed("weights", made)
+    found = packed("weights", made)
+    facts, tensors = found.facts, found.tensors
     whole = container.Packed({"format": "auditkit.bundle/1", "weights": facts}, tensors)
     container.write(tmp_path / "some.fp", whole)
     contents = container.read(tmp_path / "some.fp", "bundle", 1)
@@ -57,7 +58,8 @@ def test_a_sketch_survives_a_file(tmp_path, made):
 )
 def test_nonsense_is_refused(made, change):
     """A stranger's manifest that does not fit its tensors is a format error."""
-    facts, tensors = packed("weights", made)
+    found = packed("weights", made)
+    facts, tensors = found.facts, found.tensors
     with pytest.raises(BundleFormatError):
         unpacked("weights", json.loads(json.dumps(facts | change)), tensors)
 
@@ -65,7 +67,8 @@ def test_nonsense_is_refused(made, change):
 @pytest.mark.parametrize("wrong", [np.float32, np.int64])
 def test_tensors_of_other_types_are_refused(made, wrong):
     """Directions are float16."""
-    facts, tensors = packed("weights", made)
+    found = packed("weights", made)
+    facts, tensors = found.facts, found.tensors
     changed = {name: array.astype(wrong) for name, array in tensors.items()}
     with pytest.raises(BundleFormatError, match="float16"):
         unpacked("weights", facts, changed)

@@ -8,8 +8,9 @@ For any likeness that treats all of them alike,
 is an exact p-value, whatever the suspect's architecture, data or ancestor. Its smallest value is
 1 / (K + 1). The size of the gap says more: z = (owner - mean of the twins) / (their standard
 deviation * sqrt(1 + 1 / K)) has, for normal likenesses, Student's t distribution with K - 1 degrees
-of freedom. That is an approximation; `python -m experiments.lineup` measures that it errs on the
-safe side.
+of freedom. That is an approximation: with skewed or heavy-tailed likenesses large gaps come more
+often, with flat ones more rarely (`python -m experiments.lineup null`). Likenesses of real models
+were seen to keep it (docs/decisions/0010-line-up.md).
 
 The same idea: Zhu et al., Independence tests for language models (ICML 2025, arXiv 2502.12292);
 Zhang et al. (SaTML 2025, arXiv 2409.19798).

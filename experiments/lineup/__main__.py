@@ -1,0 +1,83 @@
+"""Trains populations, judges everybody in them, and simulates line-ups; see the package."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from auditkit.core.requests import InputFacts, Order
+from experiments.lineup import nulls, tables
+from experiments.lineup.judging import Hearing, heard, made_bundle
+from experiments.lineup.population import Folder, Population, train
+from experiments.lineup.small import PLANS, small
+
+ANCESTOR = "ancestor"
+METHODS = {ANCESTOR: ("lineup:questions=95,natural=150,steps=30", 30)}
+"""Settings of the bundle and core points, where they aren't the default: each question to these
+models takes a hundred times as long as to the small ones."""
+
+
+def main() -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.lineup", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    training = commands.add_parser("train", help="train a population")
+    training.add_argument("population", choices=(*PLANS, ANCESTOR))
+    training.add_argument("--data", type=Path, required=True)
+    training.add_argument("--public", type=Path, help="another task's images")
+    training.add_argument("-o", "--output", type=Path, required=True)
+    judging = commands.add_parser("judge", help="print the tables of trained populations")
+    judging.add_argument("folders", nargs="+", type=Path)
+    simulated = commands.add_parser("null", help="simulate line-ups without copies")
+    simulated.add_argument("--replicates", type=int, default=1_000_000)
+    simulated.add_argument("--answered", type=int, default=2000, help="replicates with answers")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.command == "train":
+        train(_population(options), Folder(options.output), _tell)
+    elif options.command == "judge":
+        hearings = [_judged(Folder(path)) for path in options.folders]
+        if len(hearings) > 1:
+            for line in tables.together(hearings):
+                _tell(line)
+    else:
+        for line in nulls.told(options.replicates, options.answered):
+            _tell(line)
+
+
+def _population(options: argparse.Namespace) -> Population:
+    if options.population == ANCESTOR:
+        from experiments.lineup.ancestor import ancestor
+
+        return ancestor(options.data, options.output)
+    if options.public is None:
+        raise SystemExit("--public FILE is needed: copies are transferred to another task")
+    return small(options.population, options.data, options.public)
+
+
+def _judged(folder: Folder) -> Hearing:
+    """Print the tables of one population."""
+    method, points = METHODS.get(folder.population, ("lineup", 100))
+    order = Order(
+        str(folder.owner),
+        samples=folder.samples,
+        method=method,
+        points=points,
+        device="cpu",
+        facts=InputFacts(range=(0, 1)),
+        twins=(folder.twins,),
+    )
+    bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
+    hearing = heard(folder, bundle, lambda line: print(line, file=sys.stderr))
+    for line in tables.told(hearing):
+        _tell(line)
+    return hearing
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
