@@ -86,17 +86,13 @@ def find_line_up_points(request: Request, settings: Settings) -> Findings:
     )
 
 
-<<<<<<< HEAD
 def _mixed(request: Request, points: Tensor, count: int) -> Tensor:
     # Rounding may put a mean of two values just outside the bounds.
     made = domain(request.owner).clamp(mixtures(points, count, request.seed))
     return snapped(made, request.owner.spec)
 
 
-def _core_points(request: Request, points: Tensor) -> Tensor:
-=======
 def _core_points(request: Request, points: Tensor, steps: int) -> Tensor:
->>>>>>> exp
     """Climb with owner and twins; where a twin gives no gradients, take disputed samples."""
     nets = [twin.net for twin in request.twins if twin.net is not None]
     if len(nets) < len(request.twins):
