@@ -38,6 +38,9 @@ class MeasuredCopy:
     name: str
     how: str
     net: Owner
+    works: bool
+    """Whether it is nearly as accurate as the owner; a broken one only shows that its kind was
+    tried."""
 
 
 def halves(samples: Samples, seed: int) -> tuple[Samples, Samples]:
@@ -54,7 +57,7 @@ def _part(samples: Samples, rows: IntArray) -> Samples:
 def measured_copies(
     owner: Owner, learnt: Samples, held_out: Samples, seed: int, progress: Progress
 ) -> Iterator[MeasuredCopy]:
-    """Make copies of every kind that the owner's weights allow, and yield those that work.
+    """Make copies of every kind that the owner's weights allow.
 
     Args:
         owner: The model that is copied; afterwards it is as before.
@@ -75,8 +78,7 @@ def measured_copies(
             kind = next(word for word in ("pruned", "bits", "noise") if word in copy.name)
             how = {"bits": "quantised", "noise": "noisy"}.get(kind, kind)
             changed_owner = recipes.duplicate(owner)
-        if right(changed_owner) >= least:
-            yield MeasuredCopy(copy.name, how, changed_owner)
+        yield MeasuredCopy(copy.name, how, changed_owner, right(changed_owner) >= least)
     wanted = [(how, turn) for how in attacks.possible(owner) for turn in range(EACH)]
     for number, (how, turn) in enumerate(wanted):
         progress(STAGE, number, len(wanted))
@@ -85,8 +87,7 @@ def measured_copies(
             more = torch.cat([points, mixtures(points, MIXES * len(points), seed)])
             data = recipes.Labelled(owner.inputs(more), owner.answers(more).argmax(1))
         net = _stolen(owner, data, how, turn, seed)
-        if right(net) >= least:
-            yield MeasuredCopy(f"{how} {turn}", how, net)
+        yield MeasuredCopy(f"{how} {turn}", how, net, right(net) >= least)
     progress(STAGE, len(wanted), len(wanted))
 
 

@@ -76,7 +76,7 @@ class Recorder:
         """
         known = [twin.weights for twin in twins if twin.weights is not None]
         for copy in made:
-            recipe: JsonObject = {"how": copy.how}
+            recipe: JsonObject = {"how": copy.how, "broken": not copy.works}
             if own is not None:
                 layers, classes = layers_of(copy.net.model.module), self.owner.record.classes
                 seen = compared(layers, own.sketch, known, classes)

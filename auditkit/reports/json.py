@@ -114,6 +114,7 @@ def _lined_up(found: LineUp) -> JsonObject:
         "like_twin": found.like_twin,
         "excluded": list(found.excluded),
         "unseen": list(found.unseen),
+        "unmeasured": list(found.unmeasured),
         "places": [
             {
                 "measure": place.measure,

@@ -98,9 +98,8 @@ def _chances(facts: Facts) -> str:
 def _kinds(facts: Facts) -> str:
     """Return what an acquittal excludes, and what it does not."""
     told = f"excluded, since they would have been found: {', '.join(facts['excluded'])}"
-    if facts["unseen"]:
-        told += f"; not excluded: {', '.join(facts['unseen'])}"
-    return told
+    others = [*facts["unseen"], *facts["unmeasured"]]
+    return f"{told}; not excluded: {', '.join(others)}" if others else told
 
 
 def _no_answers(facts: Facts) -> str:

@@ -66,6 +66,11 @@ def lined_up() -> Bundle:
         *(reference(ReferenceKind.MEASURED_COPY, f"l{i}", w, "lost") for i, w in enumerate(lost)),
         reference(ReferenceKind.MEASURED_COPY, "tuned", COPY, "tuned"),
         reference(ReferenceKind.MEASURED_COPY, "tuned 2", OWNER, "tuned"),
+        *(
+            replace(one, recipe={**one.recipe, "broken": True})
+            for one in [reference(ReferenceKind.MEASURED_COPY, "gone", net(400), "broken")]
+        ),
+        reference(ReferenceKind.MEASURED_COPY, "one", OWNER, "single"),
     ]
     made = Fingerprint(
         "lineup",
@@ -107,6 +112,7 @@ def test_innocents_are_cleared_of_what_would_have_been_seen(lined_up, access):
     assert len(cleared) >= 35
     assert all(v.line_up.excluded == ("noisy", "tuned") for v in cleared)
     assert all("lost" in v.line_up.unseen for v in cleared)
+    assert all(v.line_up.unmeasured == ("broken", "single") for v in cleared)
 
 
 def test_who_is_made_from_a_twin_is_no_copy_of_the_owner(lined_up):

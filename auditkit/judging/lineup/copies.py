@@ -49,7 +49,7 @@ def measured(
     asked: int | None,
     answered: bytes,
 ) -> dict[str, list[Course]]:
-    """Return the courses of the measured copies by kind.
+    """Return the courses of the measured copies that work by kind; none of a kind that all broke.
 
     Suspects that answered the same points share them.
 
@@ -66,9 +66,11 @@ def measured(
     found: dict[str, list[Course]] = {}
     for reference in bundle.references:
         if reference.kind is ReferenceKind.MEASURED_COPY:
+            courses = found.setdefault(str(reference.recipe["how"]), [])
+            if reference.recipe.get("broken"):
+                continue
             said = said_by([reference.answers.capped(access)])
             labels = np.where(rows, said.labels, -1)
             weights = tuple(reference.recipe.get("weights", ())) if weighed else ()
-            course = panel.course(Said(labels, said.scores), weights, asked)
-            found.setdefault(str(reference.recipe["how"]), []).append(course)
+            courses.append(panel.course(Said(labels, said.scores), weights, asked))
     return found

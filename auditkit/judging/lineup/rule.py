@@ -8,8 +8,8 @@ def by_line_up(found: LineUp, level: float) -> Finding:
     """Decide by the owner's place among its twins.
 
     - Pirated: the owner is first, and stands out by more than chance allows at `level`.
-    - Homologous: the owner is not first, and copies of most kinds would have been: all that were
-      measured were. The reason names them, and those that were not.
+    - Homologous: the owner is not first, and copies of most measured kinds would have been. The
+      reason names them, those that would not, and those that could not be measured.
     - Inconclusive: everything else.
 
     Args:
@@ -24,6 +24,7 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         "level": level,
         "excluded": list(found.excluded),
         "unseen": list(found.unseen),
+        "unmeasured": list(found.unmeasured),
     }
     first = found.p <= 1 / (found.twins + 1)
     if found.like_twin:

@@ -1,5 +1,7 @@
 """One suspect before the owner and its twins: the places, the chances, what is excluded."""
 
+from dataclasses import dataclass
+
 from auditkit.core.evidence import Evidence
 from auditkit.core.verdicts import LineUp, Place
 from auditkit.files.bundle import Bundle
@@ -24,7 +26,7 @@ def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
         return None
     panel = panel_of(bundle, evidence.access, related=_related(bundle, evidence))
     seen = panel.course(said_by([evidence.answers]), _weights(bundle, evidence), evidence.asked)
-    excluded, unseen = _kinds(bundle, evidence, seen)
+    kinds = _kinds(bundle, evidence, seen)
     standings = seen.last.standings
     return LineUp(
         access=evidence.access,
@@ -36,8 +38,9 @@ def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
         gap=float(standings[0]),
         p_gap=gap_p(float(standings[0]), len(standings) - 1, len(seen.last.likeness)),
         like_twin=seen.alarmed not in (None, 0),
-        excluded=tuple(excluded),
-        unseen=tuple(unseen),
+        excluded=kinds.excluded,
+        unseen=kinds.unseen,
+        unmeasured=kinds.unmeasured,
     )
 
 
@@ -58,8 +61,17 @@ def _related(bundle: Bundle, evidence: Evidence) -> bool:
     return evidence.classes not in (None, classes) or int(evidence.answers.labels.max()) >= classes
 
 
-def _kinds(bundle: Bundle, evidence: Evidence, seen: Course) -> tuple[list[str], list[str]]:
-    """Return the kinds of copies that are excluded, and those that are not.
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Kinds of copies, by whether the line-up would have seen them."""
+
+    excluded: tuple[str, ...]
+    unseen: tuple[str, ...]
+    unmeasured: tuple[str, ...]
+
+
+def _kinds(bundle: Bundle, evidence: Evidence, seen: Course) -> _Kinds:
+    """Return the kinds of copies that are excluded, those that are not, and those not measured.
 
     A kind is excluded if every measured copy of it, when it was asked what the suspect was asked,
     put the owner first by more than chance allows at the level `accuse` of the bundle's terms, and
@@ -74,11 +86,15 @@ def _kinds(bundle: Bundle, evidence: Evidence, seen: Course) -> tuple[list[str],
         asked=evidence.asked,
         answered=evidence.answers.answered.tobytes(),
     )
-    excluded = [
+    known = {kind: courses for kind, courses in found.items() if len(courses) >= FEWEST_COPIES}
+    excluded = tuple(
         kind
-        for kind, courses in found.items()
-        if len(courses) >= FEWEST_COPIES
-        and all(course.last.alarmed(level) == 0 for course in courses)
+        for kind, courses in known.items()
+        if all(course.last.alarmed(level) == 0 for course in courses)
         and owner < min(float(course.last.standings[0]) for course in courses)
-    ]
-    return excluded, [kind for kind in found if kind not in excluded]
+    )
+    return _Kinds(
+        excluded,
+        tuple(kind for kind in known if kind not in excluded),
+        tuple(kind for kind in found if kind not in known),
+    )
