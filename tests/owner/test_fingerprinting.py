@@ -123,7 +123,7 @@ def test_a_bundle_names_the_identification_that_its_method_brings(
     monkeypatch.setattr(making, "load", lambda *_: method)
     order = Order(model_file, samples=samples_file, method="random", points=20, siblings=0)
     made = api.fingerprint(order).fingerprint
-    assert set(made.speaking) == {*FIRST_IDENTIFICATIONS, "second_best"}
+    assert set(made.speaking) == {*FIRST_IDENTIFICATIONS, "weights", "second_best"}
 
 
 def test_the_owner_itself_is_pirated_through_torchscript(made, model_file):
