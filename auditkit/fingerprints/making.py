@@ -57,8 +57,11 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     sheet = _sheet(owner, _points(owner, samples, given.strangers, found) | lineage)
     recorder = Recorder(owner, sheet, order.seed)
     # Twins show what innocents of the owner's recipe share, and better.
-    wish = 0 if given.twins else order.siblings
-    raised, remark = train_siblings(owner, samples, wish, order.seed, progress)
+    raised, remark = (
+        ((), "twins take their place")
+        if given.twins
+        else train_siblings(owner, samples, order.siblings, order.seed, progress)
+    )
     said = [recorder.sibling(sibling) for sibling in raised]
     siblings = shares(said, sheet, remark)
     found = weighed_by_siblings(found, siblings)

@@ -17,7 +17,7 @@ from rich.text import Text
 from auditkit.core.escape import clean
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Identification, Outcome, Refusal, Verdict
-from auditkit.reports.base import Report, Screen
+from auditkit.reports.base import BundleSummary, Report, Screen
 from auditkit.reports.headlines import OPINIONS, WORDS, words_for
 from auditkit.reports.lineup import picture
 from auditkit.reports.origins import facts_table, provenance, run
@@ -191,6 +191,15 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
         yield _line(f"The numbers are those of {clean(first.suspect.name, 60)}.", "dim")
         yield from (_figures(verdict) for verdict in verdicts if verdict is not first)
         yield from map(Text, _batch(report))
+    # What thresholds rest on is of no concern where the line-up decides.
+    if not bundle.line_up.claimed:
+        yield from _thresholds(bundle)
+    if bundle.transports:
+        yield _line(bundle.travelled(), limit=300)
+
+
+def _thresholds(bundle: BundleSummary) -> Iterator[RenderableType]:
+    """Yield what was measured about a bundle's points."""
     known = {kind: bundle.references.get(kind, 0) for kind in ReferenceKind}
     yield _line(
         f"The fingerprint is {bundle.discrimination}: {bundle.reason}. Its stand-ins: "
@@ -202,8 +211,6 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
     shadows = sum(count for kind, count in known.items() if kind.is_shadow)
     if shadows:
         yield _line(f"{shadows} shadow models chose its lineage points; none is a reference model.")
-    if bundle.transports:
-        yield _line(bundle.travelled(), limit=300)
 
 
 def _figures(verdict: Verdict) -> Text:
