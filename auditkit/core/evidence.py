@@ -7,6 +7,9 @@ from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.models import SuspectRecord
 
+ENOUGH_SHARED = 0.5
+"""Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeenWeights:
@@ -19,6 +22,11 @@ class SeenWeights:
     """How often weights that were made independently are as alike to the owner's, (0, 1]."""
     shared: float
     """Share of the owner's tensors, 0..1, that have a shape in common with one of the suspect's."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether so many shapes are in common that unlike weights say something."""
+        return self.shared >= ENOUGH_SHARED
 
     def __post_init__(self) -> None:
         if not self.likeness or not all(math.isfinite(one) for one in self.likeness):

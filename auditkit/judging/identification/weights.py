@@ -19,9 +19,6 @@ ALIKE = 1e-3
 """Chance at which weights count as alike. 9,999 random orders of each tensor can show 2e-4."""
 UNLIKE = 0.05
 """Chance above which weights count as unlike, as far as they are comparable."""
-ENOUGH_SHARED = 0.5
-"""Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's
-before unlike weights say anything."""
 
 
 def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
@@ -48,6 +45,6 @@ def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
     if seen.chance <= ALIKE:
         says = Decision.PIRATED if own.from_scratch else None
         code = ReasonCode.WEIGHTS_ALIKE if own.from_scratch else ReasonCode.ANCESTOR_UNKNOWN
-    elif seen.chance > UNLIKE and seen.shared >= ENOUGH_SHARED and value < least:
+    elif seen.chance > UNLIKE and seen.is_comparable and value < least:
         says, code = Decision.HOMOLOGOUS, ReasonCode.WEIGHTS_UNLIKE
     return Identification(NAME, says, Reason(code, facts), value=value, threshold=None)

@@ -9,8 +9,6 @@ from auditkit.judging.lineup.copies import measured
 from auditkit.judging.lineup.panel import Course, panel_of, said_by
 from auditkit.judging.lineup.ranking import gap_p, rank_p, standing
 
-ENOUGH_SHARED = 0.5
-"""Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's."""
 FEWEST_COPIES = 2
 """Measured copies of one kind, below which nothing is said of that kind."""
 
@@ -50,7 +48,7 @@ def _weights(bundle: Bundle, evidence: Evidence) -> tuple[float, ...]:
     A model whose tensors mostly have other shapes is not excluded as a copy by unlike weights.
     """
     seen, members = evidence.weights, bundle.fingerprint.line_up.twins + 1
-    if seen is None or len(seen.likeness) < members or seen.shared < ENOUGH_SHARED:
+    if seen is None or len(seen.likeness) < members or not seen.is_comparable:
         return ()
     return seen.likeness
 
