@@ -60,7 +60,9 @@ class Port:
     """`sha256:…` of the suspect's file; None for suspects without one, such as APIs."""
     shape: Shape | None = None
     """Shape of one input; None if the suspect does not declare it: points then keep the owner's."""
-    dtype: DType = FLOAT32
+    dtype: DType | None = FLOAT32
+    """Number type of an input; None if the suspect declares nothing: types and layouts are tried
+    until it answers, the owner's first."""
     values: Values = Values.OWNER
     channels_last: bool = False
     """Whether channels come last if `shape` does not tell."""
@@ -68,8 +70,13 @@ class Port:
     """Whether points are resized to `shape` even without `--resize`, because the user wrote it."""
     batch: int | None = None
     """Exact number of points in every batch; None if any number is taken."""
+    batch_axis: int = 0
+    """Which axis of an input counts the points; `shape` leaves it out."""
     at_once: int = AT_ONCE
     """Largest number of points in one request; halved whenever the suspect refuses a batch."""
+    local: bool = False
+    """Whether the suspect runs in this process: a batch that fails, for whatever reason, is then
+    tried in other sizes."""
     largest_request: int | None = None
     """Largest size of one request in bytes, counting 4 for each number; None for no such limit."""
     concurrency: int = 1
@@ -92,7 +99,8 @@ class Adapter(Protocol):
         """Query the suspect about one batch.
 
         Args:
-            batch: (b, *port.shape) array of `port.dtype`.
+            batch: (b, *port.shape) array of `port.dtype`, with the b points along
+                `port.batch_axis`.
 
         Returns:
             (b, classes) scores, i.e. logits or probabilities, or (b,) labels.

@@ -36,7 +36,8 @@ class CallableAdapter:
         self._function = _imported(source)
         self._loop = _Loop() if inspect.iscoroutinefunction(self._function) else None
         # Nothing says that a plain function is thread-safe, so that one gets one call at a time.
-        self.port = Port(f"python:{source}", concurrency=1 if self._loop is None else CONCURRENT)
+        lanes = 1 if self._loop is None else CONCURRENT
+        self.port = Port(f"python:{source}", concurrency=lanes, local=True)
         self.runtime = {"function": source}
 
     def answer(self, batch: Rows) -> Rows:

@@ -12,7 +12,6 @@ import numpy as np
 from auditkit.adapters.base import Kind, Port, Shape, read_file
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import (
-    BatchError,
     QueryError,
     SuspectError,
     SuspectLoadError,
@@ -32,7 +31,10 @@ DTYPES: dict[str, DType] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
     "tensor(double)": np.dtype(np.float64),
-    "tensor(uint8)": np.dtype(np.uint8),
+    **{
+        f"tensor({kind})": np.dtype(kind)
+        for kind in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+    },
 }
 SCORES = ("logit", "prob", "score", "output")
 """Words in the names of outputs that hold scores."""
@@ -61,27 +63,30 @@ class OnnxAdapter:
         except Exception as error:
             line = first_line(error).removeprefix(PREFIX)
             raise SuspectLoadError(f"{source!r} is not a readable ONNX model: {line}") from error
-        self._is_out_of_memory = runtime.is_out_of_memory
         self.runtime = runtime.described(self._session)
         self._data = data  # for the weights, which onnxruntime does not hand out
         digest = sha256(data)
+        sizes = self._input.shape
+        axis = _batch_axis(sizes)
         self.port = Port(
             digest,
             digest,
-            _shape(self._input.shape),
+            _shape(sizes, axis),
             DTYPES[self._input.type],
-            batch=_fixed(self._input.shape),
+            batch=_size(sizes[axis]) if sizes else None,
+            batch_axis=axis,
+            local=True,
         )
 
     def answer(self, batch: Rows) -> Rows:
-        """See `Adapter.answer`. BatchError means that the batch exceeds the GPU's memory."""
+        """See `Adapter.answer`."""
         try:
             [found] = self._session.run([self._output], {self._name: batch})
         except Exception as error:
             line = first_line(error).removeprefix(PREFIX)
-            kind = BatchError if self._is_out_of_memory(error) else QueryError
-            raise kind(f"the suspect failed while answering: {line}") from error
-        return _two_axes(np.asarray(found))
+            raise QueryError(f"the suspect failed while answering: {line}") from error
+        answered: Rows = np.asarray(found)
+        return answered
 
     def weights(self) -> tuple[Layer, ...]:
         """See `HasWeights.weights`."""
@@ -103,26 +108,35 @@ def _input(session: "ort.InferenceSession") -> "ort.NodeArg":
         )
     [node] = inputs
     if node.type not in DTYPES:
+        kind = "text" if node.type == "tensor(string)" else node.type
         raise SuspectMismatchError(
-            f"the suspect takes {node.type} inputs, points are float numbers; "
-            "token ids and text can't be asked yet"
+            f"the suspect takes {kind} as input, the points are numbers; export it with a tensor "
+            "of floats or pixels as its input"
         )
     return node
 
 
-def _shape(sizes: Sequence[int | str | None]) -> Shape | None:
+Sizes = Sequence[int | str | None]
+"""A declared shape. Axes of any size have a name or None, and exporters write 0 or -1 for them."""
+
+
+def _shape(sizes: Sizes, batch: int) -> Shape | None:
     """Shape of one input; None if the file declares no shape at all."""
     # Such a file is asked in the owner's shape, and refuses it when it runs if that is wrong.
     if not sizes:
         return None
-    # Axes of any size have a name or None, and exporters write 0 or -1 for them too.
-    return tuple(size if isinstance(size, int) and size > 0 else None for size in sizes[1:])
+    return tuple(_size(size) for axis, size in enumerate(sizes) if axis != batch)
 
 
-def _fixed(sizes: Sequence[int | str | None]) -> int | None:
-    """The batch size that the file was exported with; None for any size."""
-    size = sizes[0] if sizes else None
+def _size(size: int | str | None) -> int | None:
+    """Size of an axis; None for any size."""
     return size if isinstance(size, int) and size > 0 else None
+
+
+def _batch_axis(sizes: Sizes) -> int:
+    """The axis that counts the points: the first, or the only one of any size."""
+    free = [axis for axis, size in enumerate(sizes) if _size(size) is None]
+    return free[0] if len(free) == 1 else 0
 
 
 def _output(session: "ort.InferenceSession", source: str) -> str:
@@ -133,7 +147,8 @@ def _output(session: "ort.InferenceSession", source: str) -> str:
     """
     outputs = session.get_outputs()
     # Names decide, since embeddings beside the scores have the same form: (batch, n) floats.
-    scores = [node for node in outputs if node.type in DTYPES and _is_rows(node.shape)]
+    floats = ("tensor(float)", "tensor(float16)", "tensor(double)", "tensor(uint8)")
+    scores = [node for node in outputs if node.type in floats and _is_rows(node.shape)]
     labels = [node for node in outputs if node.type in ("tensor(int64)", "tensor(int32)")]
     named = [node for node in scores if any(word in node.name.lower() for word in SCORES)]
     for candidates in (named, scores, labels):
@@ -146,15 +161,8 @@ def _output(session: "ort.InferenceSession", source: str) -> str:
 
 
 def _is_rows(shape: Sequence[int | str | None] | None) -> bool:
-    """Whether the shape is (batch, classes), perhaps with trailing axes of size 1, or unknown."""
-    return not shape or (len(shape) >= 2 and shape[1] != 1 and all(s == 1 for s in shape[2:]))
-
-
-def _two_axes(outputs: Rows) -> Rows:
-    """Drop trailing axes of size 1, and convert floats of any precision to float32."""
-    while outputs.ndim > 2 and outputs.shape[-1] == 1:
-        outputs = outputs[..., 0]
-    return outputs.astype(np.float32) if outputs.dtype.kind == "f" else outputs
+    """Whether the shape is of several numbers for each point, or unknown."""
+    return not shape or (len(shape) >= 2 and any(size != 1 for size in shape[1:]))
 
 
 onnx = Kind(OnnxAdapter, suffixes=(".onnx",))

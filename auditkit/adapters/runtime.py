@@ -17,10 +17,6 @@ import onnxruntime as ort
 from auditkit.core.errors import SuspectLoadError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-# onnxruntime has no error class for this. The texts are those of its own allocator, of CUDA, and of
-# cuDNN and cuBLAS, which fail to allocate their workspaces.
-OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "cudnn_status_alloc_failed",
-                 "cublas_status_alloc_failed")  # fmt: skip
 DRIVER = "libcuda.so.1"
 # Asked one by one, because onnxruntime only says that its provider could not be loaded, not why.
 LIBRARIES = {
@@ -97,11 +93,6 @@ def described(session: ort.InferenceSession) -> dict[str, str]:
     if provider == CPU and _loads(DRIVER):
         told["not on CUDA"] = why_no_cuda() or "no node was placed there"
     return told
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a batch failed for lack of GPU memory, so that a smaller one may fit."""
-    return any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
 
 
 @functools.cache

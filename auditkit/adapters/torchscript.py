@@ -11,9 +11,7 @@ import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from auditkit.adapters.base import Kind, Port, read_file
+from auditkit.adapters.base import FLOAT32, Kind, Port, read_file
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import (
     QueryError,
@@ -66,7 +64,9 @@ class TorchScriptAdapter:
             raise
         except Exception as error:  # torch's errors have no common base class
             raise SuspectLoadError(f"{source!r} can't be opened: {first_line(error)}") from error
-        self.port = Port(digest, digest, dtype=np.dtype(np.float32), batch=batch)
+        self.port = Port(
+            digest, digest, dtype=FLOAT32 if exported else None, batch=batch, local=True
+        )
         self.runtime = {"torch": str(torch.__version__), "device": str(self._device)}
 
     def answer(self, batch: Rows) -> Rows:

@@ -52,9 +52,7 @@ def checked(reply: Json, count: int) -> Rows:
         array = np.asarray(reply)
     except ValueError as error:
         raise QueryError("got rows of different lengths, wanted as many scores for each") from error
-    # A column of labels is common: ArgMax keeps the axis unless it is told not to.
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+    array = squeezed(array, count)
     fits = array.ndim == 1 or (array.ndim == 2 and array.shape[1] > 1)
     if not fits or array.dtype.kind not in "iuf" or len(array) != count:
         raise QueryError(
@@ -66,6 +64,21 @@ def checked(reply: Json, count: int) -> Rows:
         with np.errstate(over="ignore"):
             return array.astype(np.float32)
     return _classes(array)
+
+
+def squeezed(array: Rows, count: int) -> Rows:
+    """Drop the axes of size 1, other than the one that counts the points.
+
+    Fully convolutional nets answer (b, classes, 1, 1), ArgMax keeps its axis unless it is told not
+    to, and a model that is asked about one point may drop the axis that counts the points.
+
+    Args:
+        array: Of any shape.
+        count: How many points were asked.
+    """
+    points_first = array.shape[:1] == (count,)
+    sizes = [size for size in array.shape[int(points_first) :] if size != 1]
+    return array.reshape([count, *sizes] if points_first or count == 1 else sizes)
 
 
 def _classes(numbers: Rows) -> IntArray:

@@ -1,6 +1,6 @@
 """The owner's model in its input domain: shape, range, normalisation and kind of scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from auditkit.owner.samples import RawSamples, Samples, arrangements
 
 BATCH = 256
 """Inputs that a model is asked at once when no gradients are needed."""
+SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 100, 50, 48, 40, 30, 25, 24, 20, 12, 10, 7, 6, 5, 3, 1)
+"""Sizes of batches that are tried of a model that does not take any: powers of two first."""
 MODEL_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
 """Exceptions that a module raises for an input that it can't take. No others are caught, so that
 a fault of auditkit is not mistaken for one of the model."""
@@ -120,8 +122,7 @@ def _arranged(
         # Two samples are enough to see whether the model takes the shape.
         probe = torch.from_numpy(np.ascontiguousarray(way[:2], dtype=np.float32)).to(device)
         try:
-            with torch.no_grad():
-                _checked(model(probe), 2)
+            sized(model, probe)
         except MODEL_ERRORS as error:
             problems.append(str(error).strip().splitlines()[-1][:160])
         else:
@@ -130,6 +131,37 @@ def _arranged(
         f"the model takes samples of shape {raw.x.shape[1:]} in no arrangement: {problems[0]}; "
         "give samples as the model takes them, or add --input-shape"
     )
+
+
+def sized(model: LoadedModel, inputs: Tensor) -> LoadedModel:
+    """Return the model with a batch size that it takes: any, or the largest that works.
+
+    A batch may be written into a model, or bounded when it is exported. That is found out here,
+    before minutes are spent on it.
+
+    Args:
+        model: Where its file tells its only batch size, that one is tried alone.
+        inputs: (n, *shape) as the model takes them.
+
+    Raises:
+        Exception: One of `MODEL_ERRORS`: what it says to inputs of this shape.
+    """
+    # The largest batch that is ever asked and a remainder of one: who takes both takes any.
+    is_told = model.batch is not None
+    count = len(inputs) if is_told else BATCH + 1
+    many = inputs[:1].detach().expand(count, *inputs.shape[1:])
+    errors = []
+    for size in (model.batch,) if is_told else (None, *SIZES):
+        tried = replace(model, batch=size)
+        try:
+            with torch.no_grad():
+                for part in many.split(BATCH):
+                    _checked(tried(part), len(part))
+        except MODEL_ERRORS as error:
+            errors.append(error)
+        else:
+            return tried
+    raise errors[-1]
 
 
 def _checked(outputs: object, count: int) -> Tensor:
@@ -177,6 +209,7 @@ def probed(model: LoadedModel, spec: InputSpec, device: torch.device) -> Owner:
     noise = np.random.default_rng(0).uniform(size=(8, *spec.shape)).astype(np.float32)
     points = blank.tensor(lower + noise * (upper - lower)).requires_grad_()
     try:
+        model = sized(model, blank.inputs(points))
         outputs = _checked(model(blank.inputs(points)), len(noise)).float()
         # Squared, because probabilities add up to 1, and a constant sum has no slope.
         (slope,) = torch.autograd.grad(outputs.square().sum(), points, allow_unused=True)

@@ -9,7 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -21,23 +22,23 @@ from auditkit.core.escape import first_line
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Recorded
-from auditkit.suspects.arrangement import Arrangement, arrange
+from auditkit.suspects.fitting import Fit, arrangements, fits
 from auditkit.suspects.log import Key, Log
 from auditkit.suspects.patience import Pace, patiently
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """Points to ask, the names of their answers, and how the points enter the suspect."""
+    """Points to ask, the names of their answers, and how the points are normalised."""
 
     keys: list[Key]
     points: FloatArray
-    arrangement: Arrangement
+    spec: InputSpec
 
     def part(self, rows: slice | list[int]) -> "_Question":
         """Return the same question about some of the points."""
         places = range(len(self.keys))[rows] if isinstance(rows, slice) else rows
-        return _Question([self.keys[i] for i in places], self.points[rows], self.arrangement)
+        return _Question([self.keys[i] for i in places], self.points[rows], self.spec)
 
 
 class Client:
@@ -62,9 +63,10 @@ class Client:
         """How many points were sent; failed and repeated ones and those that fill batches count."""
         self.reused: list[str] = []
         """When each answer was given that an earlier audit had asked for; ISO 8601."""
-        self._adapter, self._patience, self._log, self._resize = adapter, patience, log, resize
-        self._arrangements = {spec: arrange(spec, adapter.port, resize=resize)}
-        self._size = _at_once(adapter, spec)
+        self._adapter, self._patience, self._log = adapter, patience, log
+        self._ways = arrangements(spec, adapter.port, resize=resize)
+        self._fit = next(fits(self._ways, adapter.port))
+        self._proven = 0  # the largest number of points that were answered at once
         self._pace = Pace(patience.rate)
         self._turns: Counter[Key] = Counter()
         self._counting = threading.Lock()
@@ -86,7 +88,7 @@ class Client:
             BudgetError: The budget does not last; what was answered is in the log.
             SuspectMismatchError: It takes other inputs than these.
         """
-        question = self._question(points, spec)
+        question = _Question([self._log.key(point, spec) for point in points], points, spec)
         # A point that is asked again on purpose must be sent again, so each time counts for itself.
         turns = [self._turn(key) for key in question.keys]
         places = range(len(turns))
@@ -114,12 +116,6 @@ class Client:
         """Close the adapter; the log stays open."""
         self._adapter.close()
 
-    def _question(self, points: FloatArray, spec: InputSpec) -> _Question:
-        if spec not in self._arrangements:
-            self._arrangements[spec] = arrange(spec, self.port, resize=self._resize)
-        keys = [self._log.key(point, spec) for point in points]
-        return _Question(keys, points, self._arrangements[spec])
-
     def _turn(self, key: Key) -> int:
         self._turns[key] += 1
         return self._turns[key] - 1
@@ -135,8 +131,9 @@ class Client:
         return known[turn] if 0 <= turn < len(known) else None
 
     def _fetch(self, question: _Question) -> None:
-        starts = range(0, len(question.keys), self._size)
-        parts = [question.part(slice(start, start + self._size)) for start in starts]
+        size = self._fit.size
+        starts = range(0, len(question.keys), size)
+        parts = [question.part(slice(start, start + size)) for start in starts]
         # More threads than requests would only start and end.
         threads = min(self._patience.lanes, self.port.concurrency, len(parts))
         if threads == 1:
@@ -153,43 +150,92 @@ class Client:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _send(self, question: _Question) -> None:
-        """Send one request, or smaller ones if the suspect refuses so many points at once."""
-        if len(question.keys) <= self._size:
+        """Send one request, or others if the suspect refuses this one as it is."""
+        answered = 0
+        if len(question.keys) <= self._fit.size:
             try:
-                patiently(lambda: self._once(question), self._patience.longest, self._pace)
-            # Some servers answer a batch that is too large with an error of their own (500, a
-            # timeout), so what keeps failing is tried in single points before it counts as failed.
-            except (BatchError, TransientError) as error:
-                if len(question.keys) == 1:
-                    raise
-                half = len(question.keys) // 2 if isinstance(error, BatchError) else 1
-                self._size = min(self._size, half)
+                self._patiently(question, self._fit)
+            except BudgetError:
+                raise
+            except QueryError as error:
+                if self.port.local and not isinstance(error, TransientError):
+                    answered = self._refit(question, error)
+                else:
+                    self._shrink(len(question.keys), error)
             else:
                 return
-        for start in range(0, len(question.keys), size := self._size):
+        for start in range(answered, len(question.keys), size := self._fit.size):
             self._send(question.part(slice(start, start + size)))
 
-    def _once(self, question: _Question) -> None:
+    def _shrink(self, count: int, error: QueryError) -> None:
+        """Ask fewer than so many points at once from here on.
+
+        Raises:
+            QueryError: The given error, if it was about one point or no matter of the size.
+        """
+        # Some servers answer a batch that is too large with an error of their own (500, a timeout),
+        # so what keeps failing is tried in single points before it counts as failed.
+        if count == 1 or not isinstance(error, BatchError | TransientError):
+            raise error
+        size = count // 2 if isinstance(error, BatchError) else 1
+        self._fit = replace(self._fit, size=min(self._fit.size, size))
+
+    def _refit(self, question: _Question, first: QueryError) -> int:
+        """Find a way in which a suspect of this process takes points after it failed.
+
+        Returns:
+            How many of the points it has answered meanwhile.
+
+        Raises:
+            QueryError: It answers in none; its words to one point are repeated.
+        """
+        others = fits(self._ways, self.port)
+        if self._proven:  # it is known how points enter it, only not how many
+            proven = Fit(self._fit.way, self._proven, filled=True)
+            others = chain([proven], fits([self._fit.way], self.port))
+        told, tried = first, 0
+        for fit in others:
+            if fit == self._fit:
+                continue
+            part = question.part(slice(0, fit.size))
+            try:
+                self._patiently(part, fit)
+            except BudgetError:
+                raise
+            except QueryError as error:
+                # What it says to one point, as the owner takes it, says most about the reason.
+                told = error if fit.size == 1 and fit.way == self._ways[0] else told
+                tried += 1
+            else:
+                self._fit = fit
+                return len(part.keys)
+        more = f"; {tried} other layouts and sizes of batches failed too" if tried else ""
+        raise QueryError(f"{told}{more}") from first
+
+    def _patiently(self, question: _Question, fit: Fit) -> None:
+        """Send one request, again and again while it fails for the moment."""
+        patiently(lambda: self._once(question, fit), self._patience.longest, self._pace)
+
+    def _once(self, question: _Question, fit: Fit) -> None:
         endpoint, count = self.port.identity, len(question.keys)
+        batch = fit.way.of(question.spec)(_filled_up(question.points, fit))
         # Noted before it is sent: a request that gets no reply is paid for all the same.
         self._log.asked(endpoint, question.keys, self._patience.budget)
         with self._counting:
-            self.sent += max(count, self.port.batch or 0)  # what fills a batch up is sent as well
+            self.sent += max(count, fit.size if fit.filled else 0)  # what fills it up is sent too
         try:
-            rows = self._asked(question.arrangement(question.points))
+            rows = self._asked(batch, max(count, fit.size if fit.filled else 0))[:count]
         except QueryError as error:
             self._log.failed(endpoint, question.keys, str(error))
             raise
         self._log.answered(endpoint, question.keys, rows)
+        self._proven = max(self._proven, count)
 
-    def _asked(self, batch: Rows) -> Rows:
-        """Return the checked reply to a batch, filled up to the size that the suspect fixes."""
-        count, fixed = len(batch), self.port.batch or len(batch)
-        if fixed > count:
-            batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])
+    def _asked(self, batch: Rows, count: int) -> Rows:
+        """Return the checked reply to a batch of so many points."""
         # Whatever an adapter or a stranger's code raises becomes one line here, for all adapters.
         try:
-            return checked(self._adapter.answer(batch), len(batch))[:count]
+            return checked(self._adapter.answer(batch), count)
         except QueryError:
             raise
         except (ConnectionError, TimeoutError) as error:
@@ -200,13 +246,10 @@ class Client:
             raise QueryError(_raised(error)) from error
 
 
-def _at_once(adapter: Adapter, spec: InputSpec) -> int:
-    port = adapter.port
-    if port.batch is not None:
-        return port.batch
-    size = 4 * int(np.prod(spec.shape))
-    limit = port.at_once if port.largest_request is None else port.largest_request // size
-    return max(1, min(port.at_once, limit))
+def _filled_up(points: FloatArray, fit: Fit) -> FloatArray:
+    """Repeat the first point until a batch has the size that the suspect fixes."""
+    missing = fit.size - len(points) if fit.filled else 0
+    return np.concatenate([points, np.repeat(points[:1], max(0, missing), axis=0)])
 
 
 def _raised(error: BaseException) -> str:

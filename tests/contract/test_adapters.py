@@ -21,8 +21,8 @@ from auditkit.core.errors import SuspectError, SuspectLoadError
 from auditkit.core.plugins import load, names
 from auditkit.core.points import CORE
 from auditkit.core.requests import Options, Patience
-from auditkit.suspects.arrangement import arrange
 from auditkit.suspects.client import Client
+from auditkit.suspects.fitting import arrangements
 from auditkit.suspects.log import Memory
 from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
@@ -190,7 +190,7 @@ def test_files_show_their_weights(opened, request):
 def test_concurrency_is_borne(opened, bundle):
     """As many questions at once as an adapter says it bears get their own answers."""
     adapter, points = opened
-    arrangement = arrange(bundle.fingerprint.spec, adapter.port, resize=False)
+    arrangement = arrangements(bundle.fingerprint.spec, adapter.port, resize=False)[0]
     parts = [arrangement(points[start : start + 1]) for start in range(20)]
     if adapter.port.concurrency == 1:
         pytest.skip("one at a time")

@@ -8,7 +8,7 @@ import pytest
 from auditkit.adapters.base import Port, Values
 from auditkit.core.errors import SuspectMismatchError
 from auditkit.core.points import InputSpec
-from auditkit.suspects.arrangement import arrange
+from auditkit.suspects.fitting import arrangements, fits
 
 SPEC = InputSpec((3, 4, 6), (0.0,), (1.0,), mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.1))
 POINTS = (np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6)) / 255).astype(np.float32)
@@ -19,7 +19,7 @@ PORT = Port("here")
 
 def arranged(port: Port, *, spec=SPEC, points=POINTS, resize=False) -> np.ndarray:
     """The suspect's batch."""
-    return arrange(spec, port, resize=resize)(points)
+    return arrangements(spec, port, resize=resize)[0](points)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,13 @@ def arranged(port: Port, *, spec=SPEC, points=POINTS, resize=False) -> np.ndarra
         ({"values": Values.POINTS}, POINTS),
         ({"dtype": np.dtype(np.uint8)}, np.rint(POINTS * 255)),
         ({"dtype": np.dtype(np.uint8), "values": Values.PIXELS}, np.rint(POINTS * 255)),
+        ({"dtype": np.dtype(np.int32)}, np.rint(POINTS * 255)),
+        (
+            {"dtype": np.dtype(np.int64), "shape": (4, 6, 3)},
+            np.rint(POINTS * 255).transpose(0, 2, 3, 1),
+        ),
+        ({"dtype": np.dtype(np.int8)}, np.rint(POINTS * 255) - 128),
+        ({"batch_axis": 3}, np.moveaxis(OWN, 0, 3)),
     ],
 )
 def test_points_become_what_the_port_takes(changes, expected):
@@ -64,7 +71,7 @@ def test_a_batch_is_nobodys_but_the_suspects(values):
     [
         ({"shape": (3, 8, 8)}, r"\(3, 8, 8\), the points have \(3, 4, 6\); add --resize"),
         ({"shape": (None, 8)}, r"\(any, 8\).*it can't be asked"),
-        ({"dtype": np.dtype(np.int64)}, "token ids"),
+        ({"dtype": np.dtype(np.bool_)}, "takes bool inputs"),
         ({"batch": 2**31}, "2147483648 points at once"),
         ({"batch": -(-(1 << 30) // (72 * 4)) + 1}, "points at once"),
     ],
@@ -72,8 +79,24 @@ def test_a_batch_is_nobodys_but_the_suspects(values):
 def test_what_does_not_fit_is_one_line(changes, message):
     """The message says what the suspect takes and what would help."""
     with pytest.raises(SuspectMismatchError, match=message) as caught:
-        arrange(SPEC, replace(PORT, **changes), resize=False)
+        arrangements(SPEC, replace(PORT, **changes), resize=False)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_of_a_table_are_refused():
+    """Only images have pixels that could be given as whole numbers."""
+    table = InputSpec((6,), (-1.0,), (1.0,))
+    with pytest.raises(SuspectMismatchError, match="token ids can't be asked"):
+        arrangements(table, replace(PORT, dtype=np.dtype(np.int32)), resize=False)
+
+
+def test_one_point_without_a_batch_axis_is_given_alone():
+    """A file whose axes are all fixed, and are those of one point, gets one point at a time."""
+    for shape in ((3, 4, 6), (4, 6, 3)):
+        port = replace(PORT, batch=shape[0], shape=shape[1:])
+        [way] = arrangements(SPEC, port, resize=False)
+        assert way(POINTS[:1]).shape == shape
+        assert [fit.size for fit in fits([way], port)] == [1]
 
 
 def test_sizes_are_changed_only_when_asked_for():
@@ -92,4 +115,4 @@ def test_sizes_that_no_memory_holds_are_refused():
     """A file that asks for pictures of a million pixels a side gets none."""
     port = replace(PORT, shape=(3, 10**6, 10**6))
     with pytest.raises(SuspectMismatchError, match="not made that large"):
-        arrange(SPEC, port, resize=True)
+        arrangements(SPEC, port, resize=True)

@@ -57,7 +57,7 @@ def broken(tmp_path, monkeypatch, bundle):
     (tmp_path / "cut.onnx").write_bytes((tmp_path / "whole.onnx").read_bytes()[:-40])
     (tmp_path / "text.onnx").write_text("hello")
     (tmp_path / "folder.onnx").mkdir()
-    linear_onnx(tmp_path / "tokens.onnx", kind=TensorProto.INT64)
+    linear_onnx(tmp_path / "words.onnx", kind=TensorProto.STRING)
     large = np.ones((64, CLASSES), np.float32)
     linear_onnx(tmp_path / "large.onnx", shape=("n", 1, 8, 8), weights=large)
     np.savez(tmp_path / "named.npz", guesses=np.zeros(120))
@@ -70,7 +70,7 @@ def broken(tmp_path, monkeypatch, bundle):
         "text.onnx": "cannot-open",
         "cut.onnx": "cannot-open",
         "folder.onnx": "cannot-open",
-        "tokens.onnx": "does-not-fit",
+        "words.onnx": "does-not-fit",
         "large.onnx": "does-not-fit",
         "model.bin": "cannot-open",
         "pickled.pt": "cannot-open",

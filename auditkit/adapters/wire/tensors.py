@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from auditkit.core.access import from_best
+from auditkit.core.access import from_best, squeezed
 from auditkit.core.arrays import DType, Json, Rows
 from auditkit.core.errors import QueryError
 
@@ -113,7 +113,7 @@ def answering_rows(outputs: Mapping[str, Rows], count: int, classes: int | None)
     Raises:
         QueryError: No output has a row for each point.
     """
-    rows = {name: _flat(array) for name, array in outputs.items() if len(array) == count}
+    rows = {name: squeezed(array, count) for name, array in outputs.items() if len(array) == count}
     scores = [name for name, array in rows.items() if array.dtype.kind == "f" and array.ndim == 2]
     labels = [name for name, array in rows.items() if array.dtype.kind in "iu"]
     # First of all, because the scores of such a list alone would pass for scores of classes 0 to k.
@@ -128,14 +128,6 @@ def answering_rows(outputs: Mapping[str, Rows], count: int, classes: int | None)
             return rows[names[0]]
     listed = ", ".join(f"{name[:40]} {array.shape}" for name, array in list(outputs.items())[:5])
     raise QueryError(f"no output has one row of scores, or one label, for each point: {listed}")
-
-
-def _flat(array: Rows) -> Rows:
-    """Drop trailing axes of size 1 beyond the second."""
-    # Fully convolutional nets answer (b, classes, 1, 1).
-    while array.ndim > 2 and array.shape[-1] == 1:
-        array = array[..., 0]
-    return array
 
 
 def listed_tensors(found: Json) -> tuple[Tensor, ...]:
