@@ -18,7 +18,6 @@ from auditkit.core.errors import (
     SuspectMismatchError,
 )
 from auditkit.core.escape import first_line
-from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
 from auditkit.core.weights import Layer
 
@@ -46,13 +45,15 @@ class OnnxAdapter:
     """An onnxruntime session of the file's bytes as they were hashed."""
 
     def __init__(self, source: str, options: Options) -> None:
-        from auditkit.adapters import runtime  # onnxruntime takes long to load
+        from auditkit.adapters import onnx_external, runtime  # onnxruntime takes long to load
 
         # The file is read once: if it were opened by its path, another process could exchange it
         # after it was hashed, and another model would answer under the recorded digest.
-        data = read_file(source)
+        model = onnx_external.whole(source, read_file(source))
+        # Kept as long as the session, which uses these weights where they lie.
+        self._beside = runtime.values(model.beside)
         try:
-            self._session = runtime.opened(data, options.device)
+            self._session = runtime.opened(model.data, options.device, self._beside)
             self._input = _input(self._session)
             self._name = str(self._input.name)  # read here, since it may be no UTF-8
             self._output = _output(self._session, source)
@@ -64,13 +65,13 @@ class OnnxAdapter:
             line = first_line(error).removeprefix(PREFIX)
             raise SuspectLoadError(f"{source!r} is not a readable ONNX model: {line}") from error
         self.runtime = runtime.described(self._session)
-        self._data = data  # for the weights, which onnxruntime does not hand out
-        digest = sha256(data)
+        # For the weights, which onnxruntime neither hands out nor, where they are large, copies.
+        self._model: onnx_external.Model | None = model
         sizes = self._input.shape
         axis = _batch_axis(sizes)
         self.port = Port(
-            digest,
-            digest,
+            model.digest,
+            model.digest,
             _shape(sizes, axis),
             DTYPES[self._input.type],
             batch=_size(sizes[axis]) if sizes else None,
@@ -92,11 +93,13 @@ class OnnxAdapter:
         """See `HasWeights.weights`."""
         from auditkit.adapters import onnx_weights
 
-        return onnx_weights.read(self._data)
+        if self._model is None:
+            return ()
+        return onnx_weights.read(self._model.data, self._model.beside)
 
     def close(self) -> None:
         """See `Adapter.close`."""
-        self._session, self._data = None, b""
+        self._session, self._model, self._beside = None, None, {}
 
 
 def _input(session: "ort.InferenceSession") -> "ort.NodeArg":

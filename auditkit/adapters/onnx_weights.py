@@ -7,9 +7,13 @@ length, which undoes scale and zero point.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from auditkit.adapters.onnx_external import Tensor
+from auditkit.core.arrays import Rows
 from auditkit.core.weights import MOST_NUMBERS, Layer, layers
 
 if TYPE_CHECKING:
@@ -28,34 +32,49 @@ Scope = dict[str, "TensorProto"]
 """Initialisers that no node has used yet, by their names."""
 
 
-def read(data: bytes) -> tuple[Layer, ...]:
+def read(data: bytes, beside: Mapping[str, Tensor] | None = None) -> tuple[Layer, ...]:
     """Return the layers of an ONNX file's bytes, inputs first; none where they can't be read.
 
-    Weights in other files are left out.
+    Args:
+        data: The model.
+        beside: Initialisers that it keeps in other files, by their names.
     """
     # The bytes are a stranger's, and the package onnx may be missing or not know a type: whatever
     # happens, such a file has no weights to compare and is asked all the same.
     try:
-        from onnx import ModelProto, numpy_helper  # loads in 0.1 s, which only this needs
+        from onnx import ModelProto  # loads in 0.1 s, which only this needs
 
         model = ModelProto()
         model.ParseFromString(data)
-        found = filter(_may_be_weights, _Reading(model).tensors())
-        return layers((str(tensor.name), numpy_helper.to_array(tensor)) for tensor in found)
+        given = beside or {}
+        found = [one for one in _Reading(model).tensors() if _may_be_weights(one, given)]
+        return layers((str(tensor.name), _numbers(tensor, given)) for tensor in found)
     except Exception:
         return ()
 
 
-def _may_be_weights(tensor: "TensorProto") -> bool:
+def _may_be_weights(tensor: "TensorProto", beside: Mapping[str, Tensor]) -> bool:
     from onnx import TensorProto
 
     known = {getattr(TensorProto, name) for name in TYPES if hasattr(TensorProto, name)}
     return (
         tensor.data_type in known
-        and tensor.data_location != TensorProto.EXTERNAL
+        and (tensor.data_location != TensorProto.EXTERNAL or tensor.name in beside)
         and len(tensor.dims) > 1
         and 0 < math.prod(tensor.dims) <= MOST_NUMBERS
     )
+
+
+def _numbers(tensor: "TensorProto", beside: Mapping[str, Tensor]) -> Rows:
+    from onnx import TensorProto, numpy_helper
+
+    if tensor.data_location != TensorProto.EXTERNAL:
+        within: Rows = numpy_helper.to_array(tensor)
+        return within
+    found = beside[tensor.name].numbers
+    if tensor.data_type == TensorProto.BFLOAT16:  # the upper half of a float32, held as it lies
+        found = (found.astype(np.uint32) << 16).view(np.float32)
+    return found
 
 
 class _Reading:

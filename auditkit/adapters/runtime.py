@@ -9,11 +9,14 @@ import contextlib
 import ctypes
 import functools
 import io
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import onnxruntime as ort
 
+from auditkit.adapters.onnx_external import PLACE, Tensor
 from auditkit.core.errors import SuspectLoadError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -26,14 +29,20 @@ LIBRARIES = {
            "libcurand.so.10", "libnvrtc.so.13", "libcudnn.so.9"),
 }  # fmt: skip
 """CUDA's major version -> the libraries that onnxruntime's CUDA provider loads."""
+Provider = str | tuple[str, dict[str, str]]
+"""An execution provider, perhaps with its options."""
 
 
-def opened(data: bytes, device: str) -> ort.InferenceSession:
+def opened(
+    data: bytes, device: str, beside: Mapping[str, ort.OrtValue] | None = None
+) -> ort.InferenceSession:
     """Open a session that prints nothing and reads no other file.
 
     Args:
         data: Contents of an ONNX file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        beside: Initialisers that the model says are in other files, by their names, as `values`
+            gives them; they must outlive the session, which does not hold them.
 
     Raises:
         SuspectLoadError: `device` is CUDA, and no node of the model would run on it.
@@ -42,15 +51,7 @@ def opened(data: bytes, device: str) -> ort.InferenceSession:
     # 4 is FATAL. onnxruntime logs to stderr from C++, where Python can't redirect it, and its
     # messages repeat names that a stranger chose.
     ort.set_default_logger_severity(4)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    # Weights in other files would not be covered by the hash, and a model could name any file of
-    # this machine as its weights. A folder that does not exist holds none of them.
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", "/nonexistent/auditkit"
-    )
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    session = _session(data, options, device)
+    session = _session(data, device, beside or {})
     # Otherwise an error of CUDA while a batch runs would reopen the session on the CPU and go on,
     # and the report would name the wrong device.
     session.disable_fallback()
@@ -62,14 +63,53 @@ def opened(data: bytes, device: str) -> ort.InferenceSession:
     return session
 
 
-def _session(data: bytes, options: ort.SessionOptions, device: str) -> ort.InferenceSession:
+def values(beside: Mapping[str, Tensor]) -> dict[str, ort.OrtValue]:
+    """Return large weights as onnxruntime takes them, without copying them."""
+    return {
+        name: ort.OrtValue.ortvalue_from_numpy_with_onnx_type(one.numbers, one.kind)
+        for name, one in beside.items()
+    }
+
+
+def _session(data: bytes, device: str, beside: Mapping[str, ort.OrtValue]) -> ort.InferenceSession:
     # onnxruntime's own fallback prints what it does to stdout, which belongs to the report.
     try:
-        return ort.InferenceSession(data, options, providers=_providers(device), enable_fallback=0)
+        return _opened(data, _providers(device), beside)
     except Exception:
         if device != "auto":
             raise
-        return ort.InferenceSession(data, options, providers=[CPU], enable_fallback=0)
+        return _opened(data, [CPU], beside)
+
+
+def _opened(
+    data: bytes, providers: Sequence[Provider], beside: Mapping[str, ort.OrtValue]
+) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    # Weights in other files would not be covered by the hash, and a model could name any file of
+    # this machine as its weights. So it is told that they lie in a folder of nothing but an empty
+    # file: onnxruntime wants one to be there even for weights that it is given.
+    with tempfile.TemporaryDirectory(prefix="auditkit-") as folder:
+        (Path(folder) / PLACE).touch()
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", folder
+        )
+        _give(options, beside, on_cpu=len(providers) == 1)
+        return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
+
+
+def _give(options: ort.SessionOptions, beside: Mapping[str, ort.OrtValue], *, on_cpu: bool) -> None:
+    if not on_cpu:
+        options.add_external_initializers(list(beside), list(beside.values()))  # copied to the card
+        return
+    for name, value in beside.items():
+        options.add_initializer(name, value)  # used where it lies
+    if beside:
+        # Packing weights anew for each kernel would take their size in memory again.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        # Optimisers would look for the numbers in the files.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
 
 
 def placed(session: ort.InferenceSession) -> Mapping[str, int]:
@@ -124,7 +164,7 @@ def preload() -> None:
             ort.preload_dlls()
 
 
-def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+def _providers(device: str) -> list[Provider]:
     if device == "cpu" or CUDA not in ort.get_available_providers():
         return [CPU]
     preload()

@@ -37,6 +37,6 @@ def canonical(value: Json) -> bytes:
     return text.encode()
 
 
-def sha256(data: bytes) -> str:
+def sha256(data: bytes | memoryview) -> str:
     """Return the digest of the bytes as `sha256:` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
