@@ -7,7 +7,7 @@ exceptions of foreign code into auditkit's errors.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -32,8 +32,30 @@ AT_ONCE = 100
 CONCURRENT = 8
 """Default number of concurrent requests to a remote suspect."""
 
+Outputs = Mapping[str, Rows]
+"""Everything that a model returned, by name."""
 Shape = tuple[int | None, ...]
 """Shape of one input without the batch axis; None for an axis of any size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """A declared input, told apart into its points and one of them."""
+
+    shape: Shape
+    """Shape of one input."""
+    batch: int | None
+    """How many points it takes; None for any number."""
+    batch_axis: int
+    """Which axis counts the points: the first, or the only one of any size."""
+
+    @classmethod
+    def of(cls, sizes: Sequence[int | None]) -> "Axes":
+        """Return the axes of a declared shape; None for an axis of any size."""
+        free = [axis for axis, size in enumerate(sizes) if size is None]
+        batch = free[0] if len(free) == 1 else 0
+        shape = tuple(size for axis, size in enumerate(sizes) if axis != batch)
+        return cls(shape, sizes[batch], batch)
 
 
 class Values(enum.StrEnum):
@@ -95,7 +117,7 @@ class Adapter(Protocol):
     def runtime(self) -> Mapping[str, str]:
         """Versions, device and protocol, for the report; must hold no secrets."""
 
-    def answer(self, batch: Rows) -> Rows:
+    def answer(self, batch: Rows) -> Rows | Outputs:
         """Query the suspect about one batch.
 
         Args:
@@ -103,7 +125,8 @@ class Adapter(Protocol):
                 `port.batch_axis`.
 
         Returns:
-            (b, classes) scores, i.e. logits or probabilities, or (b,) labels.
+            (b, classes) scores, i.e. logits or probabilities, or (b,) labels; or all outputs of the
+            model, of which auditkit finds those that are answers.
 
         Raises:
             TransientError: The suspect can't answer now, but may later. ConnectionError and

@@ -5,11 +5,11 @@ where the weights are looked at.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from auditkit.adapters.base import Kind, Port, Shape, read_file
+from auditkit.adapters.base import Axes, Kind, Outputs, Port, read_file
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import (
     QueryError,
@@ -35,8 +35,6 @@ DTYPES: dict[str, DType] = {
         for kind in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
     },
 }
-SCORES = ("logit", "prob", "score", "output")
-"""Words in the names of outputs that hold scores."""
 PREFIX = "[ONNXRuntimeError] : "
 """What onnxruntime puts before its messages."""
 
@@ -56,7 +54,7 @@ class OnnxAdapter:
             self._session = runtime.opened(model.data, options.device, self._beside)
             self._input = _input(self._session)
             self._name = str(self._input.name)  # read here, since it may be no UTF-8
-            self._output = _output(self._session, source)
+            self._outputs = [str(node.name) for node in self._session.get_outputs()]
         except SuspectError:
             raise
         # onnxruntime has no common base class of its errors, and names that are no UTF-8 raise
@@ -67,27 +65,26 @@ class OnnxAdapter:
         self.runtime = runtime.described(self._session)
         # For the weights, which onnxruntime neither hands out nor, where they are large, copies.
         self._model: onnx_external.Model | None = model
-        sizes = self._input.shape
-        axis = _batch_axis(sizes)
+        axes = _axes(self._input.shape)
         self.port = Port(
             model.digest,
             model.digest,
-            _shape(sizes, axis),
+            None if axes is None else axes.shape,
             DTYPES[self._input.type],
-            batch=_size(sizes[axis]) if sizes else None,
-            batch_axis=axis,
+            batch=None if axes is None else axes.batch,
+            batch_axis=0 if axes is None else axes.batch_axis,
             local=True,
         )
 
-    def answer(self, batch: Rows) -> Rows:
+    def answer(self, batch: Rows) -> Outputs:
         """See `Adapter.answer`."""
         try:
-            [found] = self._session.run([self._output], {self._name: batch})
+            found = self._session.run(self._outputs, {self._name: batch})
         except Exception as error:
             line = first_line(error).removeprefix(PREFIX)
             raise QueryError(f"the suspect failed while answering: {line}") from error
-        answered: Rows = np.asarray(found)
-        return answered
+        named = [_named(*one) for one in zip(self._outputs, found, strict=True)]
+        return {name: array for one in named for name, array in one.items()}
 
     def weights(self) -> tuple[Layer, ...]:
         """See `HasWeights.weights`."""
@@ -119,53 +116,28 @@ def _input(session: "ort.InferenceSession") -> "ort.NodeArg":
     return node
 
 
-Sizes = Sequence[int | str | None]
-"""A declared shape. Axes of any size have a name or None, and exporters write 0 or -1 for them."""
-
-
-def _shape(sizes: Sizes, batch: int) -> Shape | None:
-    """Shape of one input; None if the file declares no shape at all."""
+def _axes(sizes: Sequence[int | str | None]) -> Axes | None:
+    """The axes of the input; None if the file declares no shape at all."""
     # Such a file is asked in the owner's shape, and refuses it when it runs if that is wrong.
     if not sizes:
         return None
-    return tuple(_size(size) for axis, size in enumerate(sizes) if axis != batch)
+    # Axes of any size have a name or None, and exporters write 0 or -1 for them too.
+    return Axes.of([s if isinstance(s, int) and s > 0 else None for s in sizes])
 
 
-def _size(size: int | str | None) -> int | None:
-    """Size of an axis; None for any size."""
-    return size if isinstance(size, int) and size > 0 else None
-
-
-def _batch_axis(sizes: Sizes) -> int:
-    """The axis that counts the points: the first, or the only one of any size."""
-    free = [axis for axis, size in enumerate(sizes) if _size(size) is None]
-    return free[0] if len(free) == 1 else 0
-
-
-def _output(session: "ort.InferenceSession", source: str) -> str:
-    """Name of the output that is used: scores before labels.
-
-    Of several outputs of scores, the first whose name has one of the words `SCORES` is chosen, else
-    the first.
-    """
-    outputs = session.get_outputs()
-    # Names decide, since embeddings beside the scores have the same form: (batch, n) floats.
-    floats = ("tensor(float)", "tensor(float16)", "tensor(double)", "tensor(uint8)")
-    scores = [node for node in outputs if node.type in floats and _is_rows(node.shape)]
-    labels = [node for node in outputs if node.type in ("tensor(int64)", "tensor(int32)")]
-    named = [node for node in scores if any(word in node.name.lower() for word in SCORES)]
-    for candidates in (named, scores, labels):
-        if candidates:
-            return str(candidates[0].name)
-    listed = ", ".join(f"{node.name!r} {node.type} {node.shape}" for node in outputs)
-    raise SuspectMismatchError(
-        f"{source!r} has no output of one row of scores, or one label, for each input: {listed}"
-    )
-
-
-def _is_rows(shape: Sequence[int | str | None] | None) -> bool:
-    """Whether the shape is of several numbers for each point, or unknown."""
-    return not shape or (len(shape) >= 2 and any(size != 1 for size in shape[1:]))
+def _named(name: str, found: Any) -> dict[str, Rows]:
+    """Return one output as arrays by name; none if it is text or no array."""
+    # What converters of scikit-learn call ZipMap is one dict from classes to scores a point.
+    if isinstance(found, list) and found and isinstance(found[0], dict):
+        keys = [*found[0]]
+        are_numbers = all(isinstance(key, int) for key in keys)
+        rows = [
+            [row.get(key, np.nan) for key in (sorted(keys) if are_numbers else keys)]
+            for row in found
+        ]
+        return {name: np.array(rows, np.float32)}
+    array = np.asarray(found) if isinstance(found, np.ndarray) else None
+    return {} if array is None or array.dtype.kind not in "iufb" else {name: array}
 
 
 onnx = Kind(OnnxAdapter, suffixes=(".onnx",))

@@ -95,7 +95,8 @@ def _opened(
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", folder
         )
-        _give(options, beside, on_cpu=len(providers) == 1)
+        # CUDA is listed wherever onnxruntime was built with it, card or not.
+        _give(options, beside, on_cpu=len(providers) == 1 or why_no_cuda() is not None)
         return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
 
 

@@ -9,15 +9,14 @@ of the file finds all of these, so it is opened only if the user vouches for the
 import io
 import warnings
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from auditkit.adapters.base import FLOAT32, Kind, Port, read_file
+from auditkit.adapters.base import Kind, Outputs, Port, read_file
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import (
     QueryError,
     SuspectError,
     SuspectLoadError,
-    SuspectMismatchError,
     UntrustedError,
 )
 from auditkit.core.escape import first_line
@@ -27,6 +26,8 @@ from auditkit.core.weights import Layer
 
 if TYPE_CHECKING:
     import torch
+
+    from auditkit.adapters import torch_calls
 
 __all__ = ["torchscript"]
 
@@ -47,51 +48,62 @@ class TorchScriptAdapter:
         import torch  # takes seconds to load, and is not installed everywhere
 
         self._device = _device(options.device)
-        self._module: torch.nn.Module | None = None
-        digest, batch = sha256(data), None
+        self._call: torch_calls.Call | None = None
         try:
             with warnings.catch_warnings():
                 # torch warns that TorchScript is deprecated; the auditor can't change the suspect.
                 warnings.simplefilter("ignore")
-                if exported:
-                    program = torch.export.load(io.BytesIO(data))
-                    batch = _fixed_batch(program)
-                    self._module = program.module().to(self._device)
-                else:
-                    loaded = torch.jit.load(io.BytesIO(data), map_location=self._device)
-                    self._module = loaded.eval()
+                call = self._opened(data, exported=exported)
         except SuspectError:
             raise
         except Exception as error:  # torch's errors have no common base class
             raise SuspectLoadError(f"{source!r} can't be opened: {first_line(error)}") from error
+        self._call, digest, axes = call, sha256(data), call.axes
         self.port = Port(
-            digest, digest, dtype=FLOAT32 if exported else None, batch=batch, local=True
+            digest,
+            digest,
+            shape=None if axes is None else axes.shape,
+            dtype=call.dtype,
+            batch=None if axes is None else axes.batch,
+            batch_axis=0 if axes is None else axes.batch_axis,
+            local=True,
         )
         self.runtime = {"torch": str(torch.__version__), "device": str(self._device)}
 
-    def answer(self, batch: Rows) -> Rows:
+    def _opened(self, data: bytes, *, exported: bool) -> "torch_calls.Call":
+        import torch
+
+        from auditkit.adapters import torch_calls
+
+        if exported:
+            return torch_calls.exported(torch.export.load(io.BytesIO(data)), self._device)
+        loaded = torch.jit.load(io.BytesIO(data), map_location=self._device)
+        return torch_calls.scripted(loaded.eval())
+
+    def answer(self, batch: Rows) -> Outputs:
         """See `Adapter.answer`."""
         import torch
 
+        if self._call is None:
+            raise QueryError("the suspect was closed")
         try:
             with torch.inference_mode():
-                found = self._module(torch.from_numpy(batch).to(self._device))  # type: ignore[misc]
-                rows: Rows = _scores(found).cpu().numpy()
+                found = self._call(torch.from_numpy(batch).to(self._device))
+                return {name: tensor.cpu().numpy() for name, tensor in found.items()}
         except QueryError:
             raise
         except Exception as error:  # the first lines are TorchScript's traceback
             raise QueryError(f"the suspect failed while answering: {_last_line(error)}") from error
-        return rows
 
     def weights(self) -> tuple[Layer, ...]:
         """See `HasWeights.weights`."""
         from auditkit.adapters import torch_weights
 
-        return () if self._module is None else torch_weights.read(self._module)
+        return () if self._call is None else torch_weights.read(self._call.module)
 
     def close(self) -> None:
         """See `Adapter.close`."""
-        self._module = None
+        self._call = None
 
 
 def _device(name: str) -> "torch.device":
@@ -126,41 +138,6 @@ def _members(data: bytes) -> list[str]:
             return archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError):
         return []
-
-
-def _fixed_batch(program: "torch.export.ExportedProgram") -> int | None:
-    """The batch size that the program was exported with; None for any size.
-
-    Raises:
-        SuspectMismatchError: The program takes more than one input, or none.
-    """
-    names = program.graph_signature.user_inputs
-    values = [node.meta["val"] for node in program.graph.nodes if node.name in names]
-    if len(values) != 1:
-        raise SuspectMismatchError(
-            f"the suspect takes {len(values)} inputs, auditkit asks with one tensor"
-        )
-    size = values[0].shape[0]
-    # An axis of any size is a torch.SymInt here, which is no int.
-    return int(size) if isinstance(size, int) else None
-
-
-def _scores(outputs: Any) -> "torch.Tensor":
-    """The model's output, or the first (n, classes) tensor among several outputs.
-
-    Raises:
-        QueryError: There is no such tensor.
-    """
-    import torch
-
-    # Half precision becomes float32 here, since numpy knows no bfloat16.
-    if isinstance(outputs, torch.Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    parts = list(outputs.values() if isinstance(outputs, dict) else outputs)
-    rows = [part for part in parts if isinstance(part, torch.Tensor) and part.ndim == 2]
-    if not rows:
-        raise QueryError(f"no (n, classes) tensor among {len(parts)} outputs")
-    return rows[0].float()
 
 
 def _last_line(error: Exception) -> str:

@@ -23,6 +23,7 @@ from auditkit.commands.options import (
     Header,
     JournalPath,
     Longest,
+    ModelOutput,
     Output,
     Proxy,
     Quiet,
@@ -94,6 +95,7 @@ def check(
     ca: Authorities = None,
     device: Device = "auto",
     resize: Resize = False,
+    model_output: ModelOutput = "",
     trust_torch: TrustTorch = False,
     quiet: Quiet = False,
 ) -> None:
@@ -118,7 +120,7 @@ def check(
         reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote.journal_of(suspects, journal, quiet=quiet)
         how = Patience(budget=budget, rate=rate, lanes=concurrency, longest=patience)
-        options = Options(device, resize, trust_torch=trust_torch, reach=reach)
+        options = Options(device, resize, output=model_output, trust_torch=trust_torch, reach=reach)
         asking = Asking(
             access=access,
             options=options,

@@ -39,6 +39,15 @@ Resize = Annotated[
         help="Resize the points if a model takes images of another size than the owner's model.",
     ),
 ]
+ModelOutput = Annotated[
+    str,
+    typer.Option(
+        "--model-output",
+        metavar="NAME",
+        help="The output to read of models with several; otherwise each that could be the owner's "
+        "is read, and the closest counts.",
+    ),
+]
 # Off unless asked for: opening such a file runs code of its author, and a suspect's author is not
 # a friend (SECURITY.md).
 TrustTorch = Annotated[

@@ -7,7 +7,7 @@ import enum
 
 import numpy as np
 
-from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, Json, Rows
+from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, Json, Rows
 from auditkit.core.errors import QueryError
 
 
@@ -31,6 +31,8 @@ LARGEST_CLASS = 2**31 - 1
 """No classifier has this many classes, so larger numbers are taken for garbage."""
 TOP_K = 3
 """How many of the best classes an API of access `top-k` is taken to list: the commonest number."""
+IMPOSSIBLE = 30.0
+"""How far below the best a class at minus infinity is put: e to the -30 is no probability."""
 DECIMALS = 2
 """Decimals of probabilities at access `rounded`: the fewest that still say more than the label."""
 
@@ -62,8 +64,23 @@ def checked(reply: Json, count: int) -> Rows:
     if array.ndim == 2:
         # Doubles beyond float32 become infinite and are treated as unusable, like any infinity.
         with np.errstate(over="ignore"):
-            return array.astype(np.float32)
+            return _without_impossible(array.astype(np.float32))
     return _classes(array)
+
+
+def _without_impossible(scores: FloatArray) -> FloatArray:
+    """Return (n, classes) scores with classes at minus infinity far below all others.
+
+    Such a class is masked, or its probability was rounded to 0 before the logarithm was taken. The
+    other scores of the row count as they are.
+    """
+    masked = np.isneginf(scores)
+    if not masked.any():
+        return scores
+    finite = np.where(masked, np.float32(np.inf), scores)
+    lowest = np.minimum(finite.min(axis=1), scores.max(axis=1) - IMPOSSIBLE)
+    result: FloatArray = np.where(masked, lowest[:, None], scores).astype(np.float32)
+    return result
 
 
 def squeezed(array: Rows, count: int) -> Rows:

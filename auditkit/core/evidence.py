@@ -60,11 +60,15 @@ class Evidence:
     """How many points were asked twice."""
     changed: int = 0
     """How many of the repeated points got another label."""
+    looks: int = 1
+    """How many outputs were read and judged, of which this one is the closest to the owner."""
     weights: SeenWeights | None = None
     """What the weights of the suspect's file showed; None where it is no file, or has none that can
     be compared."""
 
     def __post_init__(self) -> None:
+        if self.looks < 1:
+            raise ValueError(f"at least one output is read, got {self.looks}")
         known = self.answers.classes
         if known is not None and known != self.classes:
             raise ValueError(f"scores are for {known} classes, the suspect knows {self.classes}")

@@ -41,6 +41,9 @@ class Options:
     """Whether points may be resized to what a suspect takes."""
     classes: int | None = None
     """How many classes the owner knows, for APIs that list only the best ones."""
+    output: str = ""
+    """Name of the output that is read of models with several; empty: all that could be the owner's
+    are."""
     trust_torch: bool = False
     """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
     run commands that its author put into it."""

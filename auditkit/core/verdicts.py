@@ -170,6 +170,8 @@ class LineUp:
     resembles the owner less than any of them."""
     unseen: tuple[str, ...]
     """Kinds of copies that were measured and are not excluded."""
+    looks: int = 1
+    """How many outputs of the suspect were read; `p` and `p_gap` are corrected for that."""
     unmeasured: tuple[str, ...] = ()
     """Kinds of which too few measured copies worked to say anything."""
 

@@ -47,6 +47,7 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
         "disguises": list(evidence.disguises),
         "repeated": evidence.repeated,
         "changed": evidence.changed,
+        **({} if evidence.looks == 1 else {"looks": evidence.looks}),
         **({} if evidence.weights is None else {"weights": asdict(evidence.weights)}),
     }
     tensors = columns.packed("answers", sheet, evidence.answers)
@@ -91,6 +92,7 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
             tuple(str(line) for line in take(manifest, "disguises", list)),
             take(manifest, "repeated", int),
             take(manifest, "changed", int),
+            _count(manifest, "looks") or 1,
             _weights(manifest),
         )
     except (BundleError, ValueError, TypeError, AttributeError) as error:

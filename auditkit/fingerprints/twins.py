@@ -106,7 +106,7 @@ def _asked_through_onnx(file: Path, facts: JsonObject, owner: Owner, device: str
         adapter = open_suspect(identified(str(file)), Options(device))
     except SuspectError as error:
         raise OwnerLoadError(f"the twin {str(file)!r} can't be opened: {error}") from error
-    client = Client(adapter, owner.spec, Patience(), Memory())
+    client = Client(adapter, owner.spec, Patience(), Memory(), classes=owner.record.classes)
 
     def scores(points: Tensor) -> Tensor:
         rows = points.cpu().numpy()

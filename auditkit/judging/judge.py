@@ -3,16 +3,21 @@
 The suspect itself is not needed, so that anybody who has bundle and evidence gets the same verdict.
 """
 
+from dataclasses import replace
+from typing import TypeVar
+
 from auditkit.core.errors import EvidenceError, PluginError
 from auditkit.core.evidence import Evidence
 from auditkit.core.plugins import load
-from auditkit.core.verdicts import Identification, Verdict
+from auditkit.core.verdicts import Comparison, Identification, LineUp, Verdict
 from auditkit.files.bundle import Bundle
 from auditkit.judging import identification
 from auditkit.judging.calibration.comparison import compare
 from auditkit.judging.decide import decide
 from auditkit.judging.identification.base import Weigh
 from auditkit.judging.lineup.standing import line_up
+
+Found = TypeVar("Found", LineUp | None, Comparison | None)
 
 
 def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
@@ -47,7 +52,20 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
         )
     found = line_up(bundle, evidence)
     comparison = compare(bundle, evidence) if found is None else None
+    found, comparison = _priced(found, evidence.looks), _priced(comparison, evidence.looks)
     return decide(bundle, evidence, weighed, comparison, found)
+
+
+def _priced(found: Found, looks: int) -> Found:
+    """Correct the chances of innocence for the number of outputs that were read (Bonferroni)."""
+    # The chance of being a copy needs no correction: of several outputs the closest counts, and a
+    # copy among them is no further away than that.
+    if found is None or looks == 1:
+        return found
+    if isinstance(found, LineUp):
+        p, p_gap = (min(1.0, looks * one) for one in (found.p, found.p_gap))
+        return replace(found, p=p, p_gap=p_gap, looks=looks)
+    return replace(found, p_homologous=min(1.0, looks * found.p_homologous))
 
 
 def check_identifications(bundle: Bundle) -> None:

@@ -14,7 +14,7 @@ from itertools import chain
 
 import numpy as np
 
-from auditkit.adapters.base import Adapter
+from auditkit.adapters.base import Adapter, Outputs
 from auditkit.core.access import checked
 from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import BatchError, BudgetError, QueryError, TransientError
@@ -25,6 +25,7 @@ from auditkit.files.journal import Recorded
 from auditkit.suspects.fitting import Fit, arrangements, fits
 from auditkit.suspects.log import Key, Log
 from auditkit.suspects.patience import Pace, patiently
+from auditkit.suspects.readings import Reading, readings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +53,21 @@ class Client:
         log: Log,
         *,
         resize: bool = False,
+        classes: int | None = None,
+        output: str = "",
+        reading: Reading | None = None,
     ) -> None:
         """Prepare to ask; nothing is sent yet.
+
+        Args:
+            adapter: The suspect.
+            spec: Of the points.
+            patience: Its limits.
+            log: Where questions and answers are kept.
+            resize: Whether points may be resized.
+            classes: How many the owner knows, to tell which output is meant.
+            output: Name of the output to read; empty: all that could be the owner's are found.
+            reading: How the outputs are read; None: the first of those that are found.
 
         Raises:
             SuspectMismatchError: The suspect takes other inputs than points of this spec.
@@ -68,6 +82,11 @@ class Client:
         self._fit = next(fits(self._ways, adapter.port))
         self._proven = 0  # the largest number of points that were answered at once
         self._pace = Pace(patience.rate)
+        self.readings: list[Reading] = [] if reading is None else [reading]
+        """What could be answers of the suspect, known once it has answered; the first is read."""
+        self.outputs: tuple[str, ...] = ()
+        """All outputs that it has, if it has several."""
+        self._classes, self._output = classes, output
         self._turns: Counter[Key] = Counter()
         self._counting = threading.Lock()
 
@@ -235,7 +254,10 @@ class Client:
         """Return the checked reply to a batch of so many points."""
         # Whatever an adapter or a stranger's code raises becomes one line here, for all adapters.
         try:
-            return checked(self._adapter.answer(batch), count)
+            reply = self._adapter.answer(batch)
+            if isinstance(reply, Mapping):
+                return self._read(reply, count)
+            return checked(reply, count)
         except QueryError:
             raise
         except (ConnectionError, TimeoutError) as error:
@@ -244,6 +266,13 @@ class Client:
             raise
         except BaseException as error:  # a suspect that exits must not choose our exit code
             raise QueryError(_raised(error)) from error
+
+    def _read(self, outputs: Outputs, count: int) -> Rows:
+        """Return the answers among a reply's outputs."""
+        if not self.readings:
+            self.outputs = tuple(outputs)
+            self.readings = readings(outputs, count, self._classes, self._output)
+        return self.readings[0].rows(outputs, count, self._classes)
 
 
 def _filled_up(points: FloatArray, fit: Fit) -> FloatArray:

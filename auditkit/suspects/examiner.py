@@ -5,9 +5,9 @@
 
 import contextlib
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from auditkit.adapters import identified, open_suspect
+from auditkit.adapters import Suspect, identified, open_suspect
 from auditkit.adapters.base import Adapter
 from auditkit.adapters.wire.addresses import shown
 from auditkit.core.access import Access
@@ -21,9 +21,11 @@ from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.client import Client
+from auditkit.suspects.closest import MOST_READ, Read, closest
 from auditkit.suspects.interview import Interview
-from auditkit.suspects.log import Memory
+from auditkit.suspects.log import Log, Memory
 from auditkit.suspects.patience import Pace, patiently
+from auditkit.suspects.readings import Reading
 from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
 
@@ -74,8 +76,8 @@ def query(
     check_references(bundle, asking)
     check_identifications(bundle)
     found = identified(suspect)
-    made = bundle.fingerprint
-    options = replace(asking.options, classes=made.owner.classes)
+    options = replace(asking.options, classes=bundle.fingerprint.owner.classes)
+    asking = replace(asking, options=options)
     with contextlib.ExitStack() as stack:
         adapter = patiently(
             lambda: open_suspect(found, options),
@@ -86,24 +88,69 @@ def query(
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
         log = Memory() if kept is None else stack.enter_context(contextlib.closing(Journal(kept)))
-        client = Client(adapter, made.spec, asking.patience, log, resize=options.resize)
-        name = shown(found.source)
-        record = SuspectRecord(name, adapter.port.digest, found.adapter, dict(adapter.runtime))
-        interview = Interview(bundle, client, record, asking.access)
-        try:
-            if is_sequential(bundle, found.kind, asking):
-                evidence = ask_in_turn(bundle, interview, progress)
-            else:
-                evidence = _ask_at_once(bundle, interview, asking, progress)
-        except BudgetError as error:
-            evidence = _cut_short(interview, name, error)
-        except QueryError as error:
-            where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
-            raise QueryError(f"{name!r}: {error}{where}") from error
+        evidence = _Hearing(bundle, found, adapter, asking, progress).of_every_output(log)
         evidence = replace(evidence, weights=seen_weights(bundle, adapter))
         if isinstance(log, Journal):
             evidence = _sealed(evidence, log, adapter.port.identity)
     return evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hearing:
+    """An opened suspect, and how it is asked."""
+
+    bundle: Bundle
+    suspect: Suspect
+    adapter: Adapter
+    asking: Asking
+    progress: Progress
+
+    def of_every_output(self, log: Log) -> Evidence:
+        """Ask for each output that could be the owner's; the closest to the owner counts.
+
+        Raises:
+            QueryError: It fails to answer by the first of them.
+        """
+        client = self._client(log)
+        read = [self._said(client)]
+        others = client.readings[1:MOST_READ]
+        # Answers in the log are those of the first output.
+        more = [self._client(Memory(), reading) for reading in others]
+        with contextlib.suppress(QueryError):
+            read.extend(map(self._said, more))
+        if not client.readings:  # it has one output, or all of its answers were in the journal
+            return read[0]
+        pairs = zip(client.readings, read, strict=False)
+        return closest(self.bundle, [Read(*pair) for pair in pairs], client.outputs)
+
+    def _client(self, log: Log, reading: Reading | None = None) -> Client:
+        options = self.asking.options
+        return Client(
+            self.adapter,
+            self.bundle.fingerprint.spec,
+            self.asking.patience,
+            log,
+            resize=options.resize,
+            classes=options.classes,
+            output=options.output,
+            reading=reading,
+        )
+
+    def _said(self, client: Client) -> Evidence:
+        asking, name = self.asking, shown(self.suspect.source)
+        digest, runtime = self.adapter.port.digest, dict(self.adapter.runtime)
+        record = SuspectRecord(name, digest, self.suspect.adapter, runtime)
+        interview = Interview(self.bundle, client, record, asking.access)
+        try:
+            if is_sequential(self.bundle, self.suspect.kind, asking):
+                return ask_in_turn(self.bundle, interview, self.progress)
+            return _ask_at_once(self.bundle, interview, asking, self.progress)
+        except BudgetError as error:
+            return _cut_short(interview, name, error)
+        except QueryError as error:
+            kept = asking.journal if digest is None else None
+            where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
+            raise QueryError(f"{name!r}: {error}{where}") from error
 
 
 def _closed(adapter: Adapter) -> None:
@@ -169,5 +216,6 @@ def meet(
     bundle: Bundle, adapter: Adapter, record: SuspectRecord, access: Access = Access.LOGITS
 ) -> Interview:
     """Begin the interview of a suspect that is already open; nothing is asked yet."""
-    client = Client(adapter, bundle.fingerprint.spec, Patience(), Memory())
+    made = bundle.fingerprint
+    client = Client(adapter, made.spec, Patience(), Memory(), classes=made.owner.classes)
     return Interview(bundle, client, record, access)

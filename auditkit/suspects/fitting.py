@@ -46,25 +46,29 @@ def fits(ways: Sequence[Arrangement], port: Port) -> Iterator[Fit]:
         ways: How points can be arranged for it.
         port: What it says of its batches.
     """
-    for number, size in enumerate(_sizes(ways[0].spec, port)):
-        for way in ways:
-            if way.batch_axis is not None:
-                yield Fit(way, size, filled=number > 0 or port.batch is not None)
-            elif size == 1 or port.batch is not None:
-                yield Fit(way, 1)
+    largest = _at_once(ways[0].spec, port)
+    if port.batch is not None or not port.local:
+        yield from (_in_size(way, largest, filled=port.batch is not None) for way in ways)
+        return
+    yield from _with_any(ways, largest, filled=False)
+    # Filled up, since the size of the example may be fixed.
+    for size in (largest, *(size for size in POWERS if size < largest)):
+        yield from _with_any(ways, size, filled=True)
+    end = time.monotonic() + LONGEST_SEARCH
+    for size in range(3, largest if port.digest is not None else 0):
+        if size not in POWERS and time.monotonic() < end:
+            yield Fit(ways[0], size, filled=True)
 
 
-def _sizes(spec: InputSpec, port: Port) -> Iterator[int]:
-    """Yield numbers of points in a batch: the largest, powers of two, and of files all others."""
-    largest = _at_once(spec, port)
-    yield largest
-    if port.batch is None and port.local:
-        yield largest  # filled up: the size of the example may be fixed
-        yield from (size for size in POWERS if size < largest)
-        end = time.monotonic() + LONGEST_SEARCH
-        for size in range(3, largest if port.digest is not None else 0):
-            if size not in POWERS and time.monotonic() < end:
-                yield size
+def _with_any(ways: Sequence[Arrangement], size: int, *, filled: bool) -> Iterator[Fit]:
+    """Yield the ways that are for so many points: one without a batch axis is for one."""
+    for way in ways:
+        if way.batch_axis is not None or size == 1:
+            yield _in_size(way, size, filled=filled)
+
+
+def _in_size(way: Arrangement, size: int, *, filled: bool) -> Fit:
+    return Fit(way, size, filled) if way.batch_axis is not None else Fit(way, 1)
 
 
 def _at_once(spec: InputSpec, port: Port) -> int:

@@ -61,7 +61,7 @@ class KnownModels:
             options = Options(self.device, trust_torch=True)
             adapter = open_suspect(identified(model.file), options)
             with contextlib.closing(adapter):
-                client = Client(adapter, self.spec, Patience(), Memory())
+                client = Client(adapter, self.spec, Patience(), Memory(), classes=self.classes)
                 starts = range(0, len(points), AT_ONCE)
                 parts = [client.answer(points[i : i + AT_ONCE], self.spec) for i in starts]
                 said = _Said(joined(parts), adapter.port.digest or "unknown")

@@ -26,7 +26,7 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         "unseen": list(found.unseen),
         "unmeasured": list(found.unmeasured),
     }
-    first = found.p <= 1 / (found.twins + 1)
+    first = found.p <= min(1.0, found.looks / (found.twins + 1))
     if found.like_twin:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.LIKE_A_TWIN
     elif first and found.p_gap <= level:
