@@ -18,7 +18,15 @@ from auditkit.core.escape import first_line
 from auditkit.core.plugins import built_in, load, missing_package, names
 from auditkit.core.requests import Options
 
-SHARED = ("base", "onnx_external", "onnx_weights", "runtime", "torch_calls", "torch_weights")
+SHARED = (
+    "base",
+    "onnx_external",
+    "onnx_weights",
+    "reasons",
+    "runtime",
+    "torch_calls",
+    "torch_weights",
+)
 """Modules of this folder that are not plug-ins."""
 
 

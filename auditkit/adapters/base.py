@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from auditkit.adapters.reasons import no_model
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.requests import Options
@@ -184,7 +185,8 @@ def read_file(source: str) -> bytes:
     """Read a suspect's file as a whole.
 
     Raises:
-        SuspectLoadError: The file is missing, empty, a folder, unreadable or above `LARGEST_FILE`.
+        SuspectLoadError: The file is missing, empty, a folder, unreadable, above `LARGEST_FILE`, or
+            something else than its name says, such as a web page.
     """
     path = Path(source)
     try:
@@ -193,8 +195,12 @@ def read_file(source: str) -> bytes:
         size = path.stat().st_size
         if not 0 < size <= LARGEST_FILE:
             raise SuspectLoadError(f"{source!r} has {size} bytes; wanted a model file")
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise SuspectLoadError(f"no such file: {source!r}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise SuspectLoadError(f"{source!r} can't be read: {error}") from error
+    wrong = no_model(data)
+    if wrong is not None:
+        raise SuspectLoadError(f"{source!r} {wrong}")
+    return data

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auditkit.adapters.base import Axes, Kind, Outputs, Port, read_file
+from auditkit.adapters.reasons import reason
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import (
     QueryError,
@@ -17,7 +18,6 @@ from auditkit.core.errors import (
     SuspectLoadError,
     SuspectMismatchError,
 )
-from auditkit.core.escape import first_line
 from auditkit.core.requests import Options
 from auditkit.core.weights import Layer
 
@@ -35,8 +35,6 @@ DTYPES: dict[str, DType] = {
         for kind in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
     },
 }
-PREFIX = "[ONNXRuntimeError] : "
-"""What onnxruntime puts before its messages."""
 
 
 class OnnxAdapter:
@@ -60,8 +58,9 @@ class OnnxAdapter:
         # onnxruntime has no common base class of its errors, and names that are no UTF-8 raise
         # UnicodeDecodeError when they are read.
         except Exception as error:
-            line = first_line(error).removeprefix(PREFIX)
-            raise SuspectLoadError(f"{source!r} is not a readable ONNX model: {line}") from error
+            raise SuspectLoadError(
+                f"{source!r} is not a readable ONNX model: {reason(error)}"
+            ) from error
         self.runtime = runtime.described(self._session)
         # For the weights, which onnxruntime neither hands out nor, where they are large, copies.
         self._model: onnx_external.Model | None = model
@@ -81,8 +80,7 @@ class OnnxAdapter:
         try:
             found = self._session.run(self._outputs, {self._name: batch})
         except Exception as error:
-            line = first_line(error).removeprefix(PREFIX)
-            raise QueryError(f"the suspect failed while answering: {line}") from error
+            raise QueryError(f"the suspect failed while answering: {reason(error)}") from error
         named = [_named(*one) for one in zip(self._outputs, found, strict=True)]
         return {name: array for one in named for name, array in one.items()}
 

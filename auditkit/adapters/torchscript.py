@@ -12,6 +12,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from auditkit.adapters.base import Kind, Outputs, Port, read_file
+from auditkit.adapters.reasons import reason
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import (
     QueryError,
@@ -19,7 +20,6 @@ from auditkit.core.errors import (
     SuspectLoadError,
     UntrustedError,
 )
-from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
 from auditkit.core.weights import Layer
@@ -57,7 +57,7 @@ class TorchScriptAdapter:
         except SuspectError:
             raise
         except Exception as error:  # torch's errors have no common base class
-            raise SuspectLoadError(f"{source!r} can't be opened: {first_line(error)}") from error
+            raise SuspectLoadError(f"{source!r} can't be opened: {reason(error)}") from error
         self._call, digest, axes = call, sha256(data), call.axes
         self.port = Port(
             digest,
@@ -92,8 +92,8 @@ class TorchScriptAdapter:
                 return {name: tensor.cpu().numpy() for name, tensor in found.items()}
         except QueryError:
             raise
-        except Exception as error:  # the first lines are TorchScript's traceback
-            raise QueryError(f"the suspect failed while answering: {_last_line(error)}") from error
+        except Exception as error:
+            raise QueryError(f"the suspect failed while answering: {reason(error)}") from error
 
     def weights(self) -> tuple[Layer, ...]:
         """See `HasWeights.weights`."""
@@ -140,9 +140,4 @@ def _members(data: bytes) -> list[str]:
         return []
 
 
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
-
-
-torchscript = Kind(TorchScriptAdapter, suffixes=(".pt", ".pt2"))
+torchscript = Kind(TorchScriptAdapter, suffixes=(".pt", ".pt2", ".torchscript", ".pth"))

@@ -131,4 +131,6 @@ def _listed(outputs: Outputs) -> str:
         f"{name[:40]!r} {array.dtype} {array.shape}" for name, array in [*outputs.items()][:SHOWN]
     )
     more = len(outputs) - SHOWN
-    return (listed or "none of numbers") + (f" and {more} more" if more > 0 else "")
+    return (listed or "no numbers, perhaps text; ask for a file that returns scores") + (
+        f" and {more} more" if more > 0 else ""
+    )
