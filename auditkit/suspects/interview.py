@@ -18,6 +18,7 @@ from auditkit.core.models import SuspectRecord
 from auditkit.core.points import CONTROL
 from auditkit.core.progress import Progress, silent
 from auditkit.files.bundle import Bundle
+from auditkit.suspects.class_matching import Matching, matching
 from auditkit.suspects.client import Client
 from auditkit.suspects.preprocessing import (
     BETTER,
@@ -160,7 +161,12 @@ class Interview:
         rows = joined([said[row][None] for row in controls])
         level = access_of(rows)
         classes = self._sheet.outputs.shape[1]
-        return recognised(owners, answers_of(rows, level, level), classes)
+        answers = answers_of(rows, level, level)
+        shared = matching(owners, answers, classes)
+        if shared is None:
+            return recognised(owners, answers, classes)
+        both = shared.of_shared(owners)
+        return float((shared(answers, owners).labels == owners)[both].mean())
 
     def repeat(self, count: int = REPEATED) -> None:
         """Ask the first `count` points again, once each, to see whether the answers change.
@@ -203,8 +209,14 @@ class Interview:
         used = min(revealed, self._wanted, key=lambda level: level.rank)
         row = next(iter(self._said.values()))
         answers, why = self._answers(revealed, used), self._why
+        classes, spent = len(row) if row.ndim else None, len(self._said)
+        shared = self._matching(answers)
+        if shared is not None:
+            asked_shared = shared.of_shared(self._sheet.labels[list(self._said)])
+            answers, spent = shared(answers, self._sheet.labels), int(asked_shared.sum())
+            classes, why = answers.classes, (*why, shared.told)
         twice = [_Twice(self._said[place], row) for place, row in self._again.items()]
-        owners = self._class_order(answers)
+        owners = None if shared is not None else self._class_order(answers)
         if owners is not None:
             answers = answers.relabelled(owners)
             why += (class_order_told(owners),)
@@ -212,15 +224,20 @@ class Interview:
             suspect=self._record,
             bundle_digest=self._bundle.digest,
             answers=answers,
-            classes=len(row) if row.ndim else None,
+            classes=classes,
             notes=(*_notes(revealed, used), *_unsteady(twice), *_reused(self._client.reused)),
             asked=asked,
-            spent=len(self._said),
+            spent=spent,
             sent=self._client.sent,
             disguises=why,
             repeated=len(twice),
             changed=sum(pair.changed for pair in twice),
         )
+
+    def _matching(self, answers: Answers) -> Matching | None:
+        controls = np.flatnonzero(self._sheet.rows(CONTROL) & answers.answered)
+        labels = self._sheet.labels[controls]
+        return matching(labels, answers.at(controls), self._sheet.outputs.shape[1])
 
     def _class_order(self, answers: Answers) -> IntArray | None:
         controls = self._sheet.rows(CONTROL)
