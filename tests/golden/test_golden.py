@@ -36,6 +36,8 @@ def test_evidence_is_written_as_it_was(place):
     """The same bundle and suspects give the same evidence files, apart from keys that are new."""
     printed(EVIDENCE_OF)
     for frozen in (FILES / "evidence").iterdir():
+        if frozen.name.startswith("seven.onnx"):
+            continue  # version 0.1.0 kept all seven classes; those that it shares are kept now
         old, new = (
             container.read(path, "evidence", 1) for path in (frozen, place / "kept" / frozen.name)
         )
