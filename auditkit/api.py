@@ -11,7 +11,7 @@ from auditkit.core.errors import MissingRuntimeError
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import load, names
 from auditkit.core.progress import Progress, silent
-from auditkit.core.requests import Asking, Options, Order, ReferencePlan, ShadowPlan, TwinPlan
+from auditkit.core.requests import Asking, Options, Order, ReferencePlan, TwinPlan
 from auditkit.core.verdicts import Examination
 from auditkit.files.bundle import Bundle, with_references
 from auditkit.files.evidence import read as read_evidence
@@ -35,7 +35,6 @@ __all__ = [
     "query",
     "read_evidence",
     "references",
-    "shadows",
     "twins",
     "write_evidence",
 ]
@@ -90,17 +89,6 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
         MissingRuntimeError: torch is not installed.
     """
     return f"{folder}: {_training().make_references(order, folder, plan, progress).told()}"
-
-
-def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = silent) -> str:
-    """Train shadow models for an owner (needs torch); returns what there is now, in a line.
-
-    Raises:
-        OwnerError, SamplesError, FingerprintError: See `make_shadows`.
-        CalibrationError: The folder holds another owner's.
-        MissingRuntimeError: torch is not installed.
-    """
-    return f"{folder}: {_training().make_shadows(order, folder, plan, progress).told()}"
 
 
 def calibrate(

@@ -47,12 +47,7 @@ def fingerprint(
     ] = None,
     points: Annotated[
         int,
-        typer.Option(
-            min=20,
-            max=5000,
-            help="Number of core points; with --shadows half of them are lineage points, which "
-            "students of the owner share.",
-        ),
+        typer.Option(min=20, max=5000, help="Number of core points."),
     ] = 100,
     method: Annotated[
         str,
@@ -67,13 +62,6 @@ def fingerprint(
             help="Folder made by `auditkit twins`, a folder of model files, or a model file; may "
             "be given several times. Twins are the model's own recipe with other random numbers; "
             "with them verdicts have exact error rates."
-        ),
-    ] = None,
-    shadows: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder made by `auditkit shadows`, whose models help to choose points that also "
-            "give away distilled and extracted copies."
         ),
     ] = None,
     from_scratch: Annotated[
@@ -128,7 +116,6 @@ def fingerprint(
             seed=seed,
             device=device,
             facts=facts,
-            shadows=shadows,
             robust=ways,
             from_scratch=from_scratch,
             twins=tuple(twins or ()),

@@ -84,9 +84,6 @@ class Asking:
 
 ROBUST = ("jpeg", "resize")
 """What core points can be made to survive."""
-FEWEST_SHADOWED = 40
-"""Fewest points of a fingerprint with shadow models, which choose half of them: twenty core points
-are the fewest that make a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +110,6 @@ class Order:
     seed: int = 0
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
-    shadows: Path | None = None
-    """Folder of `auditkit shadows`, whose models help to choose the points; None: no models."""
     robust: tuple[str, ...] = ()
     """What core points must survive on the way to a suspect: some of `ROBUST`."""
     from_scratch: bool = False
@@ -126,11 +121,6 @@ class Order:
     where that doesn't take long."""
 
     def __post_init__(self) -> None:
-        if self.shadows is not None and self.points < FEWEST_SHADOWED:
-            raise FingerprintError(
-                f"--points wants {FEWEST_SHADOWED} or more with --shadows, half of them core "
-                f"points, got {self.points}"
-            )
         if self.siblings is not None and self.siblings < 0:
             raise FingerprintError(f"--siblings wants 0 or more, got {self.siblings}")
         odd = [name for name in self.robust if name not in ROBUST]
@@ -189,17 +179,3 @@ class TwinPlan:
     or the path of a model file. Empty: auditkit trains the owner's architecture."""
     start: Path | None = None
     """Weights of the public model that the owner was tuned from; None: fresh weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowPlan:
-    """How many shadow models are trained, and how long."""
-
-    independent: int = 30
-    """Number of models that never saw the owner; a third of them are students of other models."""
-    students: int = 36
-    """Number of copies that learn from the owner's answers."""
-    modified: int = 12
-    """Number of copies of the owner's weights; half as many are made of other models' weights."""
-    epochs: int = 8
-    """Passes over the data for each model that is trained from scratch."""
