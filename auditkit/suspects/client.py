@@ -3,6 +3,9 @@
 Every question is written to the log before it is sent, and every answer after it came. When a point
 is asked for the n-th time in one audit, the n-th answer in the log serves it, if there is one: so a
 killed audit that is started again asks nothing twice, and continues where it stopped.
+
+What a suspect behind an address replies now and then instead of an answer, such as an error with
+status 200, costs that point alone: it is asked again, and then counts as unanswered.
 """
 
 import threading
@@ -16,14 +19,26 @@ import numpy as np
 from auditkit.adapters.base import Adapter
 from auditkit.core.access import checked
 from auditkit.core.arrays import FloatArray, Rows
-from auditkit.core.errors import BatchError, BudgetError, QueryError, TransientError
+from auditkit.core.errors import (
+    BatchError,
+    BudgetError,
+    QueryError,
+    ReplyError,
+    TransientError,
+)
 from auditkit.core.escape import first_line
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Recorded
 from auditkit.suspects.arrangement import Arrangement, arrange
 from auditkit.suspects.log import Key, Log
-from auditkit.suspects.patience import Pace, patiently
+from auditkit.suspects.patience import FIRST_PAUSE, Pace, patiently
+
+TRIES = 3
+"""How often a point is asked that gets replies without an answer."""
+LOST = 10
+"""Points one after the other without an answer, after which the suspect counts as failed: what goes
+wrong for all of them will go wrong for the rest, and each may cost money."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +77,10 @@ class Client:
         """How many points were sent; failed and repeated ones and those that fill batches count."""
         self.reused: list[str] = []
         """When each answer was given that an earlier audit had asked for; ISO 8601."""
+        self.lost: list[str] = []
+        """Why points that were asked got no answer, one entry for each."""
+        self._lost_in_turn = 0
+        self._blank: Rows | None = None
         self._adapter, self._patience, self._log, self._resize = adapter, patience, log, resize
         self._arrangements = {spec: arrange(spec, adapter.port, resize=resize)}
         self._size = _at_once(adapter, spec)
@@ -102,7 +121,7 @@ class Client:
         kept = [self._kept(key, turn) for key, turn in zip(question.keys, turns, strict=True)]
         found = [one for one in kept if one is not None]
         self.reused += [one.at for one in found if one.at < self._log.begun]
-        return _stacked([one.row for one in found])
+        return _stacked([self._unanswered() if one is None else one.row for one in kept])
 
     def kept(self, points: FloatArray, spec: InputSpec) -> list[Rows | None]:
         """Return the logged answer of the last time each point was asked; nothing is sent."""
@@ -132,11 +151,23 @@ class Client:
 
     def _kept(self, key: Key, turn: int) -> Recorded | None:
         known = self._log.answers(self.port.identity, key)
-        return known[turn] if 0 <= turn < len(known) else None
+        if not 0 <= turn < len(known):
+            return None
+        if self._blank is None:
+            self._blank = _blank(known[turn].row)
+        return known[turn]
+
+    def _unanswered(self) -> Rows:
+        """Return the row of a point without an answer, in the form of the suspect's answers."""
+        return np.array(-1) if self._blank is None else self._blank
 
     def _fetch(self, question: _Question) -> None:
         starts = range(0, len(question.keys), self._size)
         parts = [question.part(slice(start, start + self._size)) for start in starts]
+        # The first alone: what is wrong with a description shows in the first reply, and every
+        # request may cost money.
+        if self._blank is None and len(parts) > 1:
+            self._send(parts.pop(0))
         # More threads than requests would only start and end.
         threads = min(self._patience.lanes, self.port.concurrency, len(parts))
         if threads == 1:
@@ -156,18 +187,47 @@ class Client:
         """Send one request, or smaller ones if the suspect refuses so many points at once."""
         if len(question.keys) <= self._size:
             try:
-                patiently(lambda: self._once(question), self._patience.longest, self._pace)
+                self._heard(question)
             # Some servers answer a batch that is too large with an error of their own (500, a
             # timeout), so what keeps failing is tried in single points before it counts as failed.
-            except (BatchError, TransientError) as error:
+            except (BatchError, TransientError, ReplyError) as error:
                 if len(question.keys) == 1:
-                    raise
+                    self._lose(question, error)
+                    return
                 half = len(question.keys) // 2 if isinstance(error, BatchError) else 1
                 self._size = min(self._size, half)
             else:
                 return
         for start in range(0, len(question.keys), size := self._size):
             self._send(question.part(slice(start, start + size)))
+
+    def _heard(self, question: _Question) -> None:
+        """Send one request until a reply holds answers, at most `TRIES` times."""
+        tries = TRIES if self.port.digest is None else 1  # a file would say the same again
+        for left in reversed(range(tries)):
+            try:
+                patiently(lambda: self._once(question), self._patience.longest, self._pace)
+            except ReplyError as error:
+                if not left or error.final:
+                    raise
+                self._pace.pause(FIRST_PAUSE)
+            else:
+                return
+
+    def _lose(self, question: _Question, error: QueryError) -> None:
+        """Go on without the answer to one point, if it is the point that gets none.
+
+        Raises:
+            QueryError: The error: nothing was ever answered, or too many points in turn were not.
+        """
+        is_point = isinstance(error, ReplyError) and self.port.digest is None
+        with self._counting:
+            self._lost_in_turn += 1
+            if not is_point or self._blank is None or self._lost_in_turn >= LOST:
+                raise error
+            self.lost.append(str(error))
+        if isinstance(error, ReplyError) and error.final:
+            self._log.answered(self.port.identity, question.keys, self._blank[None])
 
     def _once(self, question: _Question) -> None:
         endpoint, count = self.port.identity, len(question.keys)
@@ -181,6 +241,8 @@ class Client:
             self._log.failed(endpoint, question.keys, str(error))
             raise
         self._log.answered(endpoint, question.keys, rows)
+        with self._counting:
+            self._blank, self._lost_in_turn = _blank(rows[0]), 0
 
     def _asked(self, batch: Rows) -> Rows:
         """Return the checked reply to a batch, filled up to the size that the suspect fixes."""
@@ -207,6 +269,11 @@ def _at_once(adapter: Adapter, spec: InputSpec) -> int:
     size = 4 * int(np.prod(spec.shape))
     limit = port.at_once if port.largest_request is None else port.largest_request // size
     return max(1, min(port.at_once, limit))
+
+
+def _blank(row: Rows) -> Rows:
+    """Return a row of the same form that is no answer."""
+    return np.full_like(row, np.nan) if row.ndim else np.array(-1)
 
 
 def _raised(error: BaseException) -> str:

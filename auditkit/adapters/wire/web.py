@@ -14,7 +14,7 @@ from auditkit.adapters.wire.addresses import PORTS, Address, resolved
 from auditkit.adapters.wire.connections import Connections, is_certificate
 from auditkit.adapters.wire.secrets import Secrets
 from auditkit.core.arrays import Json
-from auditkit.core.errors import BatchError, QueryError, TransientError
+from auditkit.core.errors import BatchError, QueryError, ReplyError, TransientError
 from auditkit.core.requests import Reach
 
 REDIRECTS = 3
@@ -63,13 +63,13 @@ class Reply:
         """Decode the body.
 
         Raises:
-            QueryError: The body is not JSON, or nested too deeply for Python's decoder.
+            ReplyError: The body is not JSON, or nested too deeply for Python's decoder.
         """
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "unknown type").partition(";")[0]
-            raise QueryError(f"wanted JSON, got {kind[:40]}: {_shown(self.body)}") from error
+            raise ReplyError(f"wanted JSON, got {kind[:40]}: {_shown(self.body)}") from error
 
 
 class Web:
