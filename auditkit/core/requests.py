@@ -1,11 +1,23 @@
 """What users ask for: a fingerprint, models to train, an audit. Nothing here needs torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.core.access import Access
 from auditkit.core.errors import FingerprintError
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its reply, with secrets hidden."""
+
+    address: str
+    sent: bytes
+    sent_type: str
+    status: int
+    said: bytes
+    said_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,8 @@ class Reach:
     """A PEM file of certificate authorities to trust instead of the system's."""
     largest_reply: int = 16 << 20
     """Largest reply in bytes; a longer one is refused before it fills the memory."""
+    witness: Callable[[Exchange], None] | None = None
+    """Told each question that is posted, with the reply of any status; None: nobody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,8 @@ class Patience:
     """Largest number of concurrent requests; an adapter may allow fewer."""
     longest: float = 120.0
     """Seconds for which a failing request is tried again before it counts as failed."""
+    tries: int = 3
+    """How often a point is asked that gets replies without an answer."""
 
 
 @dataclass(frozen=True, slots=True)

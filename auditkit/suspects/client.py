@@ -34,8 +34,6 @@ from auditkit.suspects.arrangement import Arrangement, arrange
 from auditkit.suspects.log import Key, Log
 from auditkit.suspects.patience import FIRST_PAUSE, Pace, patiently
 
-TRIES = 3
-"""How often a point is asked that gets replies without an answer."""
 LOST = 10
 """Points one after the other without an answer, after which the suspect counts as failed: what goes
 wrong for all of them will go wrong for the rest, and each may cost money."""
@@ -202,8 +200,10 @@ class Client:
             self._send(question.part(slice(start, start + size)))
 
     def _heard(self, question: _Question) -> None:
-        """Send one request until a reply holds answers, at most `TRIES` times."""
-        tries = TRIES if self.port.digest is None else 1  # a file would say the same again
+        """Send one request until a reply holds answers, at most `Patience.tries` times."""
+        tries = (
+            self._patience.tries if self.port.digest is None else 1
+        )  # a file would say the same again
         for left in reversed(range(tries)):
             try:
                 patiently(lambda: self._once(question), self._patience.longest, self._pace)
