@@ -139,10 +139,14 @@ def audit(
     return (examine(bundle, suspect, asking, progress) for suspect in listed)
 
 
-def queries(bundle: Bundle, path: Path) -> int:
-    """Write what to ask a suspect that can't be reached; returns the number of points."""
+def queries(bundle: Bundle, target: str | Path) -> int:
+    """Write what to ask a suspect that can't be reached; returns the number of points.
+
+    Raises:
+        EvidenceError: The target is no .npz, no .csv and no folder, or can't hold such points.
+    """
     made = bundle.fingerprint
-    write_queries(path, made.sheet.points, made.spec)
+    write_queries(str(target), made.sheet.points, made.spec)
     return len(made.sheet)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.core.access import Access
+from auditkit.core.arrays import FloatArray
 from auditkit.core.errors import FingerprintError
 
 
@@ -55,6 +56,8 @@ class Options:
     """Whether points may be resized to what a suspect takes."""
     classes: int | None = None
     """How many classes the owner knows, for APIs that list only the best ones."""
+    points: FloatArray | None = field(default=None, repr=False, compare=False)
+    """The bundle's points in the order of `auditkit queries`, for recorded answers."""
     trust_torch: bool = False
     """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
     run commands that its author put into it."""

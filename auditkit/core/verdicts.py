@@ -56,6 +56,7 @@ class ReasonCode(enum.StrEnum):
     OTHER_LABELS = "other-labels"
     FEW_ANSWERS = "few-answers"
     CONTROLS_FAILED = "controls-failed"
+    ROWS_UNBOUND = "rows-unbound"
     ANSWERS_CHANGE = "answers-change"
     ERRATIC_ANSWERS = "erratic-answers"
     # Opinions of identifications.

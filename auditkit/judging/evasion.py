@@ -33,6 +33,9 @@ def signs_of_evasion(
         kept = agreement(made.sheet.labels[controls], evidence.answers.at(controls))
         if math.isnan(kept) or kept < CONTROLS_KEPT:
             yield Reason(ReasonCode.CONTROLS_FAILED, {"share": 0.0 if math.isnan(kept) else kept})
+    # Rows in another order answer like a stranger's.
+    if not evidence.is_bound:
+        yield Reason(ReasonCode.ROWS_UNBOUND)
     if evidence.changed:
         facts: JsonObject = {"changed": evidence.changed, "repeated": evidence.repeated}
         yield Reason(ReasonCode.ANSWERS_CHANGE, facts)

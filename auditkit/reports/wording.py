@@ -187,6 +187,10 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"like neither: the suspect gives the owner's label on only {f['share']:.0%} of natural "
         "controls; another task, other preprocessing or class order, a broken model, or evasion"
     ),
+    CODE.ROWS_UNBOUND: lambda _: (
+        "unlike the owner, but only the order of the recorded rows tells which point each answers; "
+        "record them with the 'index' or 'query' of auditkit queries"
+    ),
     CODE.ANSWERS_CHANGE: lambda f: (
         f"evasion suspected: {f['changed']} of {f['repeated']} points that were asked twice got "
         "another label; a suspect that answers at random can't be cleared"

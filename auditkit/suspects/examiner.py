@@ -75,7 +75,7 @@ def query(
     check_identifications(bundle)
     found = identified(suspect)
     made = bundle.fingerprint
-    options = replace(asking.options, classes=made.owner.classes)
+    options = replace(asking.options, classes=made.owner.classes, points=made.sheet.points)
     with contextlib.ExitStack() as stack:
         adapter = patiently(
             lambda: open_suspect(found, options),
