@@ -14,6 +14,7 @@ from auditkit.commands.inputs import input_facts
 from auditkit.commands.options import (
     BundlePath,
     Device,
+    Head,
     Mean,
     Model,
     Quiet,
@@ -37,6 +38,7 @@ def fingerprint(
         ),
     ] = None,
     weights: Weights = None,
+    head: Head = "",
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -103,13 +105,15 @@ def fingerprint(
     from auditkit.files import bundle
 
     # `package.module:factory` is no path; its colon would not even be allowed on Windows.
-    path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
+    name = model.partition("(")[0].replace(":", ".")
+    path = output or Path(Path(name).name).with_suffix(".fp")
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
         order = Order(
             model=model,
             weights=weights,
+            head=head,
             samples=samples,
             method=method,
             points=points,

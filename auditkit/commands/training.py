@@ -11,6 +11,7 @@ from auditkit.commands.options import (
     Data,
     Device,
     Epochs,
+    Head,
     Mean,
     Model,
     ModelFolder,
@@ -53,6 +54,7 @@ def twins(
     ] = None,
     epochs: Epochs = 8,
     weights: Weights = None,
+    head: Head = "",
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -72,7 +74,7 @@ def twins(
 
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
         line = api.twins(order, output, TwinPlan(count, epochs, train, start), progress)
     if not quiet:
         tell(line)
@@ -92,6 +94,7 @@ def references(
     ] = 20,
     epochs: Epochs = 8,
     weights: Weights = None,
+    head: Head = "",
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -110,7 +113,7 @@ def references(
 
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
         plan = ReferencePlan(homologous, pirated, epochs)
         line = api.references(order, output, plan, progress)
     if not quiet:

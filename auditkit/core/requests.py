@@ -120,8 +120,9 @@ class Order:
     """What a fingerprint is made of, and how."""
 
     model: str
-    """A `.pt2` or TorchScript file, or `package.module:factory`."""
+    """A `.pt2` or TorchScript file, `package.module:factory` or `file.py:Class`."""
     weights: Path | None = None
+    """None: a file holds them, or a factory brings its own."""
     samples: Path | None = None
     method: str = ""
     """Empty: `lineup` with twins, `deepcore` without."""
@@ -135,6 +136,8 @@ class Order:
     """Whether the model was trained from random weights, and not tuned from a public model."""
     twins: tuple[Path, ...] = ()
     """Folders of `auditkit twins`, or model files; empty: there is no line-up."""
+    head: str = ""
+    """Which output is read of a model that returns several, by name or place."""
     siblings: int | None = None
     """Nets of the owner's architecture that are trained anew from the samples; 0: none; None: four
     where that doesn't take long."""

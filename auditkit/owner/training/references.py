@@ -155,7 +155,8 @@ def _workshop(order: Order, epochs: int) -> _Prepared:
     if order.samples is None:
         raise SamplesError("reference models are trained from labelled data; add --data DATA")
     raw, device = read_samples(order.samples), torch_device(order.device)
-    owner, samples = place(load_model(order.model, order.weights, device), order.facts, raw, device)
+    model = load_model(order.model, order.weights, device, order.head)
+    owner, samples = place(model, order.facts, raw, device)
     if samples is None or samples.y is None or len(samples.x) < FEWEST:
         raise SamplesError(
             f"reference models need {FEWEST} samples or more with labels, {str(order.samples)!r} "

@@ -23,8 +23,10 @@ from auditkit.core.progress import Progress
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Order, TwinPlan
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
-from auditkit.owner.opening import imported, load_model, one_line, read_state
+from auditkit.owner.factories import imported
+from auditkit.owner.opening import load_model
 from auditkit.owner.samples import read_samples
+from auditkit.owner.states import one_line, read_state
 from auditkit.owner.training import recipes
 from auditkit.owner.training.saving import traced
 from auditkit.owner.training.shelf import opened, purpose
@@ -128,7 +130,7 @@ def _seed(seed: int, number: int) -> int:
 def _training(order: Order, plan: TwinPlan) -> _Training:
     device = torch_device(order.device)
     raw = None if order.samples is None else read_samples(order.samples)
-    model = load_model(order.model, order.weights, device)
+    model = load_model(order.model, order.weights, device, order.head)
     owner, samples = place(model, order.facts, raw, device)
     made_for = purpose(owner, raw, order.seed)
     if plan.train:
