@@ -52,6 +52,12 @@ def twins(
             "a saved state dict."
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trainings at once; one for each core unless given, or one on a card."
+        ),
+    ] = None,
     epochs: Epochs = 8,
     weights: Weights = None,
     head: Head = "",
@@ -75,7 +81,7 @@ def twins(
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
         order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
-        line = api.twins(order, output, TwinPlan(count, epochs, train, start), progress)
+        line = api.twins(order, output, TwinPlan(count, epochs, train, start, workers), progress)
     if not quiet:
         tell(line)
 

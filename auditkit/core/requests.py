@@ -201,3 +201,6 @@ class TwinPlan:
     or the path of a model file. Empty: auditkit trains the owner's architecture."""
     start: Path | None = None
     """Weights of the public model that the owner was tuned from; None: fresh weights."""
+    workers: int | None = 1
+    """Processes that train at once, of one thread each; None: one for each core, or one on a card.
+    A script that asks for more than one must be importable, as Python's multiprocessing wants."""
