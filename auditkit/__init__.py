@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         query,
         read_evidence,
         references,
-        shadows,
         twins,
         write_evidence,
     )
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
         Patience,
         Reach,
         ReferencePlan,
-        ShadowPlan,
         TwinPlan,
     )
     from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
@@ -56,7 +54,6 @@ _HOMES = {
         "query",
         "read_evidence",
         "references",
-        "shadows",
         "twins",
         "write_evidence",
     ),
@@ -71,7 +68,6 @@ _HOMES = {
         "Patience",
         "Reach",
         "ReferencePlan",
-        "ShadowPlan",
         "TwinPlan",
     ),
     "core.verdicts": ("Decision", "Examination", "Reason", "Refusal", "Verdict"),

@@ -11,7 +11,7 @@ from auditkit.core.errors import MissingRuntimeError
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import load, names
 from auditkit.core.progress import Progress, silent
-from auditkit.core.requests import Asking, Options, Order, ReferencePlan, ShadowPlan, TwinPlan
+from auditkit.core.requests import Asking, Options, Order, ReferencePlan, TwinPlan
 from auditkit.core.verdicts import Examination
 from auditkit.files.bundle import Bundle, with_references
 from auditkit.files.evidence import read as read_evidence
@@ -35,7 +35,6 @@ __all__ = [
     "query",
     "read_evidence",
     "references",
-    "shadows",
     "twins",
     "write_evidence",
 ]
@@ -92,17 +91,6 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
     return f"{folder}: {_training().make_references(order, folder, plan, progress).told()}"
 
 
-def shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress = silent) -> str:
-    """Train shadow models for an owner (needs torch); returns what there is now, in a line.
-
-    Raises:
-        OwnerError, SamplesError, FingerprintError: See `make_shadows`.
-        CalibrationError: The folder holds another owner's.
-        MissingRuntimeError: torch is not installed.
-    """
-    return f"{folder}: {_training().make_shadows(order, folder, plan, progress).told()}"
-
-
 def calibrate(
     bundle: Bundle,
     homologous: Iterable[str],
@@ -151,10 +139,14 @@ def audit(
     return (examine(bundle, suspect, asking, progress) for suspect in listed)
 
 
-def queries(bundle: Bundle, path: Path) -> int:
-    """Write what to ask a suspect that can't be reached; returns the number of points."""
+def queries(bundle: Bundle, target: str | Path) -> int:
+    """Write what to ask a suspect that can't be reached; returns the number of points.
+
+    Raises:
+        EvidenceError: The target is no .npz, no .csv and no folder, or can't hold such points.
+    """
     made = bundle.fingerprint
-    write_queries(path, made.sheet.points, made.spec)
+    write_queries(str(target), made.sheet.points, made.spec)
     return len(made.sheet)
 
 

@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 for command in (
     *(owner.fingerprint, training.twins),
-    *(training.shadows, training.references, owner.calibrate),
+    *(training.references, owner.calibrate),
     *(check.check, check.judge, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):

@@ -28,8 +28,8 @@ from experiments.zoo.training import Training, accuracy, fit, logits
 
 FOLDER = Path("demo")
 MODEL, BUNDLE, REPORT = (f"{FOLDER}/{name}" for name in ("model.pt", "model.fp", "report.json"))
-SHAPED = ("--input-shape", "1,28,28", "--input-range", "0,1")
-SHAPE: Shape = (1, 28, 28)
+SHAPED = ("--input-shape", "1,14,14", "--input-range", "0,1")
+SHAPE: Shape = (1, 14, 14)
 CLASSES, EPOCHS = 10, 5
 OWNER, THIEF, SAMPLES = slice(0, 2500), slice(2500, 4000), slice(4000, 5000)
 console = Console()
@@ -65,7 +65,8 @@ def main() -> None:
 def _digits() -> tuple[Tensor, Tensor]:
     x, y = mnist_data()
     order = np.random.default_rng(0).permutation(len(x))
-    images = x[order].reshape(-1, *SHAPE).astype(np.float32) / 255
+    # At half their size everything takes a quarter of the time.
+    images = x[order].reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)).astype(np.float32) / 255
     return torch.from_numpy(images), torch.from_numpy(y[order].astype(np.int64))
 
 
@@ -102,14 +103,20 @@ def _copies(owner: nn.Module, x: Tensor, y: Tensor) -> dict[str, str]:
         head = list(net.head.parameters())
         return fit(net, x[THIEF], y[THIEF], Training(4, 2, 1e-2), head)
 
+    def distilled() -> nn.Module:
+        # At the usual temperature of 4 (Hinton et al., 2015), and for longer.
+        taught = x[: SAMPLES.start]
+        torch.manual_seed(3)
+        targets = (logits(owner, taught) / 4).softmax(1)
+        return fit(NETS["strided"](SHAPE, CLASSES), taught, targets, Training(12, 3))
+
     nets = {
         "fine-tuned": _timed("fine-tuned", fine_tuned, x, y),
         "head-retrained": _timed("head retrained", new_head, x, y),
         "pruned": _timed("pruned by 20 %", lambda: pruned(copy.deepcopy(owner), 0.2), x, y),
         "distilled": _timed(
             "distilled",
-            # At the usual temperature of 4 (Hinton et al., 2015).
-            lambda: _trained("strided", x[OWNER], (logits(owner, x[OWNER]) / 4).softmax(1), seed=3),
+            distilled,
             x,
             y,
         ),
@@ -146,7 +153,7 @@ def _auditkit(*arguments: str) -> None:
 
 
 def _verdicts(truths: dict[str, str]) -> bool:
-    """Print the table; whether modified copies are called pirated, and innocents homologous."""
+    """Print the table; whether copies are called pirated, and innocents homologous."""
     report = json.loads(Path(REPORT).read_text())
     whole = [Column(head, no_wrap=True) for head in ("suspect", "in truth", "verdict", "gap")]
     table = Table(*whole, Column("why", max_width=24))
@@ -156,9 +163,7 @@ def _verdicts(truths: dict[str, str]) -> bool:
         gap = f"{entry['line_up']['gap']:+.1f}"
         why = entry["reason_code"].replace("-", " ")
         table.add_row(name, truths[name], entry["verdict"], gap, why)
-        # A student of so easy a task is nearly a twin: it may stay inconclusive.
-        wanted = {"innocent": ("homologous",), "modified copy": ("pirated",)}
-        right &= entry["verdict"] in wanted.get(truths[name], ("pirated", "inconclusive"))
+        right &= entry["verdict"] == ("homologous" if truths[name] == "innocent" else "pirated")
     console.print(table)
     console.print(
         "The gap is how many deviations the owner stands out by among its twins, as the one whom "

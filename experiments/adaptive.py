@@ -23,7 +23,7 @@ from auditkit.core.access import Access
 from auditkit.core.points import CONTROL, CORE
 from auditkit.core.requests import Asking, Order
 from auditkit.core.verdicts import Decision, Verdict
-from experiments.splits import Heard, Made, Split, calibrated, hear, owners, spread
+from experiments.splits import Heard, Split, calibrated, hear, owners, spread
 from experiments.zoo.attacks import Setting, tuned
 from experiments.zoo.data import load
 from experiments.zoo.export import save_onnx
@@ -60,7 +60,7 @@ def main() -> None:
     zoo = Zoo(options.zoo, load(options.data, limit=LIMIT))
     lost, found = defaultdict(list), defaultdict(Counter)
     for owner in owners(options.zoo):
-        heard = hear(options.zoo, owner, Made(shadowed=True))
+        heard = hear(options.zoo, owner)
         thief = _thief(zoo, heard)
         for move, make in MOVES.items():
             net = make(thief)

@@ -33,7 +33,6 @@ from experiments.splits import (
     HOMOLOGOUS,
     INNOCENT,
     Heard,
-    Made,
     Split,
     calibrated,
     column,
@@ -65,12 +64,10 @@ def main() -> None:
     parser.add_argument("--access", nargs="*", type=Access, default=[Access.LABEL, Access.LOGITS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--owners", nargs="*", help="names in the manifest; all unless given")
-    parser.add_argument("--shadowed", action="store_true", help="bundles with lineage points")
     parser.add_argument("--families", nargs="*", default=[], help="these points alone")
     options = parser.parse_args()
-    how = Made(options.shadowed, tuple(options.families))
     chosen = [o for o in owners(options.zoo) if not options.owners or o.name in options.owners]
-    heard = [hear(options.zoo, owner, how) for owner in chosen]
+    heard = [hear(options.zoo, owner, tuple(options.families)) for owner in chosen]
     for access in options.access:
         rows = [row for one in heard for row in _judged(one, access, options.seed)]
         print(f"\n## {access}\n\n{_verdicts(rows)}\n\n{_rates(rows)}", flush=True)

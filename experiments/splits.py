@@ -56,19 +56,15 @@ def owners(zoo: Path) -> list[Record]:
     return [record for record in read_records(zoo) if record.kind == "owner"]
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Which bundles are heard."""
+def hear(zoo: Path, owner: Record, families: tuple[str, ...] = ()) -> Heard:
+    """Fingerprint an owner, and ask everybody of its label space.
 
-    shadowed: bool = False
-    """Whether the owner's shadow models choose half of the points (`experiments.shadows`)."""
-    families: tuple[str, ...] = ()
-    """Alone; empty: all."""
-
-
-def hear(zoo: Path, owner: Record, how: Made = Made()) -> Heard:
-    """Fingerprint an owner, and ask everybody of its label space."""
-    bundle = _with_only(made(zoo, owner, "deepcore", 100, shadowed=how.shadowed), how.families)
+    Args:
+        zoo: The population's folder.
+        owner: One of its owners.
+        families: The families of points that are heard; empty: all.
+    """
+    bundle = _with_only(made(zoo, owner, "deepcore", 100), families)
     baseline = made(zoo, owner, "akh", len(bundle.fingerprint.sheet))
     mistaken = baseline.fingerprint.sheet
     core = mistaken.rows(CORE)
@@ -102,17 +98,14 @@ def _with_only(bundle: Bundle, families: Sequence[str]) -> Bundle:
     return shortened(bundle, sheet.cut({name: sheet.counts()[name] for name in families}))
 
 
-def made(zoo: Path, owner: Record, method: str, points: int, *, shadowed: bool = False) -> Bundle:
+def made(zoo: Path, owner: Record, method: str, points: int) -> Bundle:
     """Kept in the population's folder: making one takes a minute."""
-    sort = "-shadowed" if shadowed else ""
-    path = zoo / "calibrated" / f"{owner.name}-{method}-{points}{sort}.fp"
+    path = zoo / "calibrated" / f"{owner.name}-{method}-{points}.fp"
     if not path.exists():
         model, samples = str(zoo / str(owner.model)), zoo / "samples.npz"
         path.parent.mkdir(exist_ok=True)
-        shadows = zoo / str(owner.shadows) if shadowed else None
-        order = Order(
-            model, samples=samples, method=method, points=points, shadows=shadows, siblings=0
-        )  # calibrated verdicts don't depend on siblings
+        # Calibrated verdicts don't depend on siblings.
+        order = Order(model, samples=samples, method=method, points=points, siblings=0)
         bundles.write(api.fingerprint(order), path)
     return bundles.read(path)
 

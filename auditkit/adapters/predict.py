@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from auditkit.adapters.base import CONCURRENT, Kind, Port, Shape
+from auditkit.adapters.wire.replies import excerpt, unpacked
 from auditkit.adapters.wire.tensors import FIRST_BYTES, FIRST_POINTS, answering_rows
 from auditkit.core.arrays import Json, Rows
-from auditkit.core.errors import QueryError
+from auditkit.core.errors import QueryError, ReplyError
 from auditkit.core.requests import Options
 
 __all__ = ["predict"]
@@ -60,9 +61,10 @@ class PredictAdapter:
     def answer(self, batch: Rows) -> Rows:
         """See `Adapter.answer`."""
         body = json.dumps({"instances": batch.tolist()}).encode()
-        reply = self._web.post(self._url, body, {"content-type": "application/json"}).json()
+        found = self._web.post(self._url, body, {"content-type": "application/json"}).json()
+        reply = unpacked(found)
         if not isinstance(reply, dict) or not isinstance(reply.get("predictions"), list):
-            raise QueryError("the reply has no list of 'predictions'")
+            raise ReplyError(f"the reply has no list of 'predictions': {excerpt(reply)}")
         return answering_rows(_columns(reply["predictions"]), len(batch), self._classes)
 
     def close(self) -> None:
@@ -71,19 +73,39 @@ class PredictAdapter:
 
 
 def _columns(rows: list[Json]) -> dict[str, Rows]:
-    """Predictions as arrays by name: one for each key that all rows share, else `scores` alone."""
+    """Predictions as arrays by name: one for each key that all rows share, else `scores` alone.
+
+    Raises:
+        ReplyError: They tell classes by name, whose order in the owner nobody knows here.
+    """
     named = all(isinstance(row, dict) for row in rows) and bool(rows)
     keys = [key for key in rows[0] if all(key in row for row in rows)] if named else []
     columns = {str(key): [row[key] for row in rows] for key in keys} if named else {"scores": rows}
-    found = {}
-    for name, values in columns.items():
-        try:
-            array = np.asarray(values)
-        except ValueError:
-            continue  # rows of different lengths can't be scores; another key may hold them
-        if array.dtype.kind in "iuf":
-            found[name] = array
+    read = {name: _array(values) for name, values in columns.items()}
+    found = {name: array for name, array in read.items() if array.dtype.kind in "iuf"}
+    texts = {array.shape: array for array in read.values() if array.dtype.kind == "U"}
+    # Scores beside as many names are sorted, mostly, and not those of classes 0, 1, 2, …
+    beside = any(array.ndim == 2 and array.shape in texts for array in found.values())
+    by_number = any(array.ndim == 2 or array.dtype.kind in "iu" for array in found.values())
+    if texts and (beside or not by_number):
+        word = str(next(iter(texts.values())).ravel()[0])
+        raise ReplyError(
+            f"classes are told by name ({word[:40]!r}); describe the API in a file.toml with their "
+            "names in the owner's order (auditkit probe URL -o api.toml)",
+            final=True,
+        )
     return found
+
+
+def _array(values: list[Json]) -> Rows:
+    """A column as numbers, also if they are written as texts, or as texts; empty if neither."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "U" and array.size and np.char.isdecimal(array).all():
+            return array.astype(np.int64)
+    except (ValueError, OverflowError):
+        return np.empty(0)  # rows of different lengths; another key may hold the answers
+    return array
 
 
 predict = Kind(PredictAdapter, addresses=(r"https?://.+:predict(\?|$)",), remote=True)

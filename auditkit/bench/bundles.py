@@ -14,7 +14,7 @@ from auditkit import api
 from auditkit.bench.shorter import shortened
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import AuditkitError, BenchmarkError
-from auditkit.core.points import CORE, LINEAGE
+from auditkit.core.points import CORE
 from auditkit.core.progress import Progress
 from auditkit.core.requests import Order
 from auditkit.files import bundle as bundles
@@ -24,8 +24,6 @@ from auditkit.files.model_folder import OWNER, Model, ModelFolder
 
 TRIGGERSET = "triggerset"
 """The method whose points are an owner's watermark."""
-SHADOWED = "+shadows"
-"""Suffix of a method's name: half of the points are chosen by the owner's shadow models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Fingerprinted:
     seconds: float
     """Time to make the bundle, training included."""
     bundle: Bundle | None
-    """The bundle with its core and lineage points alone, so that every query that is counted goes
+    """The bundle with its core points alone, so that every query that is counted goes
     to a point that the method chose; None if the method failed."""
     failure: str | None = None
 
@@ -65,7 +63,7 @@ def fingerprint_all(
 
     Args:
         population: The owners to fingerprint, and the samples for all of them.
-        methods: Names of methods, with settings or without, with `SHADOWED` or without.
+        methods: Names of methods, with settings or without.
         folder: Where bundles are kept, each beside a JSON file of what it was made from.
         points: Number of points in each bundle.
         workers: Number of processes, each of which runs on one thread.
@@ -106,14 +104,12 @@ def _kept(folder: Path, owner: Model, method: str, samples: Path, points: int) -
     if not path.exists():
         return False
     made_from: JsonObject = json.loads(path.read_text())["made from"]
-    return made_from == _sources(owner, method, samples, points)
+    return made_from == _sources(owner, samples, points)
 
 
-def _sources(owner: Model, method: str, samples: Path, points: int) -> JsonObject:
+def _sources(owner: Model, samples: Path, points: int) -> JsonObject:
     """Everything that a bundle depends on: number of points and digests of files."""
-    shadowed = method.endswith(SHADOWED) and owner.shadows
-    shadows = Path(owner.shadows or "") / "manifest.json" if shadowed else None
-    files = (owner.model, owner.triggers, samples, shadows)
+    files = (owner.model, owner.triggers, samples)
     return {"points": points, "files": [file_digest(Path(file)) for file in files if file]}
 
 
@@ -131,9 +127,8 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
         order = Order(
             str(owner.model),
             samples=samples,
-            method=chosen.removesuffix(SHADOWED),
+            method=chosen,
             points=points,
-            shadows=_shadows(method, owner),
             # Siblings can only turn a verdict, and methods are compared by scores. Training them
             # would be counted as the method's time.
             siblings=0,
@@ -142,7 +137,7 @@ def _make(owner: Model, method: str, samples: Path, points: int, folder: Path) -
     except AuditkitError as error:
         failure = str(error)
     seconds = round(time.perf_counter() - started, 2)
-    sources = _sources(owner, method, samples, points)
+    sources = _sources(owner, samples, points)
     facts = {"seconds": seconds, "failure": failure, "made from": sources}
     write_whole(folder / f"{key}.json", json.dumps(facts).encode())
 
@@ -157,14 +152,6 @@ def _with_triggers(method: str, owner: Model) -> str:
     return f"{method}:file={owner.triggers}"
 
 
-def _shadows(method: str, owner: Model) -> Path | None:
-    if not method.endswith(SHADOWED):
-        return None
-    if owner.shadows is None:
-        raise BenchmarkError("the manifest names no shadow models of this owner")
-    return Path(owner.shadows)
-
-
 def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
     key = file_key(owner.name, method)
     facts = json.loads((folder / f"{key}.json").read_text())
@@ -173,9 +160,6 @@ def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
 
 
 def _compared(bundle: Bundle) -> Bundle:
-    """Cut a bundle to the points that methods are compared by, with its shadow models alone."""
-    # Of all scores only `kinship` uses reference models, and only shadow models.
-    sizes = bundle.fingerprint.sheet.counts()
-    counts = {name: size for name, size in sizes.items() if name in (CORE, LINEAGE)}
-    shadows = tuple(r for r in bundle.references if r.kind.is_shadow)
-    return shortened(replace(bundle, references=shadows), bundle.fingerprint.sheet.cut(counts))
+    """Cut a bundle to the points that methods are compared by; no score uses reference models."""
+    counts = {CORE: bundle.fingerprint.sheet.counts()[CORE]}
+    return shortened(replace(bundle, references=()), bundle.fingerprint.sheet.cut(counts))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditkit import fingerprints
-from auditkit.bench.bundles import SHADOWED
 from auditkit.core import plugins
 from auditkit.core.errors import BenchmarkError
 from auditkit.core.progress import Progress
@@ -83,7 +82,7 @@ def _methods(wanted: list[str]) -> tuple[str, ...]:
     known = plugins.names(fingerprints)
     names = [name for entry in wanted or [ALL] for name in (known if entry == ALL else [entry])]
     for name in names:
-        method = method_choice(name.removesuffix(SHADOWED)).name
+        method = method_choice(name).name
         if method not in known:
             raise BenchmarkError(f"no method {method!r}; there are: {', '.join(known)}")
     return tuple(dict.fromkeys(names))

@@ -10,11 +10,11 @@ from auditkit.bench.shorter import shortened
 from auditkit.core.access import Access
 from auditkit.core.evidence import Evidence
 from auditkit.core.plugins import load
-from auditkit.core.points import LINEAGE, Cut
+from auditkit.core.points import Cut
 from auditkit.files.model_folder import Model
 from auditkit.judging import identification
 
-LABELS_AGREE, OUTPUTS_AGREE, KINSHIP = "label_similarity", "output_similarity", "kinship"
+LABELS_AGREE, OUTPUTS_AGREE = "label_similarity", "output_similarity"
 """Names of identifications."""
 
 
@@ -43,7 +43,7 @@ class Scored:
 def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
     """The setups in which one bundle is weighed.
 
-    The score is the one of the method's paper, or `kinship` if shadow models chose points.
+    The score is the one of the method's paper.
 
     Args:
         made: The bundle.
@@ -51,8 +51,7 @@ def setups(made: Fingerprinted, queries: Iterable[int]) -> Iterator[Setup]:
     """
     if made.bundle is None:
         return
-    shadowed = LINEAGE in made.bundle.fingerprint.sheet.names
-    lead = KINSHIP if shadowed else made.bundle.fingerprint.lead
+    lead = made.bundle.fingerprint.lead
     for asked in queries:
         yield Setup(made.method, lead, Access.LABEL, asked)
         yield Setup(made.method, lead, Access.PROBABILITIES, asked)

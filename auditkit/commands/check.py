@@ -179,7 +179,12 @@ def _judged(bundle: "Bundle", path: Path) -> Outcome:
 
 def queries(
     bundle_path: BundlePath,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The npz file to write.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="What to write: q.npz, q.csv, or FOLDER/ for a picture a point."
+        ),
+    ],
 ) -> None:
     """Write the points of a bundle to a file.
 
@@ -191,7 +196,7 @@ def queries(
 
     with errors():
         count = api.queries(bundle.read(bundle_path), output)
-    tell(f"{output}: {count} points; record the answers in their order as labels or scores")
+    tell(f"{output}: {count} points; record the answers with their index (docs/vendor.md)")
 
 
 def plan(

@@ -64,7 +64,8 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="The owner's model: model.pt2, TorchScript model.pt, or package.module:factory.",
+        help="The owner's model: model.pt2, TorchScript model.pt, package.module:factory or "
+        "file.py:Class, with arguments if it needs any: timm:create_model('resnet18').",
     ),
 ]
 Data = Annotated[
@@ -83,7 +84,17 @@ Epochs = Annotated[
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Weights for a factory: a safetensors file or a saved state dict."),
+    typer.Option(
+        help="Weights for a factory that does not bring its own: a safetensors file, a saved state "
+        "dict or a checkpoint."
+    ),
+]
+Head = Annotated[
+    str,
+    typer.Option(
+        help="Which output holds the scores, by name or place, of a model that returns several, "
+        "e.g. logits."
+    ),
 ]
 Shape = Annotated[
     str | None,

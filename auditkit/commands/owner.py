@@ -14,6 +14,7 @@ from auditkit.commands.inputs import input_facts
 from auditkit.commands.options import (
     BundlePath,
     Device,
+    Head,
     Mean,
     Model,
     Quiet,
@@ -37,6 +38,7 @@ def fingerprint(
         ),
     ] = None,
     weights: Weights = None,
+    head: Head = "",
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -47,12 +49,7 @@ def fingerprint(
     ] = None,
     points: Annotated[
         int,
-        typer.Option(
-            min=20,
-            max=5000,
-            help="Number of core points; with --shadows half of them are lineage points, which "
-            "students of the owner share.",
-        ),
+        typer.Option(min=20, max=5000, help="Number of core points."),
     ] = 100,
     method: Annotated[
         str,
@@ -67,13 +64,6 @@ def fingerprint(
             help="Folder made by `auditkit twins`, a folder of model files, or a model file; may "
             "be given several times. Twins are the model's own recipe with other random numbers; "
             "with them verdicts have exact error rates."
-        ),
-    ] = None,
-    shadows: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder made by `auditkit shadows`, whose models help to choose points that also "
-            "give away distilled and extracted copies."
         ),
     ] = None,
     from_scratch: Annotated[
@@ -115,20 +105,21 @@ def fingerprint(
     from auditkit.files import bundle
 
     # `package.module:factory` is no path; its colon would not even be allowed on Windows.
-    path = output or Path(Path(model.replace(":", ".")).name).with_suffix(".fp")
+    name = model.partition("(")[0].replace(":", ".")
+    path = output or Path(Path(name).name).with_suffix(".fp")
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
         order = Order(
             model=model,
             weights=weights,
+            head=head,
             samples=samples,
             method=method,
             points=points,
             seed=seed,
             device=device,
             facts=facts,
-            shadows=shadows,
             robust=ways,
             from_scratch=from_scratch,
             twins=tuple(twins or ()),

@@ -15,6 +15,7 @@ from auditkit.commands.options import (
     Quiet,
     Timeout,
 )
+from auditkit.commands.rehearsal import asked_after, rehearse
 from auditkit.core.errors import AuditkitError, SuspectError, SuspectLoadError
 from auditkit.core.escape import clean
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 Address = Annotated[
     str,
-    typer.Argument(metavar="URL", help="The address of an API: https://… or grpcs://HOST/MODEL."),
+    typer.Argument(
+        metavar="URL",
+        help="The address of an API: https://… or grpcs://HOST/MODEL; with --ask also a "
+        "description, api.toml.",
+    ),
 ]
 
 
@@ -37,6 +42,14 @@ def probe(
             help="Write a description of how to ask the API to this file, for editing.",
         ),
     ] = None,
+    ask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Ask one natural point of this bundle, and show the request, the reply and what "
+            "is read in it.",
+        ),
+    ] = None,
     header: Header = None,
     timeout: Timeout = 30.0,
     allow_http: AllowHttp = False,
@@ -47,32 +60,50 @@ def probe(
 ) -> None:
     """Find out what API an address offers.
 
-    Only metadata is requested, so that nothing is paid for and no point is revealed.
+    Without --ask only metadata is requested, so that nothing is paid for and no point is revealed.
     """
     from dataclasses import replace
 
     from auditkit.adapters.wire import probing
-    from auditkit.files.container import write_whole
 
     with errors():
         reached = reach(header, timeout, proxy, ca)
         reached = replace(reached, allow_http=allow_http, allow_private=allow_private)
+        if ask is not None and "://" not in url:
+            rehearse(ask, url, reached)
+            return
         found = probing.probe(url, reached)
         # The lines quote what a stranger's server said, so control characters are escaped.
         for line in found.lines:
             typer.echo(clean(line, 200))
         if output is not None:
-            # Never written over: somebody may have edited the description for an hour.
-            if output.exists():
-                raise SuspectLoadError(f"{str(output)!r} is there already; name another with -o")
-            write_whole(output, found.description.encode())
-    if quiet:
-        return
-    if found.suspect is not None:
-        tell(f"ask it with: auditkit check BUNDLE {clean(found.suspect, 300)}")
+            _write_once(output, found.description)
+        if ask is not None:
+            rehearse(ask, asked_after(found.suspect, output), reached)
+    if not quiet:
+        _tell_how(found.suspect, output)
+
+
+def _write_once(output: Path, description: str) -> None:
+    """Write a description, never over one: somebody may have edited it for an hour.
+
+    Raises:
+        SuspectLoadError: There is a file of that name.
+    """
+    from auditkit.files.container import write_whole
+
+    if output.exists():
+        raise SuspectLoadError(f"{str(output)!r} is there already; name another with -o")
+    write_whole(output, description.encode())
+
+
+def _tell_how(suspect: str | None, output: Path | None) -> None:
+    """Say how the API is asked."""
+    if suspect is not None:
+        tell(f"ask it with: auditkit check BUNDLE {clean(suspect, 300)}")
     if output is not None:
         tell(f"{output}: edit it, then: auditkit check BUNDLE {output}")
-    elif found.suspect is None:
+    elif suspect is None:
         tell("write a description to edit with -o api.toml")
 
 

@@ -1,4 +1,4 @@
-"""The commands that train models of known kind for the owner: references and shadows."""
+"""The commands that train models of known kind for the owner: twins and references."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ from auditkit.commands.options import (
     Data,
     Device,
     Epochs,
+    Head,
     Mean,
     Model,
     ModelFolder,
@@ -21,7 +22,7 @@ from auditkit.commands.options import (
     Std,
     Weights,
 )
-from auditkit.core.requests import Order, ReferencePlan, ShadowPlan, TwinPlan
+from auditkit.core.requests import Order, ReferencePlan, TwinPlan
 
 
 # 19 twins are the fewest that carry 5 % exactly; how far the owner stands out says more.
@@ -51,8 +52,15 @@ def twins(
             "a saved state dict."
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trainings at once; one for each core unless given, or one on a card."
+        ),
+    ] = None,
     epochs: Epochs = 8,
     weights: Weights = None,
+    head: Head = "",
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -72,8 +80,8 @@ def twins(
 
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
-        line = api.twins(order, output, TwinPlan(count, epochs, train, start), progress)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
+        line = api.twins(order, output, TwinPlan(count, epochs, train, start, workers), progress)
     if not quiet:
         tell(line)
 
@@ -92,6 +100,7 @@ def references(
     ] = 20,
     epochs: Epochs = 8,
     weights: Weights = None,
+    head: Head = "",
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -110,56 +119,8 @@ def references(
 
     with errors(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
+        order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
         plan = ReferencePlan(homologous, pirated, epochs)
         line = api.references(order, output, plan, progress)
-    if not quiet:
-        tell(line)
-
-
-# The seed differs from that of `references`: equal seeds would train equal models, and a model that
-# chose the points must not price a verdict (docs/decisions/0007-lineage.md).
-def shadows(
-    model: Model,
-    data: Data,
-    output: ModelFolder,
-    independent: Annotated[
-        int, typer.Option(min=6, help="Number of independent models to train.")
-    ] = 30,
-    students: Annotated[
-        int, typer.Option(min=6, help="Number of students, trained on the owner's answers.")
-    ] = 36,
-    modified: Annotated[
-        int, typer.Option(min=0, help="Number of modified copies of the owner's weights.")
-    ] = 12,
-    epochs: Epochs = 8,
-    weights: Weights = None,
-    input_shape: Shape = None,
-    input_range: Range = None,
-    mean: Mean = None,
-    std: Std = None,
-    device: Device = "auto",
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Seed of all random choices; must not be the seed of the reference models."
-        ),
-    ] = 1,
-    quiet: Quiet = False,
-) -> None:
-    """Train shadow models that help to choose points.
-
-    `auditkit fingerprint --shadows` finds points with them that give away distilled and extracted
-    copies too.
-
-    If it was interrupted, the same command continues where it stopped.
-    """
-    from auditkit import api
-
-    with errors(), progress_bar(quiet=quiet) as progress:
-        facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts)
-        plan = ShadowPlan(independent, students, modified, epochs)
-        line = api.shadows(order, output, plan, progress)
     if not quiet:
         tell(line)

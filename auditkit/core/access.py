@@ -8,7 +8,7 @@ import enum
 import numpy as np
 
 from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, Json, Rows
-from auditkit.core.errors import QueryError
+from auditkit.core.errors import ReplyError
 
 
 class Access(enum.StrEnum):
@@ -48,16 +48,16 @@ def checked(reply: Json, count: int) -> Rows:
         (count, classes) float32 scores or (count,) int64 labels.
 
     Raises:
-        QueryError: The reply is anything else.
+        ReplyError: The reply is anything else.
     """
     try:
         array = np.asarray(reply)
     except ValueError as error:
-        raise QueryError("got rows of different lengths, wanted as many scores for each") from error
+        raise ReplyError("got rows of different lengths, wanted as many scores for each") from error
     array = squeezed(array, count)
     fits = array.ndim == 1 or (array.ndim == 2 and array.shape[1] > 1)
     if not fits or array.dtype.kind not in "iuf" or len(array) != count:
-        raise QueryError(
+        raise ReplyError(
             f"wanted ({count}, classes) scores or ({count},) labels, "
             f"got {array.dtype} of shape {array.shape}"
         )
@@ -104,7 +104,7 @@ def _classes(numbers: Rows) -> IntArray:
     exact = numbers.astype(np.float64)
     possible = (exact >= 0) & (exact <= LARGEST_CLASS)
     if not np.array_equal(exact[possible], np.round(exact[possible])):
-        raise QueryError(
+        raise ReplyError(
             "got one number a point that is no class; a score for each class is needed, "
             "a single sigmoid score is not enough"
         )
@@ -123,16 +123,17 @@ def from_best(labels: Rows, scores: Rows, classes: int) -> Rows:
         (b, classes) float32; (b,) the best class alone where the scores are no probabilities.
 
     Raises:
-        QueryError: A class is listed twice, or is none of the owner's.
+        ReplyError: A class is listed twice, or is none of the owner's.
     """
     labels = np.stack([_classes(column) for column in labels.T], axis=1)
     ordered = np.sort(labels, axis=1)
     if (labels < 0).any() or (ordered[:, 1:] == ordered[:, :-1]).any():
-        raise QueryError("the list of best classes names one twice, or one that can't be")
+        raise ReplyError("the list of best classes names one twice, or one that can't be")
     if labels.max(initial=0) >= classes:
-        raise QueryError(
+        raise ReplyError(
             f"label spaces differ: the suspect lists class {labels.max()}, the owner knows 0 to "
-            f"{classes - 1}"
+            f"{classes - 1}",
+            final=True,
         )
     rows = scores.astype(np.float64)
     rest = 1 - rows.sum(axis=1)

@@ -19,6 +19,7 @@ AuditkitError
 │   └── QueryError
 │       ├── TransientError
 │       ├── BatchError
+│       ├── ReplyError
 │       └── BudgetError
 ├── EvidenceError
 ├── CalibrationError
@@ -148,6 +149,15 @@ class BatchError(QueryError):
     """The suspect refuses the question as it is; fewer points at once may pass."""
 
     code = "batch-refused"
+
+
+class ReplyError(QueryError):
+    """A whole reply came and holds no answer; a later one may."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+        """Whether the same point would get the same reply again."""
 
 
 class BudgetError(QueryError):

@@ -7,6 +7,8 @@ from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.models import SuspectRecord
 
+IN_ORDER = "in the order given"
+"""What the record of a suspect says of `rows` that are bound to their points by nothing else."""
 ENOUGH_SHARED = 0.5
 """Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's."""
 
@@ -72,6 +74,11 @@ class Evidence:
         known = self.answers.classes
         if known is not None and known != self.classes:
             raise ValueError(f"scores are for {known} classes, the suspect knows {self.classes}")
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether each answer is known to be that to its point; recorded rows may be mixed up."""
+        return self.suspect.runtime.get("rows") != IN_ORDER
 
     @property
     def access(self) -> Access:

@@ -12,11 +12,15 @@ from auditkit.core.weights import Sketch
 FEWEST_TWINS = 7
 """Fewest twins of a line-up: with fewer, one odd twin decides how far the owner stands out."""
 FIRST_IDENTIFICATIONS = (
-    *("clustering", "correlation", "decision_distance", "kinship", "label_similarity"),
+    *("clustering", "correlation", "decision_distance", "label_similarity"),
     *("mistakes", "mutual_information", "output_similarity", "relations"),
 )
 """Those that may speak of bundles that name none: all that there were when such bundles were
 made."""
+
+
+RETIRED = ("kinship",)
+"""Identifications that older bundles name and that no longer exist: they never decided."""
 
 
 class Discrimination(enum.StrEnum):
@@ -99,7 +103,7 @@ class Fingerprint:
     seed: int
     spec: InputSpec
     owner: OwnerRecord
-    sheet: Sheet  # core points always; other families where samples and shadow models gave them
+    sheet: Sheet  # core points always; other families where samples gave them
     discrimination: Discrimination
     reason: str  # one line: the measurement behind `discrimination`
     lead: str = "label_similarity"  # the identification that answers are weighed with first
@@ -139,7 +143,7 @@ class Fingerprint:
     def speaking(self) -> tuple[str, ...]:
         """The identifications that may speak, in the order of the report."""
         named = FIRST_IDENTIFICATIONS if self.identifications is None else self.identifications
-        return tuple(sorted(named))
+        return tuple(sorted({*named}.difference(RETIRED)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,40 +29,22 @@ class ReferenceKind(enum.StrEnum):
     """Known to be independent of the owner."""
     PIRATED = "pirated"
     """Known to be derived from the owner."""
-    INDEPENDENT_SHADOW = "independent shadow"
-    """Known to be independent. It helped to choose the points, so it never contributes to an error
-    rate: it would be exceptionally far from the owner."""
-    STUDENT_SHADOW = "student shadow"
-    """Known to have learnt from the owner's answers; used as independent shadow models are."""
-    MODIFIED_SHADOW = "modified shadow"
-    """Known to be made from the owner's weights; used as independent shadow models are."""
 
     @property
     def is_derived(self) -> bool:
         """Whether such models come from the owner."""
         kind = ReferenceKind
-        return self in (
-            kind.PIRATED,
-            kind.MEASURED_COPY,
-            kind.STUDENT_SHADOW,
-            kind.MODIFIED_SHADOW,
-        )
-
-    @property
-    def is_shadow(self) -> bool:
-        """Whether such models helped to choose the points, or teach what they are worth."""
-        kind = ReferenceKind
-        return self in (kind.INDEPENDENT_SHADOW, kind.STUDENT_SHADOW, kind.MODIFIED_SHADOW)
+        return self in (kind.PIRATED, kind.MEASURED_COPY)
 
     @property
     def is_reference(self) -> bool:
-        """Whether such models teach what innocents and copies answer, or helped to choose points.
+        """Whether such models teach what innocents and copies answer.
 
         Stand-ins and siblings can only refuse a fingerprint; twins and measured copies belong to
         the line-up.
         """
         kind = ReferenceKind
-        return self in (kind.HOMOLOGOUS, kind.PIRATED) or self.is_shadow
+        return self in (kind.HOMOLOGOUS, kind.PIRATED)
 
 
 @dataclass(frozen=True, slots=True)

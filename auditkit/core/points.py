@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, frozen
 
-CORE, CONTROL, MISTAKE, LINEAGE = "core", "control", "mistake", "lineage"
+CORE, CONTROL, MISTAKE = "core", "control", "mistake"
 DISPUTED, NATURAL = "disputed", "natural"
 """Families of points: each was found in one way, with one purpose."""
 

@@ -1,11 +1,24 @@
 """What users ask for: a fingerprint, models to train, an audit. Nothing here needs torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.core.access import Access
+from auditkit.core.arrays import FloatArray
 from auditkit.core.errors import FingerprintError
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its reply, with secrets hidden."""
+
+    address: str
+    sent: bytes
+    sent_type: str
+    status: int
+    said: bytes
+    said_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,8 @@ class Reach:
     """A PEM file of certificate authorities to trust instead of the system's."""
     largest_reply: int = 16 << 20
     """Largest reply in bytes; a longer one is refused before it fills the memory."""
+    witness: Callable[[Exchange], None] | None = None
+    """Told each question that is posted, with the reply of any status; None: nobody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,8 @@ class Options:
     output: str = ""
     """Name of the output that is read of models with several; empty: all that could be the owner's
     are."""
+    points: FloatArray | None = field(default=None, repr=False, compare=False)
+    """The bundle's points in the order of `auditkit queries`, for recorded answers."""
     trust_torch: bool = False
     """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
     run commands that its author put into it."""
@@ -64,6 +81,8 @@ class Patience:
     """Largest number of concurrent requests; an adapter may allow fewer."""
     longest: float = 120.0
     """Seconds for which a failing request is tried again before it counts as failed."""
+    tries: int = 3
+    """How often a point is asked that gets replies without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +106,6 @@ class Asking:
 
 ROBUST = ("jpeg", "resize")
 """What core points can be made to survive."""
-FEWEST_SHADOWED = 40
-"""Fewest points of a fingerprint with shadow models, which choose half of them: twenty core points
-are the fewest that make a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +123,9 @@ class Order:
     """What a fingerprint is made of, and how."""
 
     model: str
-    """A `.pt2` or TorchScript file, or `package.module:factory`."""
+    """A `.pt2` or TorchScript file, `package.module:factory` or `file.py:Class`."""
     weights: Path | None = None
+    """None: a file holds them, or a factory brings its own."""
     samples: Path | None = None
     method: str = ""
     """Empty: `lineup` with twins, `deepcore` without."""
@@ -116,24 +133,19 @@ class Order:
     seed: int = 0
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
-    shadows: Path | None = None
-    """Folder of `auditkit shadows`, whose models help to choose the points; None: no models."""
     robust: tuple[str, ...] = ()
     """What core points must survive on the way to a suspect: some of `ROBUST`."""
     from_scratch: bool = False
     """Whether the model was trained from random weights, and not tuned from a public model."""
     twins: tuple[Path, ...] = ()
     """Folders of `auditkit twins`, or model files; empty: there is no line-up."""
+    head: str = ""
+    """Which output is read of a model that returns several, by name or place."""
     siblings: int | None = None
     """Nets of the owner's architecture that are trained anew from the samples; 0: none; None: four
     where that doesn't take long."""
 
     def __post_init__(self) -> None:
-        if self.shadows is not None and self.points < FEWEST_SHADOWED:
-            raise FingerprintError(
-                f"--points wants {FEWEST_SHADOWED} or more with --shadows, half of them core "
-                f"points, got {self.points}"
-            )
         if self.siblings is not None and self.siblings < 0:
             raise FingerprintError(f"--siblings wants 0 or more, got {self.siblings}")
         odd = [name for name in self.robust if name not in ROBUST]
@@ -192,17 +204,6 @@ class TwinPlan:
     or the path of a model file. Empty: auditkit trains the owner's architecture."""
     start: Path | None = None
     """Weights of the public model that the owner was tuned from; None: fresh weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowPlan:
-    """How many shadow models are trained, and how long."""
-
-    independent: int = 30
-    """Number of models that never saw the owner; a third of them are students of other models."""
-    students: int = 36
-    """Number of copies that learn from the owner's answers."""
-    modified: int = 12
-    """Number of copies of the owner's weights; half as many are made of other models' weights."""
-    epochs: int = 8
-    """Passes over the data for each model that is trained from scratch."""
+    workers: int | None = 1
+    """Processes that train at once, of one thread each; None: one for each core, or one on a card.
+    A script that asks for more than one must be importable, as Python's multiprocessing wants."""

@@ -35,8 +35,6 @@ class Model:
     """Whether it is a copy that lost too much accuracy to be used; such are counted apart."""
     triggers: str | None = None
     """For an owner with a watermark: a file of its inputs and expected labels."""
-    shadows: str | None = None
-    """For an owner: a folder of shadow models; none of them is listed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def _model(entry: JsonObject, folder: Path) -> Model:
             f"kind of model {name!r} is owner, pirated or homologous, got {known['kind']!r}"
         )
     known.setdefault("how", known["kind"])
-    for key in {"file", "model", "triggers", "shadows"} & known.keys():
+    for key in {"file", "model", "triggers"} & known.keys():
         known[key] = str(_existing(folder, known[key], f"{key} of model {name!r}"))
     return Model(**known)
 

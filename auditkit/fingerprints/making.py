@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from torch import Tensor
 
@@ -10,9 +9,8 @@ from auditkit import fingerprints
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import SamplesError
 from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
-from auditkit.core.models import ReferenceKind
 from auditkit.core.plugins import built_in, load
-from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, Sheet
+from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, Sheet
 from auditkit.core.progress import Progress
 from auditkit.core.provenance import now, versions
 from auditkit.core.requests import Order, method_choice
@@ -23,7 +21,6 @@ from auditkit.fingerprints.recording import Recorder, shares
 from auditkit.fingerprints.twins import line_up_terms, open_twins
 from auditkit.judging import identification
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
-from auditkit.owner.lineage import Shadow, lineage_points
 from auditkit.owner.lineup import Twin
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.opening import load_model
@@ -33,7 +30,6 @@ from auditkit.owner.standins import IMAGE_NETS, ROW_NETS, StandIn, train_standin
 from auditkit.owner.training.siblings import VETO, train_siblings
 from auditkit.owner.transports import robust_transports, survival
 from auditkit.owner.weights import own_weights
-from auditkit.suspects.known_models import KnownModels, kind_of, open_shadow_models
 
 
 def make_fingerprint(order: Order, progress: Progress) -> Bundle:
@@ -42,19 +38,14 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     Raises:
         OwnerError: The model can't be used.
         SamplesError: The samples can't be used.
-        FingerprintError: No points could be found, or shadow models can't be asked.
-        BenchmarkError: The folder of shadow models has no readable manifest.
+        FingerprintError: No points could be found.
     """
     chosen = method_choice(order.method or ("lineup" if order.twins else "deepcore"))
     method: Method = load(fingerprints, chosen.name)
     given = _given(order, progress)
     owner, samples = given.owner, given.samples
-    folder = _shadow_folder(owner, samples, order)
-    lineage = _lineage(owner, samples, folder, order, progress)
-    # Lineage points are part of the number that the user wants, and so of a suspect's budget.
-    count = order.points - sum(map(len, lineage.values()))
-    found = method(_request(given, method, chosen.settings, count, order, progress))
-    sheet = _sheet(owner, _points(owner, samples, given.strangers, found) | lineage)
+    found = method(_request(given, method, chosen.settings, order, progress))
+    sheet = _sheet(owner, _points(owner, samples, given.strangers, found))
     recorder = Recorder(owner, sheet, order.seed)
     # Twins show what innocents of the owner's recipe share, and better.
     raised, remark = (
@@ -87,8 +78,6 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
         copies = measured_copies(owner, given.learnt, samples, order.seed, progress)
         references += [*recorder.copies(made.weights, references, copies)]
     references += [*map(recorder.stand_in, given.strangers), *said]
-    if folder is not None:
-        references += folder.references(sheet)
     return Bundle(made, tuple(references), versions("numpy", "torch"), now())
 
 
@@ -110,7 +99,7 @@ def _given(order: Order, progress: Progress) -> _Given:
     """Open the model, its samples and its twins; without twins, train stand-ins."""
     raw = None if order.samples is None else read_samples(order.samples)
     device = torch_device(order.device)
-    model = load_model(order.model, order.weights, device)
+    model = load_model(order.model, order.weights, device, order.head)
     owner, whole = place(model, order.facts, raw, device)
     twins = open_twins(order.twins, owner, order.device)
     if twins and whole is None:
@@ -127,7 +116,6 @@ def _request(
     given: _Given,
     method: Method,
     settings: Mapping[str, str],
-    count: int,
     order: Order,
     progress: Progress,
 ) -> Request:
@@ -139,7 +127,7 @@ def _request(
         owner=given.owner,
         samples=given.samples,
         strangers=given.strangers,
-        count=count,
+        count=order.points,
         seed=order.seed,
         progress=progress,
         shadows=shadows,
@@ -180,36 +168,6 @@ def _shadows(
 ) -> Shadows:
     points = owner.tensor(samples.x)
     return train_shadows(owner, points, sample_labels(owner, samples), strangers, seed, progress)
-
-
-def _shadow_folder(owner: Owner, samples: Samples | None, order: Order) -> KnownModels | None:
-    if order.shadows is None:
-        return None
-    if samples is None:
-        raise SamplesError("shadow models choose among samples and mixtures of them; add --samples")
-    return open_shadow_models(order.shadows, owner.spec, owner.record.classes, order.device)
-
-
-def _lineage(
-    owner: Owner,
-    samples: Samples | None,
-    folder: KnownModels | None,
-    order: Order,
-    progress: Progress,
-) -> dict[str, Tensor]:
-    """Let shadow models choose half of the points; without a folder of them there are none."""
-    if folder is None or samples is None:
-        return {}
-    shadows = [
-        Shadow(kind_of(model).is_derived, partial(folder.labels, model))
-        for model in folder.models
-        # Modified copies are found by core points, and students share other points with the owner.
-        if kind_of(model) is not ReferenceKind.MODIFIED_SHADOW
-    ]
-    # With 50, 60 or 70 lineage points of 100 the results were alike; with 80 modified copies were
-    # lost (docs/decisions/0007-lineage.md).
-    count = order.points // 2
-    return {LINEAGE: lineage_points(owner, samples, shadows, count, order.seed, progress)}
 
 
 def weighed_by_siblings(found: Findings, siblings: Siblings) -> Findings:

@@ -12,6 +12,7 @@ from auditkit.core.errors import InputSpecError, OwnerLoadError, SamplesError
 from auditkit.core.models import OwnerRecord
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import InputFacts
+from auditkit.owner.heads import listed, outputs_of
 from auditkit.owner.input_facts import declared_numbers, input_bounds, input_spec
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import RawSamples, Samples, arrangements
@@ -166,6 +167,12 @@ def sized(model: LoadedModel, inputs: Tensor) -> LoadedModel:
 
 def _checked(outputs: object, count: int) -> Tensor:
     """Refuse outputs that are not (count, classes) float scores."""
+    several = {} if isinstance(outputs, Tensor) else dict(outputs_of(outputs))
+    if several:
+        raise ValueError(
+            f"the model returns {type(outputs).__name__} of {listed(several)}; name the one with "
+            f"the scores, e.g. --head {_likeliest(several)}"
+        )
     if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != count:
         got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise ValueError(f"the model must return ({count}, classes) scores, got {got}")
@@ -175,6 +182,11 @@ def _checked(outputs: object, count: int) -> Tensor:
             f"got {outputs.shape[1]} of {outputs.dtype}"
         )
     return outputs
+
+
+def _likeliest(outputs: dict[str, Tensor]) -> str:
+    rows = [name for name, one in outputs.items() if one.ndim == 2 and one.is_floating_point()]
+    return next((name for name in ("logits", *rows) if name in outputs), next(iter(outputs)))
 
 
 def _scaled(arranged: Rows, raw: RawSamples, spec: InputSpec) -> Samples:

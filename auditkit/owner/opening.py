@@ -4,29 +4,28 @@ Pickled modules are refused, because opening a pickle can run any code.
 """
 
 import hashlib
-import importlib
-import inspect
 import io
 import json
-import sys
-import warnings
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from auditkit.core.arrays import Json, JsonObject
+from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import OwnerLoadError
-from auditkit.core.escape import first_line
+from auditkit.owner.factories import made_by
+from auditkit.owner.heads import Head
+from auditkit.owner.states import WAYS_OUT, load_state, one_line, read_state
 
-WAYS_OUT = (
-    "save it with torch.export.save (.pt2), with torch.jit.save (.pt), "
-    "or give package.module:factory with --weights"
-)
+LARGEST = 256
+"""Inputs that a model is asked at once, at most; so many are tried of an exported program."""
+SIZES: tuple[int, ...] = (64, 32, 16, 8, 4, 2, 1, *range(60, 2, -1))
+"""Batch sizes that are tried where not every one is taken, the likely ones first."""
+UNBOUNDED = 1 << 30
+"""A largest batch from here on is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,17 +52,26 @@ class LoadedModel:
         return torch.cat([self.module(part) for part in padded.split(self.batch)])[: len(inputs)]
 
 
-def load_model(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
-    """Open a `.pt2` or TorchScript file, or call `package.module:factory` and load its weights.
+def load_model(
+    source: str, weights: Path | None, device: torch.device, head: str = ""
+) -> LoadedModel:
+    """Open a `.pt2` or TorchScript file, or call a factory and load its weights.
 
     Args:
-        source: A path, or `package.module:factory`.
-        weights: A file of safetensors or a weights-only state dict; for factories only.
+        source: A path, `package.module:factory` or `file.py:Class`, with arguments if it needs any.
+        weights: A file of safetensors or a weights-only state dict; for factories only. None: they
+            bring their own.
         device: Where the model runs.
+        head: Which output is read of a model that returns several, by name or place.
 
     Raises:
         OwnerLoadError: The model can't be opened, or is a pickled module.
     """
+    found = _load(source, weights, device)
+    return replace(found, module=Head(found.module, head)) if head else found
+
+
+def _load(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
     path = Path(source)
     if ":" in source and not path.exists():
         return _load_factory(source, weights, device)
@@ -130,23 +138,6 @@ def _is_exported(members: list[str]) -> bool:
     return any("serialized_exported_program" in name or "models/" in name for name in members)
 
 
-@contextmanager
-def one_line(source: str) -> Iterator[None]:
-    """Turn any failure within the block into one line of error, and silence torch's warnings."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except OwnerLoadError:
-        raise
-    # A factory is somebody's own code, which may raise anything, or call sys.exit.
-    except (Exception, SystemExit) as error:
-        line = (str(error).strip().splitlines() or [""])[0][:200]
-        raise OwnerLoadError(
-            f"{source!r} can't be opened: {type(error).__name__}: {line}; {WAYS_OUT}"
-        ) from error
-
-
 def _load_torchscript(data: bytes, device: torch.device) -> _Opened:
     extra = {"auditkit.json": ""}
     module = torch.jit.load(io.BytesIO(data), map_location=device, _extra_files=extra)
@@ -170,89 +161,67 @@ def _load_exported(data: bytes, device: torch.device) -> _Opened:
             f"the model takes {len(inputs)} inputs ({kinds}), wanted one float tensor"
         )
     batch, *shape = inputs[0].shape
-    # A batch size that may vary is symbolic, a torch.SymInt.
-    fixed = int(batch) if isinstance(batch, int) else None
     module = program.module().to(device)
-    return _Opened(module, {"shape": [int(size) for size in shape]}, fixed)
+    example = torch.zeros(1, *(int(size) for size in shape), dtype=inputs[0].dtype, device=device)
+    # A batch size that may vary is symbolic, a torch.SymInt.
+    fixed = int(batch) if isinstance(batch, int) else _bounded(module, program, example)
+    return _Opened(module, {"shape": list(example.shape[1:])}, fixed)
+
+
+def _bounded(
+    module: nn.Module, program: torch.export.ExportedProgram, example: Tensor
+) -> int | None:
+    """Return a batch size that the program takes, where it does not take every one.
+
+    `Dim(min=2, max=32)` and multiples such as `4 * Dim("n")` bound what was exported; all batches
+    then have one size, and the last is filled up.
+    """
+    bounds = program.range_constraints.values()
+    free = all(bool(one.lower <= 2 and one.upper >= UNBOUNDED) for one in bounds)
+    if free and all(_takes(module, example, size) for size in (1, 2, 3, LARGEST)):
+        return None
+    for size in SIZES:
+        if _takes(module, example, size):
+            return size
+    raise OwnerLoadError(
+        f"the model takes none of the batch sizes {min(SIZES)} to {max(SIZES)}; export it with a "
+        "batch axis of any size"
+    )
+
+
+def _takes(module: nn.Module, example: Tensor, size: int) -> bool:
+    try:
+        with torch.no_grad():
+            module(example.expand(size, *example.shape[1:]))
+    # What a program raises for a size that it was not exported for depends on torch's version.
+    except Exception:
+        return False
+    return True
 
 
 def _load_factory(source: str, weights: Path | None, device: torch.device) -> LoadedModel:
-    factory = imported(source, "a model file or a factory")
-    if not inspect.signature(factory).parameters.keys() <= _optional(factory):
-        raise OwnerLoadError(f"{source!r} must be a function that needs no arguments")
-    with one_line(source):
-        module = factory()
-    if not isinstance(module, nn.Module):
-        raise OwnerLoadError(
-            f"{source!r} returned {type(module).__name__}, wanted a torch.nn.Module"
-        )
-    data = b"" if weights is None else _load_weights(module, weights)
-    if weights is None:
-        raise OwnerLoadError(f"{source!r} needs --weights FILE (safetensors or a state dict)")
+    module = made_by(source)
+    if weights is not None:
+        load_state(module, read_state(weights), str(weights))
+        digest = _digest(source.encode(), b"\0", weights.read_bytes())
+    else:
+        # A factory that brings its own weights makes the same model each time.
+        digest = _weights_digest(source, module)
+        if _weights_digest(source, made_by(source)) != digest:
+            raise OwnerLoadError(
+                f"{source!r} makes other weights each time, so it needs --weights FILE "
+                "(safetensors, a state dict or a checkpoint)"
+            )
     _freeze(module.eval())
-    return LoadedModel(source, _digest(source.encode(), b"\0", data), module.to(device))
+    return LoadedModel(source, digest, module.to(device))
 
 
-def imported(source: str, wanted: str) -> Callable[..., Json]:
-    """Import `package.module:function` from the working folder or an installed package.
-
-    Args:
-        source: As the user wrote it.
-        wanted: What it should have been, for the error.
-
-    Raises:
-        OwnerLoadError: There is no such function.
-    """
-    module_name, _, name = source.partition(":")
-    # A console script has its own folder on the path, not the user's, as `python -m` has.
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-    except (Exception, SystemExit) as error:
-        raise OwnerLoadError(
-            f"{wanted} can't be had from {source!r}: {type(error).__name__}: {first_line(error)}"
-        ) from error
-    finally:
-        sys.path.pop(0)
-    if not callable(function):
-        raise OwnerLoadError(f"{source!r} must be a function, got {type(function).__name__}")
-    checked: Callable[..., Json] = function
-    return checked
-
-
-def _optional(factory: Callable[..., Json]) -> set[str]:
-    """Return the names of the parameters that a call may leave out."""
-    parameters = inspect.signature(factory).parameters.values()
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {p.name for p in parameters if p.default is not p.empty or p.kind in several}
-
-
-def _load_weights(module: nn.Module, weights: Path) -> bytes:
-    """Load weights into a module and return the file's bytes, for the digest."""
-    state = read_state(weights)
-    with one_line(str(weights)):
-        module.load_state_dict(state)
-    return weights.read_bytes()
-
-
-def read_state(weights: Path) -> dict[str, Tensor]:
-    """Read named weights from a safetensors file or a saved state dict.
-
-    Raises:
-        OwnerLoadError: There is no such file, or it holds anything else.
-    """
-    if not weights.is_file():
-        raise OwnerLoadError(f"no such weights file: {str(weights)!r}")
-    data = weights.read_bytes()
-    with one_line(str(weights)):
-        if weights.suffix == ".safetensors":
-            from safetensors.torch import load
-
-            return load(data)
-        # weights_only: a state dict is a pickle, and must not run code when it is read.
-        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        state: dict[str, Tensor] = {str(name): value for name, value in found.items()}
-    return state
+def _weights_digest(source: str, module: nn.Module) -> str:
+    found = hashlib.sha256(source.encode() + b"\0")
+    for name, value in module.state_dict().items():
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return "sha256:" + found.hexdigest()
 
 
 def _freeze(module: nn.Module) -> None:

@@ -208,9 +208,6 @@ def _thresholds(bundle: BundleSummary) -> Iterator[RenderableType]:
     )
     # A line of its own, so that a long reason above can't cut it off.
     yield _line(f"Its siblings: {bundle.siblings.told()}.", limit=600)
-    shadows = sum(count for kind, count in known.items() if kind.is_shadow)
-    if shadows:
-        yield _line(f"{shadows} shadow models chose its lineage points; none is a reference model.")
 
 
 def _figures(verdict: Verdict) -> Text:

@@ -187,6 +187,10 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"like neither: the suspect gives the owner's label on only {f['share']:.0%} of natural "
         "controls; another task, other preprocessing or class order, a broken model, or evasion"
     ),
+    CODE.ROWS_UNBOUND: lambda _: (
+        "unlike the owner, but only the order of the recorded rows tells which point each answers; "
+        "record them with the 'index' or 'query' of auditkit queries"
+    ),
     CODE.ANSWERS_CHANGE: lambda f: (
         f"evasion suspected: {f['changed']} of {f['repeated']} points that were asked twice got "
         "another label; a suspect that answers at random can't be cleared"
@@ -194,14 +198,6 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.ERRATIC_ANSWERS: lambda f: (
         "evasion suspected: it recognises natural controls, but gives labels to other points that "
         f"neither the owner nor any reference model gives (p {f['p']:.2g})"
-    ),
-    CODE.SHARED_MISTAKES: lambda f: (
-        f"unlike the owner on core points, but shares {f['share']:.0%} of its natural mistakes "
-        f"(more than {f['most']:.0%}): it may be a student of the owner"
-    ),
-    CODE.SHARED_LINEAGE: lambda f: (
-        f"unlike the owner on core points, but shares {f['share']:.0%} of its lineage points, "
-        f"which its students share (more than {f['most']:.0%}): it may be a student of the owner"
     ),
     # Opinions of identifications.
     CODE.SHARES_AS_COPIES: lambda f: (
@@ -246,10 +242,6 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "models to tell what that means"
     ),
     CODE.RELATIONS_CORRELATED: _relations,
-    CODE.KINSHIP: lambda f: (
-        f"answers like {f['derived']} derived and {f['independent']} independent shadow models at "
-        f"{f['score']:+.2f}, from -1 (independent) to 1 (derived)"
-    ),
     CODE.WEIGHTS_ALIKE: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, which was trained from scratch "
         f"(by chance in {f['chance']:.1g} of independent models)"
@@ -272,7 +264,6 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.NO_ANSWERS: _no_answers,
     CODE.NO_WEIGHTS: "there are no weights to compare",
     CODE.NO_MISTAKES: "the bundle has no natural mistakes of the owner",
-    CODE.NO_SHADOWS: "the bundle has no shadow models of both kinds",
     CODE.NEEDS_PROBABILITIES: lambda f: f"needs probabilities, the access is {f['access']}",
     CODE.NEEDS_REFERENCES: lambda f: (
         f"needs {f['needed']} homologous and {f['needed']} pirated reference models, has "

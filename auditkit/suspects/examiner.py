@@ -76,7 +76,8 @@ def query(
     check_references(bundle, asking)
     check_identifications(bundle)
     found = identified(suspect)
-    options = replace(asking.options, classes=bundle.fingerprint.owner.classes)
+    made = bundle.fingerprint
+    options = replace(asking.options, classes=made.owner.classes, points=made.sheet.points)
     asking = replace(asking, options=options)
     with contextlib.ExitStack() as stack:
         adapter = patiently(

@@ -225,7 +225,7 @@ class Interview:
             bundle_digest=self._bundle.digest,
             answers=answers,
             classes=classes,
-            notes=(*_notes(revealed, used), *_unsteady(twice), *_reused(self._client.reused)),
+            notes=(*_notes(revealed, used), *_unsteady(twice), *self._remarks()),
             asked=asked,
             spent=spent,
             sent=self._client.sent,
@@ -233,6 +233,9 @@ class Interview:
             repeated=len(twice),
             changed=sum(pair.changed for pair in twice),
         )
+
+    def _remarks(self) -> tuple[str, ...]:
+        return (*_reused(self._client.reused), *_lost(self._client.lost))
 
     def _matching(self, answers: Answers) -> Matching | None:
         controls = np.flatnonzero(self._sheet.rows(CONTROL) & answers.answered)
@@ -277,6 +280,12 @@ def _unsteady(twice: list[_Twice]) -> tuple[str, ...]:
         f"scores of points asked twice differ by up to {worst:.0%}: what answers is exchanged "
         "meanwhile, or adds noise",
     )
+
+
+def _lost(reasons: list[str]) -> tuple[str, ...]:
+    if not reasons:
+        return ()
+    return (f"{len(reasons)} points got replies without an answer, the last: {reasons[-1]}",)
 
 
 def _reused(times: list[str]) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def _population(options: argparse.Namespace) -> Population:
         from experiments.lineup.ancestor import ancestor
 
         return ancestor(options.data, options.output)
-    if options.public is None:
+    if options.public is None and PLANS[options.population].copied:
         raise SystemExit("--public FILE is needed: copies are transferred to another task")
     return small(options.population, options.data, options.public)
 

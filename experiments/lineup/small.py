@@ -1,4 +1,4 @@
-"""Two populations of small nets: clothes, and 20 classes of photographs."""
+"""Populations of small nets: clothes, 20 classes of photographs, and handwritten digits."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -55,6 +55,8 @@ class Plan:
     innocents: tuple[Innocent, ...]
     limit: int | None = None
     classes: int | None = None
+    copied: bool = True
+    """Whether copies are made as well."""
 
 
 def _same_net(net: str, part: Part) -> tuple[Innocent, ...]:
@@ -67,6 +69,28 @@ def _same_net(net: str, part: Part) -> tuple[Innocent, ...]:
 
 def _other_nets(part: Part, nets: tuple[str, ...]) -> tuple[Innocent, ...]:
     return tuple(Innocent("other", net, part) for net in nets)
+
+
+def _digits(net: str) -> Plan:
+    """Many innocents of a net that learns in seconds; of its siblings half were accused once."""
+    other = {"mlp": "deep", "deep": "lenet", "lenet": "mlp"}[net]
+    return Plan(
+        net,
+        other,
+        6,
+        FIRST_HALF,
+        (
+            Innocent("seed", net, FIRST_HALF, count=30),
+            Innocent("smoothed", net, FIRST_HALF, SMOOTHED, count=8),
+            Innocent("augmented", net, FIRST_HALF, AUGMENTED, count=8),
+            Innocent("disjoint", net, SECOND_HALF, count=12),
+            Innocent("overlap", net, MIDDLE, count=12),
+            Innocent("other", other, FIRST_HALF, count=10),
+            *_other_nets(SECOND_HALF, ("strided", "vgg", "mlp", "deep", "lenet")),
+        ),
+        limit=6_000,
+        copied=False,
+    )
 
 
 PLANS = {
@@ -96,23 +120,26 @@ PLANS = {
         ),
         classes=20,
     ),
+    "digits-mlp": _digits("mlp"),
+    "digits-deep": _digits("deep"),
+    "digits-lenet": _digits("lenet"),
 }
 
 
-def small(name: str, path: Path, public: Path) -> Population:
+def small(name: str, path: Path, public: Path | None) -> Population:
     """The population of a plan.
 
     Args:
         name: One of `PLANS`.
         path: The task's images.
-        public: Another task's, which copies are transferred to.
+        public: Another task's, which copies are transferred to; None where no copies are made.
     """
     plan = PLANS[name]
     data = load(path, public=public, limit=plan.limit, classes=plan.classes)
 
     def accuracy(net: nn.Module, task: str) -> float:
-        assert data.public is not None
-        split = data.public.part(0.8, 1) if task == PUBLIC_TASK else data.held_out
+        public = data.public if task == PUBLIC_TASK else None
+        split = data.held_out if public is None else public.part(0.8, 1)
         return right(net, split.x, task_split(split, task).y)
 
     def fresh(net: str, classes: int) -> nn.Module:
@@ -167,7 +194,7 @@ def _jobs(plan: Plan, data: Data, fresh: Callable[[str, int], nn.Module]) -> Ite
     for number, one in enumerate(wanted):
         name = f"inn-{one.how}-{one.net}-{number}"
         yield Job(name, one.net, INNOCENT, one.how, own(300 + number, one))
-    for tag, attack in ATTACKS.items():
+    for tag, attack in ATTACKS.items() if plan.copied else ():
         if not attack.needs_public or attack.task == PUBLIC_TASK:
             net = plan.other if attack.other_net else plan.net
             build = _stolen(plan, data, fresh, attack)

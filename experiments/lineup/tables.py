@@ -56,7 +56,7 @@ def _verdicts(hearing: Hearing) -> Iterator[str]:
             rows = [[j for j in hearing.of(mode, kind) if how in (None, _how(j))] for mode in MODES]
             rights = [one.record.acc for one in rows[0]]
             title = f"{kind}: {how}" if how else f"**{kind}, all**"
-            span = f"{min(rights):.2f} – {max(rights):.2f}"
+            span = f"{min(rights):.2f} – {max(rights):.2f}" if rights else "–"
             yield _row(title, len(rows[0]), span, *map(_counts, rows))
 
 

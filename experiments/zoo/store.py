@@ -52,8 +52,6 @@ class Record:
     """TorchScript, of owners only: what `auditkit fingerprint` opens."""
     triggers: str | None = None
     """Of a watermarked owner: its inputs and expected labels."""
-    shadows: str | None = None
-    """Of an owner: the folder that `experiments.shadows` made."""
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -107,7 +107,7 @@ def test_headers_take_their_secret_from_the_environment(tmp_path, monkeypatch):
         ('labels = "label"', {"label": 3}, [3]),
         ('labels = "[].label"', [{"label": "3"}], [3]),
         (f'labels = "label"\nclasses = {NAMES}', {"label": "cat"}, [2]),
-        (f'labels = "label"\nclasses = {NAMES}', {"label": "yak"}, [-1]),
+        (f'labels = "label"\nclasses = {NAMES}\nothers = ["yak"]', {"label": "yak"}, [-1]),
         (
             f'best = "@"\nclasses = {NAMES}',
             [{"label": "bee", "score": 0.7}, {"label": "ant", "score": 0.2}],
@@ -123,7 +123,7 @@ def test_headers_take_their_secret_from_the_environment(tmp_path, monkeypatch):
             {"dog": 0.6, "ant": 0.3},
             [[0.3, 1 / 30, 1 / 30, 0.6, 1 / 30]],
         ),
-        ('best = "@"', [{"label": 4, "score": 9.5}, {"label": 0, "score": 2.5}], [4]),
+        ('best = "@"', [{"label": 4, "score": 9.5}, {"label": 0, "score": 2.5}], [[0, 0, 0, 0, 1]]),
     ],
 )
 def test_answers_are_found(tmp_path, response, reply, expected):
@@ -141,13 +141,16 @@ def test_answers_are_found(tmp_path, response, reply, expected):
         ('scores = "length(a)"', {"a": 3}, "does not fit the reply"),
         ('labels = "a"', {"a": [1, 2]}, "leads to 2 labels, wanted 1"),
         ('labels = "a"', {"a": "cat"}, "list them in the owner's order"),
-        ('labels = "a"', {"a": {"x": 1}}, "no label"),
+        ('labels = "a"', {"a": {"x": 1}}, "name or number"),
         ('best = "a"', {"a": [{"label": 1}]}, "leads nowhere"),
         ('best = "a"', {"a": [{"label": 1, "score": "high"}]}, "no number"),
         ('best = "a"', {"a": [{"label": 9, "score": 1}]}, "label spaces differ"),
         ('best = "a"', {"a": [{"label": 1, "score": 0.5}] * 2}, "names one twice"),
-        ('best = "a"', {"a": []}, "for each point"),
-        (f'best = "a"\nclasses = {NAMES}', {"a": {"yak": 1}}, "does not name"),
+        ('best = "a"', {"a": 7}, "no list of classes"),
+        (f'best = "a"\nclasses = {NAMES}', {"a": {"yak": 1}}, '"yak", which'),
+        (f'labels = "a"\nclasses = {NAMES}', {"a": "yak"}, '"yak", which'),
+        (f'labels = "a"\nclasses = {NAMES}', {"a": True}, "name or number"),
+        ('scores = "a"', {"error": "worker restarted"}, "worker restarted"),
     ],
 )
 def test_other_replies_are_one_line(tmp_path, response, reply, message):

@@ -65,7 +65,7 @@ def test_every_command_that_readme_runs_is_there():
     """In its examples and sentences too."""
     code = [*CONSOLE.findall(README), *re.findall(r"`([^`\n]+)`", CONSOLE.sub("", README))]
     runs = {name for text in code for name in re.findall(r"(?<![\w-])auditkit ([a-z]+)", text)}
-    assert {"check", "fingerprint", "shadows", "probe"} <= runs <= set(COMMANDS)
+    assert {"check", "fingerprint", "twins", "probe"} <= runs <= set(COMMANDS)
 
 
 @pytest.mark.parametrize(("command", "option"), sorted(set(named())))

@@ -268,10 +268,13 @@ def test_recorded_answers_are_a_suspect(here, bundle):
     rows = "".join(f"{label}\n" for label in linear(points).argmax(1))
     Path("answers.csv").write_text("label\n" + rows)
     assert run("check", "model.fp", "answers.csv").exit_code == 3
-    np.savez("shuffled.npz", labels=linear(points).argmax(1), queries=digests[::-1])
-    result = run("check", "model.fp", "shuffled.npz")
+    np.savez("shuffled.npz", labels=linear(points).argmax(1)[::-1], queries=digests[::-1])
+    assert run("check", "model.fp", "shuffled.npz").exit_code == 3
+    other = np.array(["0" * 64, *digests[1:]])
+    np.savez("other.npz", labels=linear(points).argmax(1), queries=other)
+    result = run("check", "model.fp", "other.npz")
     assert result.exit_code == 5
-    assert "answers another point" in " ".join(result.stdout.split())
+    assert "no row answers the query" in " ".join(result.stdout.split())
 
 
 def test_calibration_lets_clustering_vote(here):

@@ -196,6 +196,77 @@ def test_who_is_not_there_is_one_line(here):
     assert len(found.stderr.splitlines()) == 1
 
 
+def asking(response, reply, request='body = "png"'):
+    """A server that gives every question this reply, described in api.toml."""
+    api = Api(lambda _asked: reply if isinstance(reply, Told) else told(reply))
+    Path("api.toml").write_text(
+        f'url = "{api.url}/classify?key=${{MY_TOKEN}}"\n[headers]\nX-Key = "${{MY_TOKEN}}"\n'
+        f"[request]\n{request}\n[response]\n{response}\n"
+    )
+    return api
+
+
+@pytest.mark.parametrize(
+    ("request_line", "sent"),
+    [
+        ('body = "png"', "image/png (85 bytes)"),
+        ('upload = { field = "f", kind = "png" }', 'name="f"; filename="0.png" Content-Type: im'),
+        ('json = { image = "$point.png" }', '{"image": "iVBOR'),
+        ('form = { k = "3", x = "$point.flat" }', "k=3&x=%5B"),
+    ],
+)
+def test_one_point_is_asked_and_shown(here, monkeypatch, bundle, request_line, sent):
+    """Request, reply and what is read in it; one request, of a natural point, without secrets."""
+    monkeypatch.setenv("MY_TOKEN", TOKEN)
+    row = bundle.fingerprint.sheet.rows("control").argmax()
+    scores = bundle.fingerprint.sheet.outputs[row].tolist()
+    reply = {"scores": scores, "echo": TOKEN}
+    with asking('scores = "scores"', reply, request_line) as api:
+        found = run("probe", "api.toml", "--ask", "model.fp")
+    assert len(api.asked) == 1
+    assert found.exit_code == 0
+    page = " ".join(found.stdout.split())
+    assert sent in page
+    assert 'status 200 application/json {"scores": [' in page
+    assert f"read class {np.argmax(scores)} of 5" in page
+    assert "the owner's model says the same" in page
+    assert TOKEN not in found.output
+
+
+@pytest.mark.parametrize(
+    ("response", "reply", "words"),
+    [
+        ('scores = "b"', {"a": 1}, ['{"a": 1}', "'b' leads nowhere in the reply"]),
+        ('labels = "a"\nclasses = ["x"]', {"a": "y"}, ['{"a": "y"}', 'names the class "y"']),
+        ('scores = "a"', told({"detail": "no image"}, 422), ["status 422", "no image"]),
+        ('scores = "a"', Told(b"<html>\x1b[2J", 200), ["<html>", "wanted JSON"]),
+        ('scores = "a"', Told(b"", None), ["can't be reached"]),
+    ],
+)
+def test_a_question_without_an_answer_shows_why(here, monkeypatch, response, reply, words):
+    """The reply is shown as it came, then what was wrong with it, with exit code 5; asked once."""
+    monkeypatch.setenv("MY_TOKEN", TOKEN)
+    with asking(response, reply) as api:
+        found = run("probe", "api.toml", "--ask", "model.fp")
+    assert found.exit_code == 5
+    assert len(api.asked) == 1
+    for word in words:
+        assert word in " ".join(found.output.split())
+    assert "\x1b" not in found.output
+
+
+def test_a_known_protocol_is_asked_after_the_probe(here):
+    """The address itself is asked; where it needs a description, that must be written first."""
+    log = here / "log.jsonl"
+    with Server(here / "copy.onnx", log=log) as server:
+        found = run("probe", server.url, "--ask", "model.fp")
+        assert len(log.read_text().splitlines()) == 1
+        root = run("probe", server.url.partition("/v2")[0], "--ask", "model.fp")
+    assert "the owner's model says" in found.stdout
+    assert root.exit_code == 5
+    assert "write one with -o api.toml" in root.stderr
+
+
 def test_files_need_no_journal(here):
     """A file can be asked again for nothing."""
     assert run("check", "model.fp", "copy.onnx").exit_code == 3

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, InputSpec, Sheet, pixels
+from auditkit.core.points import CONTROL, CORE, DISPUTED, MISTAKE, Family, InputSpec, Sheet, pixels
 
-NAMES = (CORE, CONTROL, MISTAKE, LINEAGE)
+NAMES = (CORE, CONTROL, MISTAKE, DISPUTED)
 
 
 def families(sizes: dict[str, int], seed: int = 0) -> dict[str, Family]:

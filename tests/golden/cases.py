@@ -33,7 +33,6 @@ CASES: dict[str, list[str]] = {
     "check-calibrated.json": ["check", "calibrated.fp", *ALL, *JSON],
     "check-sequential.json": ["check", "calibrated.fp", *ALL, *JSON, "--sequential"],
     "check-rounded.json": ["check", "calibrated.fp", *ALL, *JSON, "--access", "rounded"],
-    "check-lineage.json": ["check", "lineage.fp", *ALL, *JSON],
     "check-benign.json": ["check", "benign.fp", *ALL, *JSON],
     "check-journal.json": [
         *("check", "plain.fp", "python:golden_api:silent", "--journal", "audit.journal", *JSON)
@@ -42,7 +41,6 @@ CASES: dict[str, list[str]] = {
     "plan.txt": ["plan", "calibrated.fp", "--suspects", "3"],
     "inspect-plain.txt": ["inspect", "plain.fp"],
     "inspect-calibrated.txt": ["inspect", "calibrated.fp"],
-    "inspect-lineage.txt": ["inspect", "lineage.fp"],
     "inspect-journal.txt": ["inspect", "audit.journal"],
     **{f"inspect-{Path(file).name}.txt": ["inspect", file] for file in EVIDENCE},
 }

@@ -222,34 +222,6 @@ def test_known_kinds_are_kept_with_their_digests(bundle, tmp_path, monkeypatch):
         api.calibrate(made, ["a.onnx"], [])
 
 
-def shadows(bundle: Bundle) -> list[Reference]:
-    """Four of each sort: strangers, and copies that were changed more than the references."""
-    kinds = (
-        (ReferenceKind.INDEPENDENT_SHADOW, lambda n: stranger_weights(200 + n)),
-        (ReferenceKind.STUDENT_SHADOW, lambda n: (copy_weights(n) + stranger_weights(n)) / 2),
-        (ReferenceKind.MODIFIED_SHADOW, lambda n: copy_weights(200 + n)),
-    )
-    points = bundle.fingerprint.sheet.points
-    return [
-        Reference(f"{kind} {n}", kind, f"sha256:{kind}{n}", said_by(points, made(n)))
-        for kind, made in kinds
-        for n in range(4)
-    ]
-
-
-@pytest.mark.parametrize("access", [Access.LABEL, Access.LOGITS])
-def test_shadow_models_teach_wherever_they_stand_and_are_not_counted(calibrated, access):
-    """Before or after the references: the same p-values among the same 99 and 20 models."""
-    known, told = calibrated.references, shadows(calibrated)
-    bundles = [replace(calibrated, references=(*r,)) for r in ([*told, *known], [*known, *told])]
-    for weights, decision in ((COPY, Decision.PIRATED), (STRANGER, Decision.HOMOLOGOUS)):
-        first, last = (judged(bundle, weights, access) for bundle in bundles)
-        assert first.decision is last.decision is decision
-        assert first.comparison == last.comparison
-        assert (last.comparison.homologous, last.comparison.pirated) == (99, 20)
-        assert last.comparison != judged(calibrated, weights, access).comparison
-
-
 def test_siblings_count_for_no_calibrated_verdict(calibrated):
     """Verdict and p-values are the same with and without them, tried or not."""
     answers = said_by(calibrated.fingerprint.sheet.points, copy_weights(300))

@@ -13,7 +13,7 @@ from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
-from auditkit.core.points import CONTROL, CORE, LINEAGE, MISTAKE, Family, InputSpec, Sheet
+from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
 from auditkit.core.verdicts import Decision, Identification, Reason, ReasonCode
 from auditkit.files.bundle import Bundle
 from auditkit.judging.decide import decide
@@ -195,24 +195,6 @@ def test_known_strangers_raise_the_bar():
     stranger = Reference("innocent", ReferenceKind.HOMOLOGOUS, "sha256:3", near)
     assert verdict(evidence(0.88), references=(stranger,)).decision is Decision.INCONCLUSIVE
     assert verdict(evidence(0.95), references=(stranger,)).decision is Decision.PIRATED
-
-
-def sharing(name: str, shared: float) -> tuple[Fingerprint, Evidence]:
-    """A stranger on core points that gives the owner's label on this share of another family."""
-    made = fingerprint(**{name: family(50)})
-    return made, evidence(0.1, made=made, **{name: shared})
-
-
-@pytest.mark.parametrize(
-    ("name", "shared", "cleared"),
-    [(MISTAKE, 0.8, True), (MISTAKE, 0.82, False), (LINEAGE, 0.6, True), (LINEAGE, 0.62, False)],
-)
-def test_who_shares_the_owners_opinions_is_not_cleared(name, shared, cleared):
-    """Up to 80 % of its mistakes an innocent may share, of lineage points up to 60 %."""
-    made, said = sharing(name, shared)
-    found = verdict(said, made=made)
-    assert told(found).startswith("no sign") is cleared
-    assert cleared or {MISTAKE: "natural mistakes", LINEAGE: "lineage"}[name] in told(found)
 
 
 def test_labels_that_stand_ins_never_give_are_no_evasion():

@@ -1,7 +1,6 @@
 """A small real task: 8-pixel handwritten digits, learnt in two seconds."""
 
 import functools
-import json
 import warnings
 from pathlib import Path
 
@@ -100,65 +99,3 @@ def outcomes(bundle, suspects, access=Access.LOGITS):
     """What comes of suspects whose authors may run code here, as TorchScript can."""
     asking = Asking(access, Options(trust_torch=True))
     return [examined.outcome for examined in api.audit(bundle, suspects, asking)]
-
-
-def student(owner, seed):
-    """A net that learnt the owner's answers to mixtures of two samples."""
-    x = torch.from_numpy(digits()[0][:1200])
-    torch.manual_seed(seed)
-    net = trained(50 + seed).train().requires_grad_()
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for _ in range(120):
-        rows, others = torch.randint(len(x), (2, 128))
-        mixed = (x[rows] + x[others]) / 2
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(mixed), owner(mixed).argmax(1)).backward()
-        optimizer.step()
-    return net.eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="session")
-def nets(net):
-    """Eight students of the owner and eight independent nets; the last two of each are suspects."""
-    return [student(net, seed) for seed in range(8)], [trained(seed) for seed in range(1, 9)]
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory, nets, samples_file):
-    """The same as `auditkit shadows` lists them, two modified copies, and a broken one."""
-    path = tmp_path_factory.mktemp("shadows")
-    (path / "samples.npz").write_bytes(samples_file.read_bytes())
-    models = [listed(path, "owner", trained(0), model="owner.pt")]
-    for number in range(6):
-        copy = {"owner": "owner", "how": ("distilled", "extracted by labels")[number % 2]}
-        models.append(listed(path, "pirated", nets[0][number], number, **copy))
-        models.append(listed(path, "homologous", nets[1][number], number))
-    for number in (6, 7):
-        copy = {"owner": "owner", "how": "pruned and tuned"}
-        models.append(listed(path, "pirated", noisy(number), number, **copy))
-    models.append(listed(path, "homologous", trained(20), 6, broken=True))
-    write(path, models)
-    return path
-
-
-def noisy(seed):
-    """The owner with a little noise in its weights."""
-    net = trained(0)
-    generator = torch.Generator().manual_seed(seed)
-    for weight in net.parameters():
-        if weight.ndim > 1:
-            weight += 0.05 * weight.std() * torch.randn(weight.shape, generator=generator)
-    return net
-
-
-def listed(path, kind, net, number="", **more):
-    """A model's file and its line in the manifest."""
-    name = f"{kind}{number}"
-    save_script(net, path / f"{name}.pt")
-    return {"name": name, "kind": kind, "file": f"{name}.pt", **more}
-
-
-def write(path, models):
-    """The manifest."""
-    contents = {"format": "auditkit.models/1", "samples": "samples.npz", "models": models}
-    (path / "manifest.json").write_text(json.dumps(contents))

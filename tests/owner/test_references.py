@@ -3,7 +3,6 @@
 import json
 import re
 import warnings
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +21,12 @@ from auditkit.core.errors import (
     SamplesError,
 )
 from auditkit.core.points import InputSpec
-from auditkit.core.requests import InputFacts, Options, Order, Patience, ReferencePlan, ShadowPlan
+from auditkit.core.requests import InputFacts, Options, Order, Patience, ReferencePlan
 from auditkit.files.model_folder import TAUGHT, read_model_folder
 from auditkit.owner.copies import matrix_weights
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.training import attacks, recipes, references, saving
-from auditkit.owner.training.references import make_references, make_shadows
+from auditkit.owner.training.references import make_references
 from auditkit.owner.training.workshop import recipe
 from auditkit.suspects.client import Client
 from auditkit.suspects.log import Memory
@@ -350,15 +349,6 @@ def test_an_owner_without_weights_is_replaced_by_built_in_nets(tmp_path, order, 
     assert {e["how"] for e in entries.values() if e["kind"] == "pirated"} == set(TAUGHT)
 
 
-def test_an_owner_without_weights_has_students_alone_for_shadows(tmp_path, order, net):
-    """Nothing can be modified there, so nothing is; the rest is made."""
-    path = tmp_path / "frozen.pt"
-    torch.jit.save(torch.jit.freeze(torch.jit.script(net)), path)
-    frozen = replace(order, model=str(path), seed=1)
-    counts = make_shadows(frozen, tmp_path / "made", ShadowPlan(2, 2, 2, 1), quiet)
-    assert (counts.homologous, counts.pirated, counts.made) == (2, 2, 4)
-
-
 def test_a_factory_is_kept_as_a_file(tmp_path, order, net):
     """The folder of a factory's owner is complete: bench opens what was traced."""
     save_file(net.state_dict(), tmp_path / "net.safetensors")
@@ -428,33 +418,3 @@ def test_missing_data_and_missing_cuda_are_told(order, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(AuditkitError, match="--device cuda"):
             make_references(replace(order, device="cuda"), tmp_path, PLAN, quiet)
-
-
-def test_shadow_models_are_students_and_the_rest(tmp_path, order):
-    """So many of each sort, copies of other models among the independent ones, each made once."""
-    plan = ShadowPlan(independent=3, students=2, modified=2, epochs=1)
-    counts = make_shadows(replace(order, seed=1), tmp_path, plan, quiet)
-    entries = [entry for entry in listed(tmp_path).values() if entry["kind"] != "owner"]
-    hows = Counter((entry["kind"], entry["how"]) for entry in entries)
-    assert hows == {
-        ("homologous", "trained from scratch"): 2,
-        ("homologous", "distilled, from another model"): 1,
-        ("homologous", "heavily pruned and tuned, from another model"): 1,
-        ("pirated", "distilled"): 1,
-        ("pirated", "extracted by labels"): 1,
-        ("pirated", "heavily pruned and tuned"): 1,
-        ("pirated", "adversarially fine-tuned"): 1,
-    }
-    assert (counts.homologous, counts.pirated, counts.made) == (4, 4, 8)
-    assert make_shadows(replace(order, seed=1), tmp_path, plan, quiet).made == 0
-
-
-def test_shadow_models_are_none_of_the_reference_models(tmp_path, order, made):
-    """Another seed gives other models, so that none of them prices what it chose."""
-    make_shadows(replace(order, seed=1), tmp_path, ShadowPlan(2, 2, 0, 1), quiet)
-    shadows, references = (
-        {entry["digest"] for entry in listed(folder).values() if entry["kind"] != "owner"}
-        for folder in (tmp_path, made[0])
-    )
-    assert shadows
-    assert not shadows & references

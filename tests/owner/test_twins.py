@@ -90,6 +90,29 @@ def test_own_training_is_called_with_other_seeds_and_goes_on(order, workplace):
     assert len({entry["seed"] for entry in listed}) == 5
 
 
+def test_twins_that_processes_train_at_once_are_the_same_twins(order, workplace):
+    """Two processes make the files that one makes, of the owner's own training or of auditkit's."""
+    for plan in (TwinPlan(3, train="owntraining:train"), TwinPlan(2, epochs=1)):
+        made = []
+        for workers in (1, 2):
+            folder = workplace / f"{plan.count} twins by {workers}"
+            make_twins(order, folder, replace(plan, workers=workers), quiet)
+            made.append({f.name: torch.jit.load(f).state_dict() for f in folder.glob("*.pt")})
+        assert len(made[0]) == plan.count
+        assert made[0].keys() == made[1].keys()
+        for name, state in made[0].items():
+            torch.testing.assert_close(state, made[1][name])
+
+
+def test_a_training_that_dies_in_its_process_is_one_line(order, workplace):
+    """Its cure is named; twins that were done before are kept."""
+    text = "import os\n\ndef train(seed):\n    os._exit(9)\n"
+    (workplace / "deadly.py").write_text(text)
+    plan = TwinPlan(2, train="deadly:train", workers=2)
+    with pytest.raises(OwnerLoadError, match="try --workers 1"):
+        make_twins(order, workplace / "d", plan, quiet)
+
+
 def test_twins_of_another_training_are_not_mixed(order, workplace):
     """A folder that was made in one way is not gone on with in another."""
     make_twins(order, workplace / "t", TwinPlan(1, train="owntraining:train"), quiet)

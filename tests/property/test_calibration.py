@@ -260,24 +260,19 @@ def test_going_on_takes_nothing_back():
 
 @pytest.mark.parametrize("rho", [0.0, 0.2])
 @pytest.mark.parametrize("sequential", [False, True])
-@pytest.mark.parametrize("shadows", [0, 6])
-def test_innocents_pass_no_more_often_than_promised(rho, shadows, *, sequential):
-    """At every correlation, at one look or at all: p <= 1 / (n + 1) in at most that share.
-
-    However many shadow models teach.
-    """
+def test_innocents_pass_no_more_often_than_promised(rho, *, sequential):
+    """At every correlation, at one look or at all: p <= 1 / (n + 1) in at most that share."""
     rng = np.random.default_rng(3)
     points, count, passed, tried = 40, 19, 0, 0
     for _ in range(60):
         size = (1 - rho) / rho if rho else None
         shares = [0.5 if size is None else rng.beta(size / 2, size / 2) for _ in range(count + 40)]
-        told = [0.4] * shadows + [0.85] * shadows + [0.95] * shadows
-        models = replies(rng, [*shares[:count], *[0.9] * 6, *told], points)
+        models = replies(rng, [*shares[:count], *[0.9] * 6], points)
         suspects = replies(rng, shares[count:], points)
         derived = np.arange(count + 6) >= count
         looks = look_schedule(points) if sequential else np.array([points])
         owner = np.full(points, 1 if sequential else -1)
-        score = learn(models, derived, looks, owner, np.repeat([0, 1, 2], shadows))
+        score = learn(models, derived, looks, owner)
         agreement = score.agreement(suspects, points)
         reached = score.furthest(score.of(suspects, points)[:, :, :-1], agreement)
         lost = reached <= score.own_furthest() + 1e-12
@@ -287,71 +282,19 @@ def test_innocents_pass_no_more_often_than_promised(rho, shadows, *, sequential)
     assert passed / tried <= floor(count) + 3 * np.sqrt(floor(count) / 60)
 
 
-def taught(rng, points=30):
-    """The replies of 8 independent and 4 derived references and 3 shadows of each sort, and the
-    sorts.
-    """  # noqa: D205
-    shares = [0.4] * 8 + [0.9] * 4 + [0.4] * 3 + [0.8] * 3 + [0.95] * 3
-    return replies(rng, shares, points), np.arange(12) >= 8, np.repeat([0, 1, 2], 3)
-
-
-def test_the_highest_lesson_counts():
-    """Two sorts of derived shadow models give the higher of the scores that either gives alone."""
-    rng = np.random.default_rng(5)
-    models, derived, sorts = taught(rng)
-    suspects, looks, owner = replies(rng, [0.3, 0.6, 0.9], 30), np.array([10, 30]), np.ones(30, int)
-    both = learn(models, derived, looks, owner, sorts)
-    alone = []
-    for sort in (1, 2):
-        kept = np.append(np.ones(12, bool), (sorts == 0) | (sorts == sort))
-        some = Replies(models.labels[kept])
-        alone.append(learn(some, derived, looks, owner, sorts[kept[12:]]))
-    expected = np.maximum(*(score.of(suspects, 30) for score in alone))
-    np.testing.assert_allclose(both.of(suspects, 30), expected, atol=1e-9)
-    np.testing.assert_allclose(both.own, np.maximum(*(score.own for score in alone)), atol=1e-9)
-    assert (both.own != alone[0].own).any()
-    assert (both.own != alone[1].own).any()
-
-
 @given(st.integers(0, 11), st.integers(0, 1000))
 def test_a_reference_teaches_nothing_to_the_score_it_is_compared_by(left_out_one, seed):
-    """With shadow models too: other answers of it leave that score as it was."""
+    """Other answers of it leave that score as it was."""
     rng = np.random.default_rng(seed)
-    models, derived, sorts = taught(rng)
+    models, derived = replies(rng, [0.4] * 8 + [0.9] * 4, 30), np.arange(12) >= 8
     other = models.labels.copy()
     other[left_out_one] = rng.integers(0, 4, 30)
     suspects, looks, owner = replies(rng, [0.3, 0.9], 30), np.array([30]), np.full(30, -1)
     before, after = (
-        learn(Replies(labels), derived, looks, owner, sorts).of(suspects, 30)[..., left_out_one]
+        learn(Replies(labels), derived, looks, owner).of(suspects, 30)[..., left_out_one]
         for labels in (models.labels, other)
     )
     np.testing.assert_allclose(before, after, atol=1e-6)
-
-
-@pytest.mark.parametrize("sort", [0, 1, 2])
-def test_every_sort_of_shadow_models_teaches(sort):
-    """Other answers of any one sort, independent ones included, make other scores."""
-    rng = np.random.default_rng(7)
-    models, derived, sorts = taught(rng)
-    other = models.labels.copy()
-    other[12:][sorts == sort] = rng.integers(0, 4, (3, 30))
-    looks, owner = np.array([30]), np.full(30, -1)
-    before, after = (
-        learn(Replies(labels), derived, looks, owner, sorts) for labels in (models.labels, other)
-    )
-    assert not np.allclose(before.own, after.own)
-
-
-def test_shadow_models_are_compared_with_nobody():
-    """Only references have a score of their own; shadow models move the scores all the same."""
-    rng = np.random.default_rng(6)
-    models, derived, sorts = taught(rng)
-    looks, owner = np.array([30]), np.full(30, -1)
-    score = learn(models, derived, looks, owner, sorts)
-    alone = learn(Replies(models.labels[:12]), derived, looks, owner)
-    assert score.own.shape == alone.own.shape == (1, 12)
-    assert score.of(Replies(models.labels[:1]), 30).shape == (1, 1, 13)
-    assert not np.allclose(score.own, alone.own)
 
 
 @given(st.integers(0, 1000))

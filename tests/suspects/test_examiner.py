@@ -15,10 +15,11 @@ import torch
 from onnx import TensorProto
 
 from auditkit import adapters, api
-from auditkit.adapters import recorded, runtime
+from auditkit.adapters import runtime
 from auditkit.core.requests import Asking, Options, Patience, Reach
 from auditkit.core.verdicts import Decision, Refusal, Verdict
 from auditkit.files import bundle as bundles
+from auditkit.files import recordings
 from auditkit.judging import identification
 from auditkit.suspects.examiner import examine
 from tests.api import Api, told
@@ -305,7 +306,7 @@ def test_a_recording_of_too_many_rows_is_refused(tmp_path, monkeypatch, bundle):
     (tmp_path / "answers.csv").write_text("label\n" + rows)
     [found] = api.audit(bundle, [str(tmp_path / "answers.csv")])
     assert isinstance(found.outcome, Verdict)
-    monkeypatch.setattr(recorded, "MOST_ROWS", 120)
+    monkeypatch.setattr(recordings, "MOST_ROWS", 120)
     found = refused(bundle, tmp_path / "answers.csv")
     assert found.code == "cannot-open"
     assert "has 121 lines" in found.reason

@@ -9,10 +9,12 @@
     [headers]
     Authorization = "Bearer ${API_TOKEN}"
 
-    [request]                      # exactly one of these three
+    [request]                      # exactly one of these; form may go with upload
     json = { image = "$point.png" }
     upload = { field = "file", kind = "png" }
+    form = { model = "small" }     # fields of a form; with upload in the same form
     body = "png"
+    text = "$point.png"
 
     [response]                     # exactly one of the first three, each a JMESPath
     scores = "predictions"         # a row of scores for each point
@@ -21,15 +23,18 @@
     label = "label"
     score = "score"
     classes = ["cat", "dog"]       # names in the owner's order, where labels are names
+    others = ["background"]        # names of classes that the owner does not have
 
-In `json`, the text `$points.KIND` stands for all points of a request and `$point.KIND` for its only
-point. KIND is `nested` or `flat` (lists of numbers), `npy`, `png` or `jpeg` (base64).
+In `json`, `form` and `text`, `$points.KIND` stands for all points of a request and `$point.KIND`
+for its only point. KIND is `nested` or `flat` (lists of numbers), `npy`, `png` or `jpeg` (base64).
+Within a longer text, as in "data:image/png;base64,$point.png", the place becomes text.
 
 The decoder is written by hand, since its messages name the line to change in words of the file.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import jmespath
@@ -42,7 +47,11 @@ KINDS = ("nested", "flat", "npy", "png", "jpeg")
 PICTURES = ("png", "jpeg")
 VALUES = ("owner", "0..1", "0..255")
 LAYOUTS = ("channels-first", "channels-last")
-REQUESTS, RESPONSES = ("json", "upload", "body"), ("scores", "labels", "best")
+REQUESTS, RESPONSES = ("json", "upload", "body", "form", "text"), ("scores", "labels", "best")
+FILLED = ("json", "form", "text")
+"""Requests that hold a place for points."""
+PLACE = re.compile(r"\$(?P<word>points?)\.(?P<kind>nested|flat|npy|png|jpeg)\b")
+NAMED = {"label", "score", "classes", "others"}
 TOP = {"url", "batch", "values", "layout", "size", "headers", "request", "response"}
 
 
@@ -52,9 +61,10 @@ class Description:
 
     url: str
     request: str
-    """`json`, `upload` or `body`."""
+    """One of `REQUESTS`."""
     content: Json
-    """For `json` the value to send, for `upload` a table of field and kind, for `body` the kind."""
+    """For `json`, `form` and `text` the value to send, for `upload` a table of field and kind, for
+    `body` the kind."""
     response: str
     """`scores`, `labels` or `best`."""
     path: str
@@ -63,6 +73,9 @@ class Description:
     label: str = "label"
     score: str = "score"
     classes: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    fields: JsonObject = field(default_factory=dict)
+    """Fields of the form."""
     batch: int = 1
     values: str = "owner"
     layout: str = "channels-first"
@@ -86,8 +99,13 @@ def parse(text: str, name: str) -> Description:
         _known(found, TOP, "the file")
         request, response = _table(found, "request"), _table(found, "response")
         _known(request, set(REQUESTS), "[request]")
-        _known(response, {*RESPONSES, "label", "score", "classes"}, "[response]")
-        asked, told = _one(request, REQUESTS, "[request]"), _one(response, RESPONSES, "[response]")
+        _known(response, {*RESPONSES, *NAMED}, "[response]")
+        fields = _table(request, "form", {})
+        files = [name for name in request if name != "form" or "upload" not in request]
+        asked, told = _one(files, REQUESTS, "[request]"), _one(response, RESPONSES, "[response]")
+        classes, others = _texts(response, "classes"), _texts(response, "others")
+        if {*classes} & {*others}:
+            raise ValueError("others names a class that classes names too")
         made = Description(
             url=_text(found, "url"),
             request=asked,
@@ -96,7 +114,9 @@ def parse(text: str, name: str) -> Description:
             path=_jmespath(_text(response, told)),
             label=_jmespath(_text(response, "label", "label")),
             score=_jmespath(_text(response, "score", "score")),
-            classes=tuple(_texts(response.get("classes", []))),
+            classes=classes,
+            others=others,
+            fields=fields,
             batch=_count(found.get("batch", 1)),
             values=_choice(found, "values", VALUES),
             layout=_choice(found, "layout", LAYOUTS),
@@ -122,7 +142,7 @@ def _table(found: JsonObject, name: str, default: JsonObject | None = None) -> J
     return table
 
 
-def _one(table: JsonObject, names: tuple[str, ...], where: str) -> str:
+def _one(table: Collection[str], names: tuple[str, ...], where: str) -> str:
     given = [name for name in names if name in table]
     if len(given) != 1:
         raise ValueError(
@@ -138,12 +158,13 @@ def _text(table: JsonObject, name: str, default: str | None = None) -> str:
     return text
 
 
-def _texts(value: Json) -> list[str]:
+def _texts(table: JsonObject, name: str) -> tuple[str, ...]:
+    value = table.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError("classes wants a list of names in the owner's order")
+        raise ValueError(f"{name} wants a list of names")
     if len(set(value)) < len(value):
-        raise ValueError("classes names one twice")
-    return value
+        raise ValueError(f"{name} names one twice")
+    return tuple(value)
 
 
 def _jmespath(expression: str) -> str:
@@ -177,21 +198,31 @@ def _size(value: Json) -> tuple[int, int] | None:
 
 
 def _check_content(made: Description) -> None:
-    if made.request == "json":
-        places = {text for text in _leaves(made.content) if text.startswith("$point")}
-        known = {f"${word}.{kind}" for word in ("point", "points") for kind in KINDS}
-        if not places or places - known:
-            got = ", ".join(sorted(places - known)) or "none"
-            raise ValueError(f"json wants a text like $point.png or $points.nested, got {got}")
-        # Only the first point of each batch would be sent, and the others would get no answer.
-        if made.batch > 1 and any(place.startswith("$point.") for place in places):
-            raise ValueError("$point is the only point of a request; write $points or batch = 1")
+    if made.request in FILLED:
+        _check_places(made)
+    elif any("$point" in text for text in _leaves(made.fields)):
+        raise ValueError("the points are in upload already; form holds the other fields")
+    if made.request == "text" and not isinstance(made.content, str):
+        raise ValueError(f"text wants a text with $point.png or the like, got {made.content!r}")
     if made.request == "body" and (made.content not in KINDS[2:] or made.batch > 1):
         raise ValueError("body wants npy, png or jpeg, and batch = 1")
     if made.request == "upload":
         table = made.content if isinstance(made.content, dict) else {}
         if set(table) != {"field", "kind"} or table["kind"] not in KINDS[2:]:
             raise ValueError('upload wants { field = "NAME", kind = "png" }, or npy or jpeg')
+
+
+def _check_places(made: Description) -> None:
+    texts = [text for text in _leaves(made.content) if "$point" in text]
+    odd = [text for text in texts if "$point" in PLACE.sub("", text, count=1)]
+    if odd or not texts:
+        got = ", ".join(sorted(odd)) or "none"
+        raise ValueError(
+            f"{made.request} wants a text like $point.png or $points.nested, got {got}"
+        )
+    # Only the first point of each batch would be sent, and the others would get no answer.
+    if made.batch > 1 and any("$point." in text for text in texts):
+        raise ValueError("$point is the only point of a request; write $points or batch = 1")
 
 
 def _leaves(value: Json) -> list[str]:

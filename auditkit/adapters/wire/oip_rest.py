@@ -10,7 +10,7 @@ import numpy as np
 from auditkit.adapters.wire.tensors import DTYPES, Served, Tensor, listed_tensors, tensor
 from auditkit.adapters.wire.web import Reply, Web
 from auditkit.core.arrays import Json, JsonObject, Rows
-from auditkit.core.errors import QueryError
+from auditkit.core.errors import QueryError, ReplyError
 from auditkit.core.requests import Reach
 
 LENGTH = "inference-header-content-length"
@@ -115,5 +115,5 @@ def _entry(asked: Tensor, batch: Rows) -> JsonObject:
 
 def _object(value: Json) -> JsonObject:
     if not isinstance(value, dict):
-        raise QueryError(f"wanted a JSON object, got {type(value).__name__}")
+        raise ReplyError(f"wanted a JSON object, got {type(value).__name__}")
     return value

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from auditkit.adapters import identified
 from auditkit.adapters.wire.addresses import parsed, shown
 from auditkit.adapters.wire.draft import draft, key, path, text
+from auditkit.adapters.wire.openapi import asked
 from auditkit.adapters.wire.tensors import Served, Tensor, listed_tensors
 from auditkit.adapters.wire.web import Web
 from auditkit.core.arrays import Json, JsonObject
@@ -100,18 +101,21 @@ def _oip(url: str, web: Web) -> Found | None:
     page = _json(web, parts._replace(path=model).geturl())
     if page is None:
         raise QueryError(f"no model's page at {shown(url)!r}: is its name right?")
-    versions = page.get("versions") or []
+    listed = page.get("versions")
+    versions = listed if isinstance(listed, list) else []
     # The description is a fallback for models of several inputs, which can't be asked otherwise.
     inputs, outputs = listed_tensors(page.get("inputs")), listed_tensors(page.get("outputs"))
     served = Served(inputs, outputs, ", ".join(map(str, versions)), str(page.get("platform")))
+    ask = parts._replace(path=f"{model}/infer").geturl()
+    return Found(_told(served, "HTTP"), url, _oip_draft(ask, inputs))
+
+
+def _oip_draft(url: str, inputs: tuple[Tensor, ...]) -> str:
     name = inputs[0].name if inputs else "input"
     shape = [1, *inputs[0].shape[1:]] if inputs else [1]
-    body = (
-        f'{{ id = "1", inputs = [{{ name = {text(name)}, datatype = "FP32", shape = {shape}, '
-        'data = "$point.flat" }] }'
-    )
-    ask = parts._replace(path=f"{model}/infer").geturl()
-    return Found(_told(served, "HTTP"), url, draft(ask, body, 'scores = "outputs[0].data"'))
+    tensor = f'name = {text(name)}, datatype = "FP32", shape = {shape}, data = "$point.flat"'
+    body = f'json = {{ id = "1", inputs = [{{ {tensor} }}] }}'
+    return draft(url, (body,), ('scores = "outputs[0].data"',))
 
 
 def _told(served: Served, way: str) -> tuple[str, ...]:
@@ -138,8 +142,8 @@ def _predict(url: str, web: Web) -> Found | None:
     parts = urlsplit(url)
     page = _json(web, parts._replace(path=parts.path.removesuffix(":predict")).geturl())
     state = "its status page answers" if page is not None else "it has no status page"
-    body, answers = '{ instances = "$points.nested" }', 'scores = "predictions"'
-    return Found((f"predict protocol; {state}",), url, draft(url, body, answers))
+    body = 'json = { instances = "$points.nested" }'
+    return Found((f"predict protocol; {state}",), url, draft(url, (body,)))
 
 
 def _oip_server(url: str, web: Web) -> Found | None:
@@ -149,7 +153,7 @@ def _oip_server(url: str, web: Web) -> Found | None:
         return None
     line = f"Open Inference Protocol 2: {page.get('name')} {page.get('version')}"
     hint = f"name a model: {shown(root)}/v2/models/NAME"
-    return Found((line, hint), None, draft(f"{root}/v2/models/NAME/infer"))
+    return Found((line, hint), None, _oip_draft(f"{root}/v2/models/NAME/infer", ()))
 
 
 def _bento(url: str, web: Web) -> Found | None:
@@ -163,9 +167,9 @@ def _bento(url: str, web: Web) -> Found | None:
         return None
     # The route that the user named, else the first.
     chosen = next((route for route in found if route.path == urlsplit(url).path), found[0])
-    body = f'{{ {key(chosen.field)} = "$points.nested" }}'
+    body = f'json = {{ {key(chosen.field)} = "$points.nested" }}'
     lines = tuple(f"BentoML route {route.path} takes {route.field!r}" for route in found)
-    return Found(lines, None, draft(f"{root}{path(chosen.path)}", body, 'scores = "@"'))
+    return Found(lines, None, draft(f"{root}{path(chosen.path)}", (body,), ('scores = "@"',)))
 
 
 def _bento_route(route: JsonObject) -> _Route:
@@ -181,15 +185,24 @@ def _openapi(url: str, web: Web) -> Found | None:
     paths = page.get("paths") if page else None
     if not isinstance(paths, dict):
         return None
-    # OpenAPI tells which paths take POST. What their bodies hold is left to the user, since schemas
-    # rarely say which of the fields is the input.
-    posts = [str(page) for page, ways in paths.items() if isinstance(ways, dict) and "post" in ways]
+    posts = {str(page): ways["post"] for page, ways in paths.items() if _takes_posts(ways)}
     if not posts:
         return None
     here = urlsplit(url).path
-    chosen = here if here in posts else posts[0]
-    lines = tuple(f"OpenAPI: POST {post}" for post in posts[:MOST])
-    return Found(lines, None, draft(f"{root}{path(chosen)}"))
+    chosen = here if here in posts else next(iter(posts))
+    told = asked(page or {}, posts[chosen])
+    lines = (
+        *(f"OpenAPI: POST {post}" for post in list(posts)[:MOST]),
+        *(f"  {line}" for line in (*told.request, *told.response)),
+        *(f"fill in: {name}" for name in told.missing),
+    )
+    sections = {"request": told.request, "response": told.response}
+    known = {name: found for name, found in sections.items() if found}
+    return Found(lines, None, draft(f"{root}{path(chosen)}{told.query}", **known))
+
+
+def _takes_posts(ways: Json) -> bool:
+    return isinstance(ways, dict) and isinstance(ways.get("post"), dict)
 
 
 def _is(url: str, protocol: str) -> bool:

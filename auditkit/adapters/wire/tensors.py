@@ -8,7 +8,7 @@ import numpy as np
 
 from auditkit.core.access import from_best, squeezed
 from auditkit.core.arrays import DType, Json, Rows
-from auditkit.core.errors import QueryError
+from auditkit.core.errors import ReplyError
 
 # Little-endian on every machine, since the protocol's raw tensors are. BF16 and BYTES are missing:
 # numpy has no bfloat16, and text is no input that points could take.
@@ -82,7 +82,7 @@ def tensor(datatype: str, shape: Json, values: Json) -> Rows:
         values: Raw little-endian bytes, or numbers in a flat or nested list.
 
     Raises:
-        QueryError: Type, shape and values contradict each other.
+        ReplyError: Type, shape and values contradict each other.
     """
     try:
         sizes = [int(size) for size in shape]
@@ -91,10 +91,10 @@ def tensor(datatype: str, shape: Json, values: Json) -> Rows:
         else:
             array = np.asarray(values, DTYPES[datatype]).ravel()
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise QueryError(f"an output is no {datatype!r:.20} tensor of numbers") from error
+        raise ReplyError(f"an output is no {datatype!r:.20} tensor of numbers") from error
     # Checked by hand, since reshape would take a size of -1 and so make up a shape.
     if any(size < 0 for size in sizes) or math.prod(sizes) != array.size:
-        raise QueryError(f"an output of shape {str(sizes)[:60]} has {array.size} numbers")
+        raise ReplyError(f"an output of shape {str(sizes)[:60]} has {array.size} numbers")
     return array.reshape(sizes)
 
 
@@ -104,16 +104,19 @@ def answering_rows(outputs: Mapping[str, Rows], count: int, classes: int | None)
     Args:
         outputs: Arrays by name; those without `count` rows are ignored.
         count: How many points were sent.
-        classes: How many classes the owner knows. Needed for models that list only the best
-            classes, as one output of labels beside one of scores.
+        classes: How many classes the owner knows. Scores of so many come before others, and it is
+            needed for models that list only the best, as labels beside scores.
 
     Returns:
         (count, classes) scores, or (count,) labels.
 
     Raises:
-        QueryError: No output has a row for each point.
+        ReplyError: No output has a row for each point.
     """
-    rows = {name: squeezed(array, count) for name, array in outputs.items() if len(array) == count}
+    # A model without a batch axis answers the one point that it was asked without one.
+    alone = [n for n, array in outputs.items() if count == 1 and array.shape == (classes,)]
+    whole = {**outputs, **{name: outputs[name][None] for name in alone}}
+    rows = {name: squeezed(array, count) for name, array in whole.items() if len(array) == count}
     scores = [name for name, array in rows.items() if array.dtype.kind == "f" and array.ndim == 2]
     labels = [name for name, array in rows.items() if array.dtype.kind in "iu"]
     # First of all, because the scores of such a list alone would pass for scores of classes 0 to k.
@@ -121,13 +124,18 @@ def answering_rows(outputs: Mapping[str, Rows], count: int, classes: int | None)
         beside = [name for name in scores if rows[name].shape == rows[label].shape]
         if beside and classes is not None:
             return from_best(rows[label], rows[beside[0]], classes)
-    # Scores tell more than labels, and names that say so come first: features are float rows too.
-    named = [name for name in scores if any(word in name.lower() for word in SCORES)]
-    for names in (named, scores, labels):
+    # Scores tell more than labels; features are float rows too. As many scores as the owner has
+    # classes come before others, and then names that say so.
+    scores.sort(key=lambda name: (rows[name].shape[1] != classes, not _is_named(name)))
+    for names in (scores, labels):
         if names:
             return rows[names[0]]
     listed = ", ".join(f"{name[:40]} {array.shape}" for name, array in list(outputs.items())[:5])
-    raise QueryError(f"no output has one row of scores, or one label, for each point: {listed}")
+    raise ReplyError(f"no output has one row of scores, or one label, for each point: {listed}")
+
+
+def _is_named(name: str) -> bool:
+    return any(word in name.lower() for word in SCORES)
 
 
 def listed_tensors(found: Json) -> tuple[Tensor, ...]:

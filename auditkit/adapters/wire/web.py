@@ -10,12 +10,12 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from auditkit.adapters.wire.addresses import PORTS, Address, resolved
+from auditkit.adapters.wire.addresses import PORTS, Address, resolved, shown
 from auditkit.adapters.wire.connections import Connections, is_certificate
 from auditkit.adapters.wire.secrets import Secrets
 from auditkit.core.arrays import Json
-from auditkit.core.errors import BatchError, QueryError, TransientError
-from auditkit.core.requests import Reach
+from auditkit.core.errors import BatchError, QueryError, ReplyError, TransientError
+from auditkit.core.requests import Exchange, Reach
 
 REDIRECTS = 3
 """Redirects that one request may be sent on."""
@@ -63,13 +63,13 @@ class Reply:
         """Decode the body.
 
         Raises:
-            QueryError: The body is not JSON, or nested too deeply for Python's decoder.
+            ReplyError: The body is not JSON, or nested too deeply for Python's decoder.
         """
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "unknown type").partition(";")[0]
-            raise QueryError(f"wanted JSON, got {kind[:40]}: {_shown(self.body)}") from error
+            raise ReplyError(f"wanted JSON, got {kind[:40]}: {_shown(self.body)}") from error
 
 
 class Web:
@@ -125,9 +125,25 @@ class Web:
             url = self._redirected(method, url, found)
         else:
             raise QueryError(f"more than {REDIRECTS} redirects")
+        if method == "POST" and self._reach.witness is not None:
+            self._reach.witness(self._exchange(url, body, headers, found))
         if not 200 <= found.status < 300:
             raise self._refusal(found)
         return Reply(found.headers, found.body)
+
+    def _exchange(
+        self, url: str, body: bytes, headers: Mapping[str, str], found: _Response
+    ) -> Exchange:
+        kind = {**self._headers, **headers}
+        types = [value for name, value in kind.items() if name.lower() == "content-type"]
+        return Exchange(
+            address=shown(url),
+            sent=self.secrets.scrub(body),
+            sent_type=(types or ["no content type"])[-1],
+            status=found.status,
+            said=found.body,
+            said_type=found.headers.get("content-type", "no content type"),
+        )
 
     def _response(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], deadline: float

@@ -7,7 +7,7 @@ import numpy as np
 from auditkit.core.access import Access
 from auditkit.core.arrays import DoubleArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.models import Reference, ReferenceKind
+from auditkit.core.models import Reference
 from auditkit.core.points import CORE
 from auditkit.core.verdicts import Comparison
 from auditkit.files.bundle import Bundle
@@ -19,12 +19,6 @@ from auditkit.judging.calibration.similarity import Replies, replies
 
 TIE = 1e-12
 """Scores closer than this are ties, which count against the claim: rounding must not decide."""
-SORTS = {
-    ReferenceKind.INDEPENDENT_SHADOW: 0,
-    ReferenceKind.STUDENT_SHADOW: 1,
-    ReferenceKind.MODIFIED_SHADOW: 2,
-}
-"""How `score.learn` numbers the shadow models: 0 independent, each sort of derived ones its own."""
 FEWEST = 2  # leaving one out must leave another of its kind
 """Least number of reference models of each kind that a score can be learnt from."""
 
@@ -42,7 +36,7 @@ def compare(bundle: Bundle, evidence: Evidence) -> Comparison | None:
     if evidence.classes not in (None, bundle.fingerprint.owner.classes):
         return None
     known = comparable(bundle)
-    derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
+    derived = np.array([r.kind.is_derived for r in known], bool)
     if min(derived.sum(), (~derived).sum()) < FEWEST:
         return None
     # A p-value is valid only if suspect and references are measured in exactly the same way.
@@ -54,17 +48,16 @@ def compare(bundle: Bundle, evidence: Evidence) -> Comparison | None:
 
 
 def comparable(bundle: Bundle) -> tuple[Reference, ...]:
-    """Return the models that a score can be learnt from: reference models, then shadow models."""
+    """Return the reference models, from which a score can be learnt."""
     classes = bundle.fingerprint.owner.classes
     # Stand-ins and siblings are left out: the points were chosen to differ from the former, and the
     # latter learnt the owner's answers, so neither stands for innocents of the world outside. Twins
     # and measured copies belong to the line-up.
-    known = (
+    return tuple(
         reference
         for reference in bundle.references
         if reference.kind.is_reference and reference.answers.classes in (None, classes)
     )
-    return tuple(sorted(known, key=lambda reference: reference.kind.is_shadow))
 
 
 @functools.lru_cache(maxsize=8)
@@ -74,7 +67,7 @@ def learnt(bundle: Bundle, access: Access, *, sequential: bool) -> Score:
     It depends on the bundle alone, not on any suspect, so it is learnt once and cached.
 
     Args:
-        bundle: The bundle whose reference and shadow models teach the score.
+        bundle: The bundle whose reference models teach the score.
         access: How much of their answers is used.
         sequential: Whether the suspect is also scored before the last point (`look_schedule`).
     """
@@ -87,22 +80,13 @@ def learnt(bundle: Bundle, access: Access, *, sequential: bool) -> Score:
     return _learnt(known, access, look_schedule(len(sheet)), owner)
 
 
-@functools.lru_cache(maxsize=8)
-def learnt_from_shadows(bundle: Bundle, access: Access) -> Score:
-    """Return the score that shadow models alone teach, for all points at once."""
-    count = len(bundle.fingerprint.sheet)
-    shadows = tuple(r for r in comparable(bundle) if r.kind.is_shadow)
-    return _learnt(shadows, access, np.array([count]), np.full(count, -1))
-
-
 def _learnt(
     known: tuple[Reference, ...], access: Access, looks: IntArray, owner: IntArray
 ) -> Score:
     """Learn a score; `looks` and `owner` are those of `score.learn`."""
     models = replies([reference.answers for reference in known], access)
-    derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
-    shadows = np.array([SORTS[r.kind] for r in known if r.kind.is_shadow], np.int64)
-    return learn(models, derived, looks, owner, shadows)
+    derived = np.array([r.kind.is_derived for r in known], bool)
+    return learn(models, derived, looks, owner)
 
 
 def _compared(

@@ -26,7 +26,7 @@ def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
     points = made.sheet.counts()
     told = ", ".join(f"{count} {name}" for name, count in points.items())
     known = comparable(bundle)
-    derived = np.array([r.kind.is_derived for r in known if not r.kind.is_shadow], bool)
+    derived = np.array([r.kind.is_derived for r in known], bool)
     yield f"queries     {sum(points.values())} for each suspect ({told}), 5 of them twice"
     yield f"references  {int((~derived).sum())} independent, {int(derived.sum())} pirated"
     for kind, level, count in (

@@ -14,12 +14,6 @@ Cross-fitting: for each reference there is also a score learnt without it, and o
 it compared with a suspect (`conformal` derives the p-values). All of these scores follow from one
 matrix inverse: leaving out reference i changes the solution a of C a = y to
 a - C^-1[:, i] a_i / C^-1[i, i].
-
-Shadow models, which helped to choose the points, teach these scores too, but no suspect is compared
-with them. Students of the owner and modified copies of it differ from independent models on
-different points, so one set of weights is a compromise between them (docs/decisions/0007). Each
-sort of derived shadow models therefore gives a *lesson* of its own, a regression on all references,
-the independent shadow models and that one sort. A model's score is its highest over the lessons.
 """
 
 import math
@@ -31,7 +25,7 @@ from auditkit.core.arrays import BoolArray, DoubleArray, IntArray
 from auditkit.judging.calibration.regression import left_out
 from auditkit.judging.calibration.similarity import Replies, alike
 
-# Ridges of 0.3 to 30 times this were tried and found fewer students (docs/decisions/0007).
+# Ridges of 0.3 to 30 times this were tried and found fewer students.
 RIDGE = 1e-3
 """Ridge for many points, as a share of a model's likeness to itself."""
 FEW = 60
@@ -47,7 +41,6 @@ OWNER = 2.0
 LEAST_WAY = 0.2
 """Least distance from an innocent to the owner that a clearance is divided by, so that an innocent
 which answers almost like the owner does not make every small gap look wide."""
-NONE = np.zeros(0, np.int64)
 LEAST_ROOM = 1e-3
 """Least difference between full and usual agreement with the owner, so that none divides by 0."""
 # Ten answers of 120 models teach a score little. With four fifths of plain agreement the median
@@ -61,15 +54,15 @@ class Score:
     """The learnt scores: for each look, one without each of n references and one with all."""
 
     models: Replies
-    """The answers of m models: the n references, then the shadow models."""
+    """The answers of the n references."""
     derived: BoolArray
     """(n,) whether each reference is derived from the owner."""
     looks: IntArray
     """(looks,) the number of points after which each look is taken, rising."""
     coefficients: DoubleArray
-    """(lessons, looks, m, n + 1): column i is learnt without reference i, the last one with all."""
+    """(looks, n, n + 1): column i is learnt without reference i, the last one with all."""
     constants: DoubleArray
-    """(lessons, looks, n + 1): the intercepts that go with the coefficients."""
+    """(looks, n + 1): the intercepts that go with the coefficients."""
     own: DoubleArray
     """(looks, n): each reference's score by the column that was learnt without it."""
     owner: IntArray
@@ -91,8 +84,8 @@ class Score:
         for number, look in enumerate(self.looks[self.looks <= asked]):
             for point in range(start, look):
                 likeness += alike(suspects, self.models, point)
-            weights, constants = self.coefficients[:, number], self.constants[:, number, None]
-            scores.append((likeness / look @ weights + constants).max(axis=0))
+            weights, constants = self.coefficients[number], self.constants[number]
+            scores.append(likeness / look @ weights + constants)
             start = look
         shape = (len(scores), len(suspects), len(self.derived) + 1)
         result: DoubleArray = np.array(scores).reshape(shape)
@@ -188,35 +181,29 @@ def learn(
     derived: BoolArray,
     looks: IntArray,
     owner: IntArray,
-    shadows: IntArray = NONE,
 ) -> Score:
     """Learn the scores from at least two references of each kind.
 
     Args:
-        models: The answers of the n references, then of the shadow models; m models in all.
+        models: The answers of the n references.
         derived: (n,) whether each reference is derived from the owner.
         looks: The numbers of points after which a suspect is scored, rising.
         owner: (points,) the owner's labels where plain agreement with it counts, -1 elsewhere.
-        shadows: (m - n,) what each shadow model is: 0 independent; 1, 2, … a sort of derived ones.
     """
-    size, count = len(models), len(derived)
-    kinds, lessons = np.concatenate([derived, shadows > 0]), _lessons(count, shadows)
-    likeness, start = np.zeros((size, size)), 0
-    coefficients = np.zeros((len(lessons), len(looks), size, count + 1))
-    constants, own = np.empty((len(lessons), len(looks), count + 1)), np.empty((len(looks), count))
+    count = len(derived)
+    likeness, start = np.zeros((count, count)), 0
+    coefficients = np.zeros((len(looks), count, count + 1))
+    constants, own = np.empty((len(looks), count + 1)), np.empty((len(looks), count))
     for number, look in enumerate(looks):
         for point in range(start, look):
             likeness += alike(models, models, point)
-        for lesson, rows in enumerate(lessons):
-            # The likeness is a mean over points, so that one ridge fits looks of any size.
-            part = likeness[np.ix_(rows, rows)] / look
-            solved = left_out(part, kinds[rows], RIDGE * (1 + FEW / look))[:, [*range(count), -1]]
-            coefficients[lesson, number, rows], constants[lesson, number] = solved[:-1], solved[-1]
-        weights = coefficients[:, number, :, :count].transpose(0, 2, 1)
-        scores = (likeness[:count] / look * weights).sum(axis=2) + constants[:, number, :count]
-        own[number] = scores.max(axis=0)
+        # The likeness is a mean over points, so that one ridge fits looks of any size.
+        solved = left_out(likeness / look, derived, RIDGE * (1 + FEW / look))
+        coefficients[number], constants[number] = solved[:-1], solved[-1]
+        weights = coefficients[number, :, :count].T
+        own[number] = (likeness / look * weights).sum(axis=1) + constants[number, :count]
         start = look
-    agreed = _agreement(models, owner, looks)[:, :count]
+    agreed = _agreement(models, owner, looks)
     # A homologous reference is left out of its own usual agreement, as a suspect is.
     others = np.where(derived, (~derived).sum(), (~derived).sum() - 1)
     usual = agreed[:, ~derived].sum(axis=1, keepdims=True) - np.where(derived, 0.0, agreed)
@@ -231,17 +218,6 @@ def learn(
         agreed=agreed,
         usual=usual / others,
     )
-
-
-def _lessons(count: int, shadows: IntArray) -> list[IntArray]:
-    """Return for each lesson the rows of the models that it learns from.
-
-    These are all references, the independent shadow models and one sort of derived shadow models.
-    """
-    sorts = sorted(set(shadows.tolist()) - {0}) or [0]
-    # Taught by all sorts at once the score lost students, by students alone modified copies.
-    places = count + np.arange(len(shadows))
-    return [np.append(np.arange(count), places[np.isin(shadows, [0, one])]) for one in sorts]
 
 
 def _agreement(models: Replies, owner: IntArray, looks: IntArray) -> DoubleArray:

@@ -70,6 +70,6 @@ def clipped(scores: FloatArray) -> FloatArray:
 def strangers(references: Iterable[Reference]) -> list[Reference]:
     """Return the models known to be innocent.
 
-    These are the stand-ins, siblings, homologous reference models and independent shadow models.
+    These are the stand-ins, siblings, twins and homologous reference models.
     """
     return [reference for reference in references if not reference.kind.is_derived]

@@ -1,1 +1,1 @@
-"""Training of reference models, shadow models, copies and siblings."""
+"""Training of reference models, copies and siblings."""

@@ -1,4 +1,4 @@
-"""Trains reference models and shadow models, and keeps them in a folder.
+"""Trains reference models, and keeps them in a folder.
 
 The folder holds ONNX files and a `manifest.json` that `auditkit calibrate` and `auditkit bench`
 read: the owner, models that are independent of it, and copies of it. A third of the independent
@@ -16,9 +16,8 @@ import numpy as np
 
 from auditkit.core.errors import SamplesError
 from auditkit.core.progress import Progress
-from auditkit.core.requests import Order, ReferencePlan, ShadowPlan
+from auditkit.core.requests import Order, ReferencePlan
 from auditkit.files.container import write_whole
-from auditkit.files.model_folder import TAUGHT
 from auditkit.owner.classifier import place, sample_labels, torch_device
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import RawSamples, read_samples
@@ -129,28 +128,6 @@ def _wanted(plan: ReferencePlan, possible: tuple[str, ...], seed: int) -> list[R
     return [recipe(kind, n, seed, known) for kind, count in counts for n in range(count)]
 
 
-def make_shadows(order: Order, folder: Path, plan: ShadowPlan, progress: Progress) -> Counts:
-    """Train the shadow models of a plan that the folder lacks; they choose and weigh points.
-
-    Args:
-        order: As for `make_references`, but with another seed: with the same one, shadow models
-            would be the reference models, and a model that helped to choose points may not price.
-        folder: As for `make_references`.
-        plan: How many models of each kind, and how long they are trained.
-        progress: As for `make_references`.
-
-    Raises:
-        OwnerError, SamplesError, CalibrationError, FingerprintError: As `make_references`.
-    """
-    # Students first: a run that is stopped early has at least the models that choose points.
-    students = ReferencePlan(plan.independent, plan.students, plan.epochs, TAUGHT)
-    first = make_references(order, folder, students, progress)
-    others = 3 * (plan.modified // 2)  # every third independent model is a copy of another
-    modified = ReferencePlan(others, plan.modified, plan.epochs, attacks.MODIFYING)
-    last = make_references(order, folder, modified, progress)
-    return last._replace(made=first.made + last.made, seconds=first.seconds + last.seconds)
-
-
 def _counted(shelf: Shelf, made: int, seconds: float, *, frozen: bool) -> Counts:
     entries = list(shelf.entries.values())
     kinds = [entry["kind"] for entry in entries]
@@ -178,7 +155,8 @@ def _workshop(order: Order, epochs: int) -> _Prepared:
     if order.samples is None:
         raise SamplesError("reference models are trained from labelled data; add --data DATA")
     raw, device = read_samples(order.samples), torch_device(order.device)
-    owner, samples = place(load_model(order.model, order.weights, device), order.facts, raw, device)
+    model = load_model(order.model, order.weights, device, order.head)
+    owner, samples = place(model, order.facts, raw, device)
     if samples is None or samples.y is None or len(samples.x) < FEWEST:
         raise SamplesError(
             f"reference models need {FEWEST} samples or more with labels, {str(order.samples)!r} "

@@ -9,8 +9,13 @@ is checked when the fingerprint is made.
 
 import functools
 import hashlib
+import multiprocessing
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +28,10 @@ from auditkit.core.progress import Progress
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Order, TwinPlan
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
-from auditkit.owner.opening import imported, load_model, one_line, read_state
+from auditkit.owner.factories import imported
+from auditkit.owner.opening import load_model
 from auditkit.owner.samples import read_samples
+from auditkit.owner.states import one_line, read_state
 from auditkit.owner.training import recipes
 from auditkit.owner.training.saving import traced
 from auditkit.owner.training.shelf import opened, purpose
@@ -75,8 +82,10 @@ class _Training:
 
     made_for: JsonObject
     """What distinguishes it from other ways; twins of one folder are all trained in one way."""
-    twin: Callable[[int], _Made]
-    """Trains the twin of a seed."""
+    twin: Callable[[int, float | None], _Made]
+    """Trains the twin of a seed, at a learning rate."""
+    rate: Callable[[], float | None] = lambda: None
+    """Settles the learning rate of all twins; None where the owner's own training has its own."""
     owner_accuracy: float | None = None
 
 
@@ -92,7 +101,7 @@ def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -
         folder: Made if it is missing. It must be empty, or hold twins that were trained in the same
             way for the same model, data, input and seed.
         plan: How many twins, and how they are trained.
-        progress: Told before each training and after the last.
+        progress: Told before the first training and after each.
 
     Raises:
         OwnerError: The model, the training function, what it returned, or the ancestor's weights
@@ -105,12 +114,12 @@ def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -
     shelf = opened(folder, training.made_for, TITLE)
     seeds = {f"twin-{number:03}": _seed(order.seed, number) for number in range(plan.count)}
     missing = [name for name in seeds if name not in shelf.entries]
-    for number, name in enumerate(missing, plan.count - len(missing)):
-        progress(STAGE, number, plan.count)
-        made = training.twin(seeds[name])
+    progress(STAGE, plan.count - len(missing), plan.count)
+    wanted = {name: seeds[name] for name in missing}
+    for number, (name, made) in enumerate(_all(training, wanted, order, plan), 1):
         entry = {"name": name, "kind": "twin", "how": "twin", "seed": seeds[name], **made.facts}
         shelf.keep(entry, made.model, made.suffix)
-    progress(STAGE, plan.count, plan.count)
+        progress(STAGE, plan.count - len(missing) + number, plan.count)
     return TwinCounts(
         twins=len(shelf.entries),
         made=len(missing),
@@ -118,6 +127,57 @@ def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -
         owner=training.owner_accuracy,
         accuracies=tuple(e["accuracy"] for e in shelf.entries.values() if "accuracy" in e),
     )
+
+
+def _all(
+    training: _Training, seeds: Mapping[str, int], order: Order, plan: TwinPlan
+) -> Iterator[tuple[str, _Made]]:
+    """Train twins, and yield each with its name as soon as it is done."""
+    if not seeds:
+        return
+    rate = training.rate()
+    workers = min(plan.workers or _cores(order), len(seeds))
+    if workers == 1:
+        for name, seed in seeds.items():
+            yield name, training.twin(seed, rate)
+        return
+    # Spawned, because a forked process inherits locks of torch's threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_at_work) as pool:
+        jobs = {pool.submit(_trained, order, plan, s, rate): name for name, s in seeds.items()}
+        try:
+            for job in as_completed(jobs):
+                yield jobs[job], job.result()
+        except BrokenProcessPool as error:
+            raise OwnerLoadError(
+                f"a process that trained a twin was ended, perhaps for want of memory; {workers} "
+                "trained at once, try --workers 1"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _cores(order: Order) -> int:
+    """Return how many trainings fit on this machine at once; a card takes one."""
+    return 1 if torch_device(order.device).type == "cuda" else os.cpu_count() or 1
+
+
+def _at_work() -> None:
+    """Prepare a process that trains: processes share the cores, so each takes one thread."""
+    torch.set_num_threads(1)
+    # An interrupt reaches all processes of a terminal; the first one reports it.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+
+
+def _trained(order: Order, plan: TwinPlan, seed: int, rate: float | None) -> _Made:
+    """Train one twin in a process that does nothing else."""
+    return _opened_once(order, plan).twin(seed, rate)
+
+
+@functools.cache
+def _opened_once(order: Order, plan: TwinPlan) -> _Training:
+    """Open model and data for all twins that a process trains."""
+    return _training(order, plan)
 
 
 def _seed(seed: int, number: int) -> int:
@@ -128,7 +188,7 @@ def _seed(seed: int, number: int) -> int:
 def _training(order: Order, plan: TwinPlan) -> _Training:
     device = torch_device(order.device)
     raw = None if order.samples is None else read_samples(order.samples)
-    model = load_model(order.model, order.weights, device)
+    model = load_model(order.model, order.weights, device, order.head)
     owner, samples = place(model, order.facts, raw, device)
     made_for = purpose(owner, raw, order.seed)
     if plan.train:
@@ -150,7 +210,7 @@ def _own_training(owner: Owner, name: str, made_for: JsonObject) -> _Training:
     """Return the owner's own training: a function from a seed to a module or a model file."""
     function = imported(name, "--train")
 
-    def twin(seed: int) -> _Made:
+    def twin(seed: int, _rate: float | None) -> _Made:
         # Seeded here as well, for a function that draws fresh weights before it sets its seed.
         with torch.random.fork_rng(devices=[]), one_line(name):
             torch.manual_seed(seed)
@@ -185,16 +245,15 @@ def _built_in(
     digest = None if plan.start is None else sha256(plan.start.read_bytes())
     wanted = recipes.accuracy(owner, held_out)
 
-    def trained(seed: int, rate: float) -> Owner:
+    def trained(seed: int, rate: float | None) -> Owner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = _fresh(owner, learnt.inputs, start)
             generator = torch.Generator().manual_seed(seed)
-            how = recipes.Training(plan.epochs, generator, rate)
+            how = recipes.Training(plan.epochs, generator, rate or recipes.RATES[0])
             return recipes.fit(net, learnt.inputs, learnt.labels, how)
 
-    @functools.cache
-    def rate() -> float:
+    def settled() -> float:
         # The owner's own rate is unknown; the likeliest is the one whose nets come closest to its
         # accuracy. It is settled by a net that is no twin: a twin that was chosen as the better of
         # two would not be made as the owner was.
@@ -203,13 +262,13 @@ def _built_in(
 
         return min(recipes.RATES, key=off)
 
-    def twin(seed: int) -> _Made:
-        net = trained(seed, rate())
-        facts = {"accuracy": round(recipes.accuracy(net, held_out), 4), "rate": rate()}
+    def twin(seed: int, rate: float | None) -> _Made:
+        net = trained(seed, rate)
+        facts = {"accuracy": round(recipes.accuracy(net, held_out), 4), "rate": rate}
         return _Made(traced(net), ".pt", facts)
 
     told = {"training": "auditkit", "epochs": plan.epochs, "start": digest}
-    return _Training(made_for | told, twin, round(wanted, 4))
+    return _Training(made_for | told, twin, settled, round(wanted, 4))
 
 
 def _fresh(owner: Owner, inputs: Tensor, start: dict[str, Tensor]) -> Owner:
