@@ -33,7 +33,7 @@ def refused(bundle, path) -> str:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\n <!DOCTYPE html><html>Sign in</html>", "is a web page"),
         (b"<HTML>", "is a web page"),
-        (gzip.compress(b"model"), "gunzip"),
+        (gzip.compress(b"model", mtime=0), "gunzip"),
         (b"\xfd7zXZ\x00model", "is a packed archive"),
     ],
 )
