@@ -103,6 +103,14 @@ def test_a_copy_is_first_and_stands_out(lined_up, access):
     assert verdict.line_up.p == 1 / (TWINS + 1) == verdict.p_homologous
 
 
+@pytest.mark.parametrize("looks", range(1, 9))
+def test_a_copy_is_first_however_many_outputs_were_read(lined_up, looks):
+    """The chances are multiplied by the number of outputs; the owner's place stays the first."""
+    found = judge(lined_up, replace(evidence(lined_up, COPY), looks=looks))
+    assert found.decision is Decision.PIRATED
+    assert found.line_up.p == pytest.approx(looks / (found.line_up.twins + 1))
+
+
 @pytest.mark.parametrize("access", [Access.LABEL, Access.LOGITS])
 def test_innocents_are_cleared_of_what_would_have_been_seen(lined_up, access):
     """Of 40 independent models none is accused, most are cleared, and the reason names kinds."""

@@ -26,7 +26,8 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         "unseen": list(found.unseen),
         "unmeasured": list(found.unmeasured),
     }
-    first = found.p <= min(1.0, found.looks / (found.twins + 1))
+    # The tolerance lets the owner be first in spite of floating-point rounding.
+    first = found.p <= found.looks / (found.twins + 1) + 1e-12
     if found.like_twin:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.LIKE_A_TWIN
     elif first and found.p_gap <= level:
