@@ -147,21 +147,18 @@ def sized(model: LoadedModel, inputs: Tensor) -> LoadedModel:
     Raises:
         Exception: One of `MODEL_ERRORS`: what it says to inputs of this shape.
     """
-    # The largest batch that is ever asked and a remainder of one: who takes both takes any.
-    is_told = model.batch is not None
-    count = len(inputs) if is_told else BATCH + 1
-    many = inputs[:1].detach().expand(count, *inputs.shape[1:])
     errors = []
-    for size in (model.batch,) if is_told else (None, *SIZES):
-        tried = replace(model, batch=size)
+    for size in (None, *SIZES) if model.batch is None else (model.batch,):
         try:
             with torch.no_grad():
-                for part in many.split(BATCH):
-                    _checked(tried(part), len(part))
+                # Of any size are who take the largest batch that is ever asked, and a single one.
+                for count in (BATCH, 1) if size is None else (size,):
+                    asked = inputs[:1].detach().expand(count, *inputs.shape[1:])
+                    _checked(model.module(asked), count)
         except MODEL_ERRORS as error:
             errors.append(error)
         else:
-            return tried
+            return replace(model, batch=size)
     raise errors[-1]
 
 
