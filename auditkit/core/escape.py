@@ -1,4 +1,4 @@
-"""Text from files and suspects is made harmless here before it reaches a terminal or a report."""
+"""Text from files and suspects: read as numbers, or made harmless for a terminal or a report."""
 
 import unicodedata
 
@@ -48,3 +48,12 @@ def first_line(error: BaseException) -> str:
     except Exception:  # a stranger's error may fail even at telling what it is
         lines = []
     return lines[0][:200] if lines else type(error).__name__
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

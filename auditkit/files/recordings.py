@@ -17,6 +17,7 @@ import numpy as np
 
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import SuspectLoadError
+from auditkit.core.escape import is_number
 
 Key = TypeVar("Key", str, int)
 NAMES = ("scores", "logits", "probabilities", "labels")
@@ -154,7 +155,7 @@ def _check_header(source: str, names: list[str]) -> None:
         SuspectLoadError: It does, or it names a column twice.
     """
     counted = names == [str(number) for number in range(len(names))]
-    if names and not counted and all(_is_number(name) for name in names):
+    if names and not counted and all(is_number(name) for name in names):
         raise SuspectLoadError(
             f"{source!r} has no header: the first row is {', '.join(names[:4])}…; write one with "
             "'label' or a name for each class, and 'index'"
@@ -162,14 +163,6 @@ def _check_header(source: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SuspectLoadError(f"{source!r} has two columns {twice[0]!r}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _answer_columns(source: str, names: list[str], classes: int | None) -> list[int]:

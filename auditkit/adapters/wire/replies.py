@@ -11,6 +11,7 @@ import numpy as np
 
 from auditkit.core.arrays import DoubleArray, Json
 from auditkit.core.errors import ReplyError
+from auditkit.core.escape import is_number
 
 SHOWN = 120
 """Characters of a reply that an error repeats."""
@@ -90,7 +91,7 @@ class Names:
             _loose(name): found for name, found in named.items() if count[_loose(name)] == 1
         }
         # Where a class is called "20", the number 20 is its name.
-        self._names_are_numbers = any(_is_number(name) for name in named)
+        self._names_are_numbers = any(is_number(name) for name in named)
 
     def number(self, label: Json) -> int | None:
         """Return a class's number, -1 if the owner does not have it; None if nobody named it.
@@ -106,7 +107,7 @@ class Names:
         found = self._exact.get(text, self._alike.get(_loose(text)))
         if found is not None:
             return found
-        if not self._names_are_numbers and _is_number(text):
+        if not self._names_are_numbers and is_number(text):
             return _class(float(text))
         if self._listed:
             return None
@@ -133,16 +134,8 @@ def _class(value: float) -> int:
     return int(value)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _loose(name: str) -> str:
     """A name without case, spacing and underlines; a number as numbers are written."""
-    if _is_number(name):
+    if is_number(name):
         return repr(float(name))
     return " ".join(re.split(r"[\s_-]+", unicodedata.normalize("NFKC", name).casefold().strip()))
