@@ -123,8 +123,10 @@ def _turns(hearing: Hearing) -> Iterator[str]:
             turns = in_turns(found, level)
             yield _row(who, mode.name, *_owner_first(owner_firsts(found)), *_turned(turns))
     for mode in MODES:
-        turns = in_turns([j.line_up for j in hearing.of(mode, COPY)], level, owner_too=False)
-        yield _row("copies, before twins", mode.name, "–", "–", *_turned(turns))
+        found = [j.line_up for j in hearing.of(mode, COPY)]
+        if found:
+            turns = in_turns(found, level, owner_too=False)
+            yield _row("copies, before twins", mode.name, "–", "–", *_turned(turns))
 
 
 def _innocents(hearing: Hearing) -> dict[str, list[list[LineUp]]]:
