@@ -21,6 +21,8 @@ MOST_PRUNED = 4
 """Channels may have been pruned to one in so many."""
 MOST_ALIKE = 64
 """A suspect's tensors that one of the owner's is compared with; a file may have thousands."""
+FOLLOWING = 8
+"""Guesses of the first tensor's order are tried on so many of the tensors that follow it."""
 PASSES = 4
 """How often all tensors are gone through, forwards and backwards in turn."""
 
@@ -144,7 +146,8 @@ class _Comparison:
         if not pair.is_searchable:
             return best
         found = _highest([pair.searched(one) for one in columns])
-        if found is None or found.value < SURE:
+        # The first tensor's channels enter one of the next; deeper ones could only fit by chance.
+        if (found is None or found.value < SURE) and number <= FOLLOWING:
             guesses = _fitting(self.guesses, outline.inputs, view)
             found = _highest([pair.climbed(one) for one in guesses])
         return best if found is None or found.value < SURE else found

@@ -1,6 +1,7 @@
 """Two weight tensors, compared row by row in an order that is known or searched."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -116,7 +117,7 @@ class Pair:
     @property
     def is_searchable(self) -> bool:
         """Whether enough is kept of the tensor to tell a right order from the best wrong one."""
-        return self._owner.size >= SEARCHABLE
+        return self._owner.size >= SEARCHABLE and not self.is_short
 
     @property
     def is_short(self) -> bool:
@@ -144,8 +145,7 @@ class Pair:
         """Match the rows with the columns in this order."""
         if self._promise(columns) < HOPELESS:
             return self.unknown()
-        found, drawn = (self._by_rows(one, columns) for one in (self._owner, self._other))
-        return replace(found, value=_above(found.value, drawn.value))
+        return self._above_chance(columns, self._by_rows)
 
     def _promise(self, columns: Order) -> float:
         """Return how much more like theirs the best of each row is than by chance."""
@@ -164,8 +164,17 @@ class Pair:
 
     def climbed(self, columns: Order) -> Match:
         """Match the rows, with the columns in nearly this order, by changing both in turn."""
-        found, drawn = (self._climbed(one, columns) for one in (self._owner, self._other))
-        return replace(found, value=_above(found.value, drawn.value))
+        return self._above_chance(columns, self._climbed)
+
+    def _above_chance(
+        self, columns: Order, match: Callable[[FloatArray, Order], Match]
+    ) -> Match:
+        """Return the match of the owner's rows, less what rows of no model would reach."""
+        found = match(self._owner, columns)
+        # Taking chance off only lowers the value, and nobody takes one below this for a pair.
+        if found.value < SURE:
+            return found
+        return replace(found, value=_above(found.value, match(self._other, columns).value))
 
     def guessed(self, columns: Order) -> list[Order]:
         """Return orders of the rows that may be nearly right, where the rows are short."""
