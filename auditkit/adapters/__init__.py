@@ -62,7 +62,7 @@ def identified(name: str) -> Suspect:
             "https://…/v2/models/NAME, https://…/NAME:predict or grpcs://HOST/NAME; ask with "
             "auditkit probe, or describe the API in a file.toml"
         )
-    known = {suffix: None for one in own for suffix in _kind(one).suffixes}
+    known = {suffix: None for one in own for suffix in adapter_kind(one).suffixes}
     raise SuspectLoadError(
         f"{name!r} does not tell how to ask it; wanted a name that ends in {', '.join(known)}, or "
         f"begins with {', '.join(f'{one}:' for one in own)} or python:"
@@ -73,11 +73,11 @@ def _match(plugins: Sequence[str], name: str) -> Suspect | None:
     scheme, colon, rest = name.partition(":")
     # An explicit prefix wins over every suffix: `recorded:answers.onnx` is what the user asked for.
     for plugin in plugins:
-        kind = _kind(plugin)
+        kind = adapter_kind(plugin)
         if colon and scheme in (plugin, kind.alias) and not rest.startswith("//"):
             return Suspect(plugin, rest, kind)
     for plugin in plugins:
-        kind = _kind(plugin)
+        kind = adapter_kind(plugin)
         if any(re.match(form, name) for form in kind.addresses):
             parsed(name)  # refuses an address with a password before anything repeats it
             return Suspect(plugin, name, kind)
@@ -86,7 +86,12 @@ def _match(plugins: Sequence[str], name: str) -> Suspect | None:
     return None
 
 
-def _kind(plugin: str) -> Kind:
+def adapter_kind(plugin: str) -> Kind:
+    """Return an adapter's plug-in by its name.
+
+    Raises:
+        PluginError: There is none, or it can't be loaded.
+    """
     kind = load(sys.modules[__name__], plugin)
     if not isinstance(kind, Kind):
         raise PluginError(f"the adapter {plugin!r} is {type(kind).__name__}, wanted a Kind")

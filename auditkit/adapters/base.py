@@ -179,6 +179,16 @@ class Kind:
     """A second prefix beside the plug-in's name, such as `python` in `python:module:function`."""
     remote: bool = False
     """Whether suspects of this kind are reached over a network; their answers are journalled."""
+    prepare: Callable[[str], None] = lambda _source: None
+    """Loads what opening a suspect of this name needs, before its process is shut off from files.
+    The suspect itself is not touched."""
+    runs_code: bool = False
+    """Whether a file can run code of its author when it is opened; it is then opened behind walls
+    only."""
+    own_code: bool = False
+    """Whether the auditor wrote what answers; it runs in a process of its own without walls."""
+    reads_beside: bool = False
+    """Whether a file names others in its folder that belong to it."""
 
 
 def read_file(source: str) -> bytes:

@@ -115,4 +115,4 @@ def _imported(source: str) -> Callable[[FloatArray], Any]:
     return function  # type: ignore[no-any-return]
 
 
-python = Kind(CallableAdapter, alias="python")
+python = Kind(CallableAdapter, alias="python", own_code=True)

@@ -138,4 +138,10 @@ def _named(name: str, found: Any) -> dict[str, Rows]:
     return {} if array is None or array.dtype.kind not in "iufb" else {name: array}
 
 
-onnx = Kind(OnnxAdapter, suffixes=(".onnx",))
+def _prepare(_source: str) -> None:
+    from auditkit.adapters import onnx_external, onnx_weights, runtime  # noqa: F401
+
+    runtime.empty_folder()
+
+
+onnx = Kind(OnnxAdapter, suffixes=(".onnx",), prepare=_prepare, reads_beside=True)

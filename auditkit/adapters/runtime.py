@@ -5,6 +5,7 @@ if its libraries are missing and everything runs on the CPU. So the device is re
 to which each node of the model was assigned.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -90,14 +91,21 @@ def _opened(
     # Weights in other files would not be covered by the hash, and a model could name any file of
     # this machine as its weights. So it is told that they lie in a folder of nothing but an empty
     # file: onnxruntime wants one to be there even for weights that it is given.
-    with tempfile.TemporaryDirectory(prefix="auditkit-") as folder:
-        (Path(folder) / PLACE).touch()
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", folder
-        )
-        # CUDA is listed wherever onnxruntime was built with it, card or not.
-        _give(options, beside, on_cpu=len(providers) == 1 or why_no_cuda() is not None)
-        return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", empty_folder()
+    )
+    # CUDA is listed wherever onnxruntime was built with it, card or not.
+    _give(options, beside, on_cpu=len(providers) == 1 or why_no_cuda() is not None)
+    return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
+
+
+@functools.cache
+def empty_folder() -> str:
+    """Return a folder of nothing but an empty file, which is removed with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="auditkit-")
+    atexit.register(folder.cleanup)
+    (Path(folder.name) / PLACE).touch()
+    return folder.name
 
 
 def _give(options: ort.SessionOptions, beside: Mapping[str, ort.OrtValue], *, on_cpu: bool) -> None:

@@ -1,9 +1,8 @@
-"""TorchScript files (.pt) and exported programs (.pt2), run by torch, of trusted authors only.
+"""TorchScript files (.pt) and exported programs (.pt2), run by torch.
 
 Opening such a file can run code of its author: `__setstate__`, hooks and forked calls in
 TorchScript; pickled weights, opaque objects and expressions that sympy evaluates in `.pt2`. No scan
-of the file finds all of these, so it is opened only if the user vouches for the author
-(`--trust-torch`).
+of the file finds all of these, so it is opened behind walls only (`auditkit.isolation`).
 """
 
 import io
@@ -18,7 +17,6 @@ from auditkit.core.errors import (
     QueryError,
     SuspectError,
     SuspectLoadError,
-    UntrustedError,
 )
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["torchscript"]
 
+EXPORTED = ".pt2"
+
 
 class TorchScriptAdapter:
     """A torch module of the file's bytes as they were hashed."""
@@ -40,11 +40,6 @@ class TorchScriptAdapter:
         # The kind is told first, so that a pickled checkpoint, which no option opens, is refused as
         # such. Only the names in the archive are read for that; nothing is executed.
         exported = _is_exported(source, data)
-        if not options.trust_torch:
-            raise UntrustedError(
-                f"{source!r} was not opened: a TorchScript or .pt2 file can run commands of its "
-                "author; add --trust-torch if its author may run code here, or ask for ONNX"
-            )
         import torch  # takes seconds to load, and is not installed everywhere
 
         self._device = _device(options.device)
@@ -116,7 +111,7 @@ def _device(name: str) -> "torch.device":
 
 
 def _is_exported(source: str, data: bytes) -> bool:
-    """Whether the file is a `.pt2` archive (True) or TorchScript (False), whatever its suffix.
+    """Whether the file is a `.pt2` archive (True) or TorchScript (False).
 
     Raises:
         SuspectLoadError: The file is neither.
@@ -124,6 +119,8 @@ def _is_exported(source: str, data: bytes) -> bool:
     # Names that torch.export (two generations of its format), torch.jit and torch.save write.
     members = _members(data)
     if any("models/" in name or "serialized_exported" in name for name in members):
+        if not source.endswith(EXPORTED):
+            raise SuspectLoadError(f"{source!r} is an exported program; name it {EXPORTED}")
         return True
     if any(name.endswith("constants.pkl") for name in members):
         return False
@@ -140,4 +137,23 @@ def _members(data: bytes) -> list[str]:
         return []
 
 
-torchscript = Kind(TorchScriptAdapter, suffixes=(".pt", ".pt2", ".torchscript", ".pth"))
+def _prepare(source: str) -> None:
+    import torch
+
+    from auditkit.adapters import torch_calls, torch_weights  # noqa: F401
+
+    if source.endswith(EXPORTED):
+        # Much of torch is loaded when the first program is opened, and looks for folders to write
+        # to. So a small one is made and opened here.
+        program = torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(2, 1),))
+        file = io.BytesIO()
+        torch.export.save(program, file)
+        torch.export.load(file)
+
+
+torchscript = Kind(
+    TorchScriptAdapter,
+    suffixes=(".pt", EXPORTED, ".torchscript", ".pth"),
+    prepare=_prepare,
+    runs_code=True,
+)

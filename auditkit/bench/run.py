@@ -107,8 +107,7 @@ def compare(
 
 
 def _options(design: Design) -> Options:
-    # The folder's owners are opened with torch anyway, so its author is trusted already.
-    return Options(design.device, trust_torch=True)
+    return Options(design.device)
 
 
 def _weighed(

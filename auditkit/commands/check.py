@@ -21,6 +21,7 @@ from auditkit.commands.options import (
     Device,
     Format,
     Header,
+    HowIsolated,
     JournalPath,
     Longest,
     ModelOutput,
@@ -29,13 +30,15 @@ from auditkit.commands.options import (
     Quiet,
     Rate,
     Resize,
+    SuspectMemory,
+    SuspectSeconds,
     Timeout,
-    TrustTorch,
 )
 from auditkit.commands.output import EvidenceFolder, check_format, show
 from auditkit.core.access import Access
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
+from auditkit.core.requests import Isolation, Limits
 from auditkit.core.verdicts import Outcome, Refusal
 
 if TYPE_CHECKING:
@@ -96,7 +99,9 @@ def check(
     device: Device = "auto",
     resize: Resize = False,
     model_output: ModelOutput = "",
-    trust_torch: TrustTorch = False,
+    isolation: HowIsolated = Isolation.AUTO,
+    suspect_seconds: SuspectSeconds = Limits().seconds,
+    suspect_memory: SuspectMemory = None,
     quiet: Quiet = False,
 ) -> None:
     """Give a verdict on each suspect.
@@ -120,7 +125,11 @@ def check(
         reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote.journal_of(suspects, journal, quiet=quiet)
         how = Patience(budget=budget, rate=rate, lanes=concurrency, longest=patience)
-        options = Options(device, resize, output=model_output, trust_torch=trust_torch, reach=reach)
+        memory = None if suspect_memory is None else int(suspect_memory * 1e9)
+        limits = Limits(suspect_seconds, memory)
+        options = Options(
+            device, resize, output=model_output, isolation=isolation, limits=limits, reach=reach
+        )
         asking = Asking(
             access=access,
             options=options,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from auditkit.core.requests import Isolation
+
 BundlePath = Annotated[
     Path,
     typer.Argument(
@@ -48,14 +50,29 @@ ModelOutput = Annotated[
         "is read, and the closest counts.",
     ),
 ]
-# Off unless asked for: opening such a file runs code of its author, and a suspect's author is not
-# a friend (SECURITY.md).
-TrustTorch = Annotated[
-    bool,
+# A stranger's file can run code, hang or fill the memory (SECURITY.md).
+HowIsolated = Annotated[
+    Isolation,
     typer.Option(
-        "--trust-torch",
-        help="Open TorchScript (.pt) and .pt2 files. Their authors can then run any code on this "
-        "machine.",
+        "--isolation",
+        help="Suspects that are files answer from a process of their own, without network and "
+        "write access. auto: as far as this machine can; require: not at all where it can't; off: "
+        "in this process.",
+    ),
+]
+SuspectSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0.1,
+        help="Longest time in seconds to open a suspect's file, and for each batch of its answers.",
+    ),
+]
+SuspectMemory = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        help="Most memory in GB that a suspect's file may use; otherwise half of this machine's.",
+        show_default=False,
     ),
 ]
 

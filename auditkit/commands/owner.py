@@ -23,7 +23,6 @@ from auditkit.commands.options import (
     Seed,
     Shape,
     Std,
-    TrustTorch,
     Weights,
 )
 from auditkit.core.requests import Order
@@ -175,7 +174,6 @@ def calibrate(
     ] = None,
     device: Device = "auto",
     resize: Resize = False,
-    trust_torch: TrustTorch = False,
     quiet: Quiet = False,
 ) -> None:
     """Add reference models to a bundle, for error rates.
@@ -196,7 +194,7 @@ def calibrate(
     with errors(), progress_bar(quiet=quiet) as progress:
         models = reference_files(references, homologous or [], pirated or [])
         before = bundle.with_terms(bundle.read(bundle_path), *levels)
-        asked = Options(device, resize, trust_torch=trust_torch)
+        asked = Options(device, resize)
         # The levels are set first: they are part of the digest that evidence is bound to, and must
         # be fixed before any suspect is seen.
         made = api.calibrate(before, *models, options=asked, progress=progress)

@@ -14,8 +14,10 @@ AuditkitError
 ├── FingerprintError
 ├── SuspectError
 │   ├── SuspectLoadError
-│   │   └── UntrustedError
+│   │   └── IsolationError
 │   ├── SuspectMismatchError
+│   ├── CrashError
+│   ├── TimeLimitError
 │   └── QueryError
 │       ├── TransientError
 │       ├── BatchError
@@ -116,10 +118,22 @@ class SuspectLoadError(SuspectError):
     code = "cannot-open"
 
 
-class UntrustedError(SuspectLoadError):
-    """Opening the suspect could run code of its author, and nobody said that it may."""
+class IsolationError(SuspectLoadError):
+    """The suspect must not be opened without walls that this machine does not have."""
 
-    code = "untrusted"
+    code = "not-isolated"
+
+
+class CrashError(SuspectError):
+    """The process that ran the suspect ended, or sent what is no reply."""
+
+    code = "crashed"
+
+
+class TimeLimitError(SuspectError):
+    """The suspect took longer than it is given."""
+
+    code = "time-limit"
 
 
 class SuspectMismatchError(SuspectError):

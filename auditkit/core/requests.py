@@ -1,5 +1,6 @@
 """What users ask for: a fingerprint, models to train, an audit. Nothing here needs torch."""
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,28 @@ class Reach:
     """Told each question that is posted, with the reply of any status; None: nobody is."""
 
 
+class Isolation(enum.StrEnum):
+    """Whether suspects that are files answer from a process of their own, behind walls."""
+
+    AUTO = "auto"
+    """Yes, behind those walls that this machine has; kinds of files that can run code of their
+    authors are not opened where they don't hold."""
+    REQUIRE = "require"
+    """Yes, and nothing is opened unless every wall holds."""
+    OFF = "off"
+    """No. Kinds of files that can run code are not opened then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a suspect that is a file may use."""
+
+    seconds: float = 300.0
+    """Longest time to open it, and for each batch that it answers."""
+    memory: int | None = None
+    """Most bytes of memory; None: half of what this machine has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How suspects are opened."""
@@ -61,9 +84,8 @@ class Options:
     are."""
     points: FloatArray | None = field(default=None, repr=False, compare=False)
     """The bundle's points in the order of `auditkit queries`, for recorded answers."""
-    trust_torch: bool = False
-    """Whether the authors of TorchScript and .pt2 files may run code here; opening such a file can
-    run commands that its author put into it."""
+    isolation: Isolation = Isolation.AUTO
+    limits: Limits = field(default_factory=Limits)
     reach: Reach = field(default_factory=Reach)
     """The network policy for suspects behind an address."""
 

@@ -166,9 +166,7 @@ class Pair:
         """Match the rows, with the columns in nearly this order, by changing both in turn."""
         return self._above_chance(columns, self._climbed)
 
-    def _above_chance(
-        self, columns: Order, match: Callable[[FloatArray, Order], Match]
-    ) -> Match:
+    def _above_chance(self, columns: Order, match: Callable[[FloatArray, Order], Match]) -> Match:
         """Return the match of the owner's rows, less what rows of no model would reach."""
         found = match(self._owner, columns)
         # Taking chance off only lowers the value, and nobody takes one below this for a pair.

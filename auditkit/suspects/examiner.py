@@ -7,7 +7,7 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 
-from auditkit.adapters import Suspect, identified, open_suspect
+from auditkit.adapters import Suspect, identified
 from auditkit.adapters.base import Adapter
 from auditkit.adapters.wire.addresses import shown
 from auditkit.core.access import Access
@@ -19,6 +19,7 @@ from auditkit.core.requests import Asking, Patience
 from auditkit.core.verdicts import Examination, Refusal
 from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
+from auditkit.isolation.isolated import opened
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.client import Client
 from auditkit.suspects.closest import MOST_READ, Read, closest
@@ -81,7 +82,7 @@ def query(
     asking = replace(asking, options=options)
     with contextlib.ExitStack() as stack:
         adapter = patiently(
-            lambda: open_suspect(found, options),
+            lambda: opened(found, options),
             min(OPENING_PATIENCE, asking.patience.longest),
             Pace(asking.patience.rate),
         )

@@ -9,7 +9,7 @@ import numpy as np
 from auditkit.adapters.base import Adapter, Outputs
 from auditkit.core.access import checked
 from auditkit.core.arrays import FloatArray, Rows
-from auditkit.core.errors import QueryError, ReplyError, TransientError
+from auditkit.core.errors import QueryError, ReplyError, SuspectError, TransientError
 from auditkit.core.escape import first_line
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
@@ -106,7 +106,7 @@ class Sender:
             if isinstance(reply, Mapping):
                 return self._read(reply, count)
             return checked(reply, count)
-        except QueryError:
+        except SuspectError:
             raise
         except (ConnectionError, TimeoutError) as error:
             raise TransientError(_raised(error)) from error

@@ -1,0 +1,168 @@
+"""What a worker may not do: the walls are raised, and then each is tried.
+
+A wall counts as held only where what it forbids was tried and failed. Kernels, containers and
+processors differ in what they let an ordinary process forbid itself.
+"""
+
+import contextlib
+import enum
+import mmap
+import os
+import resource
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import auditkit
+from auditkit.isolation import seccomp
+
+CORES = os.cpu_count() or 1
+ROOM = (1 << 30) + CORES * (160 << 20)
+"""Bytes of addresses beside the memory that is used: libraries, and for each thread a stack and an
+arena."""
+READ_BY_LIBRARIES = (
+    *("/usr", "/lib", "/lib64", "/opt", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/driver/nvidia", "/sys/devices", "/sys/fs/cgroup"),
+    *("/dev/null", "/dev/zero", "/dev/urandom"),
+)
+CARDS = (
+    *("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"),
+    *(f"/dev/nvidia{n}" for n in range(16)),
+)
+"""Devices that CUDA writes to."""
+
+
+class Wall(enum.StrEnum):
+    """Something that a worker can't do."""
+
+    WRITING = "writing"
+    """Write, make, change or remove any file."""
+    READING = "reading"
+    """Read files other than the suspect's and those of Python and its libraries."""
+    NETWORK = "network"
+    COMMANDS = "commands"
+    """Start another process."""
+    SIGNALS = "signals"
+    """End or stop other processes."""
+    MEMORY = "memory"
+    """Use more memory than it is given."""
+
+
+SAFE = frozenset({Wall.WRITING, Wall.NETWORK, Wall.COMMANDS, Wall.SIGNALS})
+"""Walls behind which code of a stranger can be run."""
+
+
+def half_of_memory() -> int:
+    """Return half of this machine's memory, or of what its container may use, in bytes."""
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number
+        most = min(most, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return most // 2
+
+
+def raise_walls(readable: Sequence[str], memory: int, *, cuda: bool) -> None:
+    """Raise every wall that this machine has, for the rest of the process's life.
+
+    Args:
+        readable: Files and folders that may be read, besides those of Python and its libraries.
+        memory: Bytes that may be used from now on, besides what is in use.
+        cuda: Whether a card may be used: it takes far more addresses than memory.
+    """
+    _limit(memory, cuda=cuda)
+    _shut_files([*readable, *_of_python(), *READ_BY_LIBRARIES], cuda=cuda)
+    seccomp.restrict()
+
+
+def held(memory: int) -> frozenset[Wall]:
+    """Return the walls that hold, by trying what they forbid; `memory` as `raise_walls` has it."""
+    return frozenset(wall for wall, attempt in _attempts(memory).items() if _fails(attempt))
+
+
+def _limit(memory: int, *, cuda: bool) -> None:
+    _set(resource.RLIMIT_CORE, 0)
+    _set(resource.RLIMIT_FSIZE, 0)
+    used, addresses = _in_use()
+    _set(resource.RLIMIT_DATA, used + memory)
+    if not cuda:
+        _set(resource.RLIMIT_AS, addresses + memory + ROOM)
+
+
+def _set(what: int, value: int) -> None:
+    _, most = resource.getrlimit(what)
+    value = value if most == resource.RLIM_INFINITY else min(value, most)
+    resource.setrlimit(what, (value, value))
+
+
+def _in_use() -> tuple[int, int]:
+    """Return the bytes of this process's data and of its addresses."""
+    found = dict.fromkeys(("VmData", "VmSize"), 0)
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name in found:
+            found[name] = int(rest.split()[0]) << 10
+    return found["VmData"], found["VmSize"]
+
+
+def _shut_files(readable: Sequence[str], *, cuda: bool) -> None:
+    try:
+        import landlockpy
+        from landlockpy import AccessFS, Ruleset, Scope
+    except ImportError:
+        return
+    reading = AccessFS.READ_FILE | AccessFS.READ_DIR
+    writing = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
+    with contextlib.suppress(landlockpy.LandlockError, OSError):
+        # Everything that the kernel can forbid is forbidden, and then some is allowed.
+        ruleset = Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL)
+        for path in readable:
+            access = reading if Path(path).is_dir() else AccessFS.READ_FILE
+            with contextlib.suppress(FileNotFoundError):
+                ruleset.allow_path(path, access)
+        for path in CARDS if cuda else ():
+            with contextlib.suppress(FileNotFoundError):
+                ruleset.allow_path(path, writing)
+        ruleset.restrict()
+
+
+def _of_python() -> list[str]:
+    """Return the folders of Python, of this package and of those that are installed."""
+    installed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    return [sys.prefix, sys.base_prefix, str(Path(auditkit.__file__).parent), *installed]
+
+
+def _attempts(memory: int) -> dict[Wall, Callable[[], object]]:
+    return {
+        Wall.WRITING: _write,
+        Wall.READING: lambda: list(Path("/").iterdir()),
+        Wall.NETWORK: lambda: socket.socket().close(),
+        Wall.COMMANDS: _fork,
+        Wall.SIGNALS: lambda: os.kill(os.getppid(), 0),
+        Wall.MEMORY: lambda: mmap.mmap(-1, memory + ROOM, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS),
+    }
+
+
+def _fails(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except (OSError, MemoryError, ValueError):
+        return True
+    return False
+
+
+def _write() -> None:
+    """Make an empty file where anybody may."""
+    for folder in ("/tmp", "/var/tmp", "/dev/shm", "."):  # noqa: S108 - it is refused or removed
+        with contextlib.suppress(OSError):
+            handle, path = tempfile.mkstemp(dir=folder)
+            os.close(handle)
+            Path(path).unlink()
+            return
+    raise PermissionError
+
+
+def _fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)
+    os.wait()
