@@ -11,7 +11,7 @@ suspects = ["digits.pt", "python:vendor:ask"]
 Path("vendor.py").write_text("def ask(x):\n    return x.reshape(len(x), -1)[:, :10]\n")
 
 # Opening a TorchScript file can run its author's code, so that has to be allowed.
-options = auditkit.Options(device="cpu", trust_torch=True)
+options = auditkit.Options(device="cpu")
 asking = auditkit.Asking(access=auditkit.Access.LABEL, options=options)
 for examination in auditkit.audit(bundle, suspects, asking):
     outcome = examination.outcome

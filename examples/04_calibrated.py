@@ -15,7 +15,7 @@ bundle = auditkit.calibrate(auditkit.read("digits.fp"), homologous, pirated)
 auditkit.write(bundle, Path("calibrated.fp"))
 
 # Opening a TorchScript file can run its author's code, so that has to be allowed.
-options = auditkit.Options(trust_torch=True)
+options = auditkit.Options()
 evidence = auditkit.query(bundle, "digits.pt", auditkit.Asking(options=options, sequential=True))
 verdict = auditkit.judge(bundle, evidence)
 print(verdict.decision, "after", verdict.queries, "queries -", verdict.reason.code)

@@ -11,7 +11,7 @@ order = auditkit.Order("digits.pt", samples=Path("digits.npz"))
 auditkit.write(auditkit.fingerprint(order), Path("digits.fp"))
 
 bundle = auditkit.read("digits.fp")
-asking = auditkit.Asking(options=auditkit.Options(trust_torch=True))
+asking = auditkit.Asking(options=auditkit.Options())
 for examination in auditkit.audit(bundle, ["digits.pt", "missing.onnx"], asking):
     match examination.outcome:
         case auditkit.Verdict(decision=decision, reason=reason):

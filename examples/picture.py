@@ -17,13 +17,9 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("suspect")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument(
-        "--trust-torch", action="store_true", help="open TorchScript and .pt2 files"
-    )
     options = parser.parse_args()
-    asking = auditkit.Asking(options=auditkit.Options(trust_torch=options.trust_torch))
     bundle = auditkit.read(options.bundle)
-    examination = auditkit.examine(bundle, options.suspect, asking)
+    examination = auditkit.examine(bundle, options.suspect)
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
     for part in renderables(build.report(bundle, [examination.outcome])):
         console.print(part)

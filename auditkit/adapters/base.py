@@ -181,7 +181,7 @@ class Kind:
     """Whether suspects of this kind are reached over a network; their answers are journalled."""
     prepare: Callable[[str], None] = lambda _source: None
     """Loads what opening a suspect of this name needs, before its process is shut off from files.
-    The suspect itself is not touched."""
+    It may be told the suffix alone."""
     runs_code: bool = False
     """Whether a file can run code of its author when it is opened; it is then opened behind walls
     only."""

@@ -2,7 +2,7 @@
 
 Opening such a file can run code of its author: `__setstate__`, hooks and forked calls in
 TorchScript; pickled weights, opaque objects and expressions that sympy evaluates in `.pt2`. No scan
-of the file finds all of these, so it is opened behind walls only (`auditkit.isolation`).
+of the file finds all of these, so it is opened behind walls only (`auditkit.suspects.isolation`).
 """
 
 import io
@@ -111,7 +111,7 @@ def _device(name: str) -> "torch.device":
 
 
 def _is_exported(source: str, data: bytes) -> bool:
-    """Whether the file is a `.pt2` archive (True) or TorchScript (False).
+    """Whether the file is a `.pt2` archive (True) or TorchScript (False), whatever its suffix.
 
     Raises:
         SuspectLoadError: The file is neither.
@@ -119,14 +119,19 @@ def _is_exported(source: str, data: bytes) -> bool:
     # Names that torch.export (two generations of its format), torch.jit and torch.save write.
     members = _members(data)
     if any("models/" in name or "serialized_exported" in name for name in members):
-        if not source.endswith(EXPORTED):
-            raise SuspectLoadError(f"{source!r} is an exported program; name it {EXPORTED}")
         return True
     if any(name.endswith("constants.pkl") for name in members):
         return False
     pickled = data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in members)
     kind = "a pickled checkpoint" if pickled else "no TorchScript and no .pt2 archive"
     raise SuspectLoadError(f"{source!r} is {kind}; export it to ONNX or TorchScript")
+
+
+def _is_misnamed(source: str) -> bool:
+    try:
+        return _is_exported(source, read_file(source))
+    except SuspectLoadError:  # opening it says so
+        return False
 
 
 def _members(data: bytes) -> list[str]:
@@ -142,7 +147,7 @@ def _prepare(source: str) -> None:
 
     from auditkit.adapters import torch_calls, torch_weights  # noqa: F401
 
-    if source.endswith(EXPORTED):
+    if source.endswith(EXPORTED) or _is_misnamed(source):
         # Much of torch is loaded when the first program is opened, and looks for folders to write
         # to. So a small one is made and opened here.
         program = torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(2, 1),))

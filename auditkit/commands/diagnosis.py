@@ -47,7 +47,7 @@ class Finding:
 def examine() -> tuple[Finding, ...]:
     """Examine everything; this takes a few seconds and changes nothing."""
     # The runtime comes early: most later findings follow from it.
-    looks = (_packages, _runtime, _cpu, _cuda, _libraries, _torch, _grpc)
+    looks = (_packages, _runtime, _cpu, _isolation, _cuda, _libraries, _torch, _grpc)
     return tuple(finding for look in looks for finding in look())
 
 
@@ -87,6 +87,28 @@ def _runtime() -> Iterator[Finding]:
 
 def _cpu() -> Iterator[Finding]:
     yield _seen("CPU provider", lambda: _ran("cpu"), "pip install --force-reinstall onnxruntime")
+
+
+def _isolation() -> Iterator[Finding]:
+    """Yield what a process that opens strangers' files is kept from."""
+    from auditkit.suspects.isolation.isolated import walls_here
+    from auditkit.suspects.isolation.walls import SAFE, Wall
+
+    try:
+        held = walls_here()
+    except AuditkitError as error:
+        yield Finding("isolation", State.BROKEN, clean(str(error)))
+        return
+    missing = frozenset(Wall) - held
+    told = f"strangers' files are kept from {', '.join(sorted(held)) or 'nothing'}"
+    if not missing:
+        yield Finding("isolation", State.WORKS, told)
+        return
+    told += f", but not from {', '.join(sorted(missing))}"
+    advice = "Linux 5.13 or newer with Landlock and seccomp"
+    if SAFE - held:
+        advice += "; until then ask for ONNX: TorchScript and .pt2 are refused"
+    yield Finding("isolation", State.ABSENT, told, advice)
 
 
 def _cuda() -> Iterator[Finding]:

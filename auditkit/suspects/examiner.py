@@ -19,11 +19,11 @@ from auditkit.core.requests import Asking, Patience
 from auditkit.core.verdicts import Examination, Refusal
 from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
-from auditkit.isolation.isolated import opened
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.client import Client
 from auditkit.suspects.closest import MOST_READ, Read, closest
 from auditkit.suspects.interview import Interview
+from auditkit.suspects.isolation.isolated import opened
 from auditkit.suspects.log import Log, Memory
 from auditkit.suspects.patience import Pace, patiently
 from auditkit.suspects.readings import Reading

@@ -9,7 +9,7 @@ import pytest
 
 from auditkit import adapters, api
 from auditkit.core.errors import QueryError, TransientError
-from auditkit.core.requests import Asking, Options, Patience
+from auditkit.core.requests import Asking, Isolation, Options, Patience
 from auditkit.core.verdicts import Decision, Verdict
 from tests.conftest import COPY, SHAPE, answered_by
 
@@ -52,7 +52,9 @@ async def ask(x):
 def test_an_async_function_is_asked_at_once(bundle, vendor):
     """Several questions are under way together, in one loop, and the verdict is the file's."""
     vendor(SLOW)
-    asking = Asking(options=Options("cpu"), patience=Patience(lanes=4))
+    # In this process, so that its module can be looked into.
+    options = Options("cpu", isolation=Isolation.OFF)
+    asking = Asking(options=options, patience=Patience(lanes=4))
     [found] = api.audit(bundle, ["python:vendor_api:ask"], asking)
     assert isinstance(found.outcome, Verdict)
     assert found.outcome.decision is Decision.PIRATED

@@ -14,7 +14,7 @@ from auditkit.core.verdicts import Refusal
 from tests.conftest import linear_onnx
 
 pytestmark = pytest.mark.torch
-TRUSTING = Asking(options=Options("cpu", trust_torch=True))
+TRUSTING = Asking(options=Options("cpu"))
 
 
 def refused(bundle, path) -> str:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from auditkit import adapters, api
-from auditkit.core.errors import UntrustedError
-from auditkit.core.requests import Asking, Options
+from auditkit.core.errors import SuspectLoadError
+from auditkit.core.requests import Asking, Isolation, Options
 from auditkit.core.verdicts import Decision, Refusal, Verdict
 from tests.conftest import CLASSES, WEIGHTS
 
@@ -86,40 +86,38 @@ def refusal(bundle, path: Path) -> Refusal:
 
 
 def test_a_command_in_a_pt2_file_does_not_run(tmp_path, bundle):
-    """The file is refused by the code `untrusted`, with the option that would open it."""
+    """The file is refused in one line, and its command has done nothing."""
     mark = tmp_path / "mark"
     found = refusal(bundle, hostile(tmp_path / "model.pt2", mark))
-    assert found.code == "untrusted"
-    assert "--trust-torch" in found.reason
+    assert found.code == "cannot-open"
     assert "\n" not in found.reason
     assert not mark.exists()
 
 
-def test_the_command_would_run_if_the_file_were_opened(tmp_path, bundle):
-    """The premise of the test above: whoever vouches for the author runs what he wrote."""
+def test_the_command_would_run_if_the_file_were_opened(tmp_path):
+    """The premise of the test above: without walls, what the author wrote is run."""
     mark = tmp_path / "mark"
     hostile(tmp_path / "model.pt2", mark)
-    asking = Asking(options=Options("cpu", trust_torch=True))
-    [found] = api.audit(bundle, [str(tmp_path / "model.pt2")], asking)
+    with pytest.raises(SuspectLoadError):
+        adapters.open_suspect(adapters.identified(str(tmp_path / "model.pt2")), Options("cpu"))
     assert mark.exists()
-    assert isinstance(found.outcome, Refusal)
 
 
 @pytest.mark.parametrize("make", [scripted, exported])
 @pytest.mark.parametrize("suffix", [".pt", ".pt2"])
-def test_what_torch_wrote_is_refused_untrusted_whatever_its_name(tmp_path, bundle, make, suffix):
+def test_what_torch_wrote_is_not_opened_without_isolation(tmp_path, bundle, make, suffix):
     """TorchScript as well as .pt2, under either suffix."""
     path = make(tmp_path / f"model{suffix}")
-    assert refusal(bundle, path).code == "untrusted"
-    with pytest.raises(UntrustedError, match="--trust-torch"):
-        adapters.open_suspect(adapters.identified(str(path)), Options("cpu"))
+    asking = Asking(options=Options("cpu", isolation=Isolation.OFF))
+    [found] = api.audit(bundle, [str(path)], asking)
+    assert found.outcome.code == "not-isolated"
 
 
 @pytest.mark.parametrize("make", [scripted, exported])
-def test_trusted_authors_files_are_judged(tmp_path, bundle, make):
-    """With --trust-torch the owner itself is pirated, in either form."""
+def test_files_of_torch_are_judged(tmp_path, bundle, make):
+    """The owner itself is pirated, in either form."""
     path = make(tmp_path / "model.pt2")
-    asking = Asking(options=Options("cpu", trust_torch=True))
+    asking = Asking(options=Options("cpu"))
     [found] = api.audit(bundle, [str(path)], asking)
     assert isinstance(found.outcome, Verdict), found
     assert found.outcome.decision is Decision.PIRATED

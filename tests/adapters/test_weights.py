@@ -31,7 +31,7 @@ from auditkit.judging.likeness import likeness
 from auditkit.owner.weights import layers_of
 
 pytestmark = pytest.mark.torch
-TRUSTING = Options("cpu", trust_torch=True)
+TRUSTING = Options("cpu")
 SEED = 4
 
 

@@ -51,6 +51,7 @@ POISONED = """
 import sys
 sys.modules['torch'] = None
 sys.modules['onnx'] = None
+sys.path.insert(0, 'hidden')
 from auditkit.cli import app
 app(sys.argv[1:])
 """
@@ -74,8 +75,10 @@ def test_what_needs_torch_says_so(folder):
     """Without torch, TorchScript suspects and fingerprints are one line with the way to get it."""
     with zipfile.ZipFile(folder / "copy.pt", "w") as archive:
         archive.writestr("copy/constants.pkl", b"")
-    trusted = ["check", "model.fp", "copy.pt", "--trust-torch"]
-    for arguments in (trusted, ["fingerprint", "copy.pt"]):
+    # The process that opens the suspect has no torch either.
+    (folder / "hidden").mkdir()
+    (folder / "hidden" / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
+    for arguments in (["check", "model.fp", "copy.pt"], ["fingerprint", "copy.pt"]):
         result = fresh(POISONED, *arguments, cwd=folder)
         assert result.returncode == 5
         assert "model-auditkit[owner]" in result.stdout + result.stderr

@@ -79,7 +79,7 @@ def test_options_of_check_are_read_from_readme():
     """The premise of the test above: README's options are found, and those of `check` as such."""
     known = {option for command, option in named() if command == "check"}
     assert {"--access", "--sequential", "-f", "--budget", "--header", "--evidence"} <= known
-    assert "--trust-torch" in {option for _, option in named()}
+    assert "--isolation" in {option for _, option in named()}
 
 
 def test_exit_codes_are_those_of_help():

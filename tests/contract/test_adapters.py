@@ -133,7 +133,7 @@ SERVED: dict[str, Callable[[Path, np.ndarray], contextlib.AbstractContextManager
 }
 
 
-TRUSTING = Options("cpu", trust_torch=True)
+TRUSTING = Options("cpu")
 
 
 @pytest.fixture(params=sorted(SERVED))

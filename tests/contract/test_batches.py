@@ -21,7 +21,7 @@ from auditkit.owner.opening import LoadedModel
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, answered_by, linear
 
 pytestmark = pytest.mark.torch
-TRUSTING = Options("cpu", trust_torch=True)
+TRUSTING = Options("cpu")
 
 
 class Picky(torch.nn.Module):

@@ -18,7 +18,7 @@ from auditkit.suspects.class_matching import matching
 from tests.conftest import CLASSES, COPY, SHAPE, STRANGER, WEIGHTS, linear, said_by
 
 pytestmark = pytest.mark.torch
-TRUSTING = Asking(options=Options("cpu", trust_torch=True))
+TRUSTING = Asking(options=Options("cpu"))
 LOW = -6.0
 """Score of an added class: below all others, as a class that no point has."""
 

@@ -20,7 +20,7 @@ from auditkit.files import evidence as evidence_files
 from tests.conftest import COPY, SHAPE, STRANGER, WEIGHTS, answered_by, linear
 
 pytestmark = pytest.mark.torch
-TRUSTING = Options("cpu", trust_torch=True)
+TRUSTING = Options("cpu")
 
 
 class Wrapped(torch.nn.Module):
@@ -313,11 +313,11 @@ def test_the_output_can_be_named(kind, tmp_path, bundle):
     """Only that one is read then; a name that isn't there lists those that are."""
     path = KINDS[kind](tmp_path, COPY, STRANGER, {"a": "d", "b": "s"})
     for name, decision in (("a", False), ("b", True)):
-        asking = Asking(options=Options("cpu", output=name, trust_torch=True))
+        asking = Asking(options=Options("cpu", output=name))
         [found] = api.audit(bundle, [path], asking)
         assert found.evidence.looks == 1
         assert (found.outcome.decision is Decision.PIRATED) == decision
-    asking = Asking(options=Options("cpu", output="c", trust_torch=True))
+    asking = Asking(options=Options("cpu", output="c"))
     [found] = api.audit(bundle, [path], asking)
     assert isinstance(found.outcome, Refusal)
     assert "no output 'c'; there are 'a' float32" in found.outcome.reason

@@ -26,7 +26,7 @@ ONNX = pytest.mark.skipif(
 
 def scores(made, suspect, device):
     """What it says to the core points, on a device."""
-    asking = Asking(options=Options(device, trust_torch=True))
+    asking = Asking(options=Options(device))
     answers = api.query(made, str(suspect), asking).answers
     return answers.at(made.fingerprint.sheet.rows(CORE)).scores
 

@@ -74,7 +74,7 @@ def bundle(order, twins):
 def suspect(net, folder: Path, name: str):
     """What comes of one net as a file."""
     path = save_script(net, folder / f"{name}.pt")
-    return path, Asking(options=Options("cpu", trust_torch=True))
+    return path, Asking(options=Options("cpu"))
 
 
 def test_own_training_is_called_with_other_seeds_and_goes_on(order, workplace):

@@ -16,7 +16,7 @@ from onnx import TensorProto
 
 from auditkit import adapters, api
 from auditkit.adapters import runtime
-from auditkit.core.requests import Asking, Options, Patience, Reach
+from auditkit.core.requests import Asking, Isolation, Options, Patience, Reach
 from auditkit.core.verdicts import Decision, Refusal, Verdict
 from auditkit.files import bundle as bundles
 from auditkit.files import recordings
@@ -26,6 +26,8 @@ from tests.api import Api, told
 from tests.conftest import CLASSES, COPY, SHAPE, STRANGER, WEIGHTS, linear, linear_onnx
 from tests.golden.cases import FILES
 
+# For tests that look into this process while the suspect answers.
+HERE = Options("cpu", isolation=Isolation.OFF)
 QUICK = Asking(options=Options("cpu", reach=Reach(timeout=0.5)), patience=Patience(longest=0))
 
 VENDOR = """
@@ -66,6 +68,8 @@ def broken(tmp_path, monkeypatch, bundle):
     (tmp_path / "api.toml").write_text("url = 3")
     (tmp_path / "pickled.pt").write_bytes(b"\x80\x04N.")
     script(tmp_path / "script.pt")
+    whole = (tmp_path / "script.pt").read_bytes()
+    (tmp_path / "script.pt").write_bytes(whole[: len(whole) // 2])
     yield {
         "nothere.onnx": "cannot-open",
         "text.onnx": "cannot-open",
@@ -75,7 +79,7 @@ def broken(tmp_path, monkeypatch, bundle):
         "large.onnx": "does-not-fit",
         "model.bin": "cannot-open",
         "pickled.pt": "cannot-open",
-        "script.pt": "untrusted",
+        "script.pt": "cannot-open",
         "named.npz": "cannot-open",
         "short.csv": "cannot-answer",
         "api.toml": "cannot-open",
@@ -229,7 +233,7 @@ def test_trying_preprocessings_opens_no_second_session(monkeypatch):
     opened, real = [], runtime.opened
     monkeypatch.setattr(runtime, "opened", lambda *how: opened.append(how) or real(*how))
     bundle = bundles.read(FILES / "tried.fp")
-    said = api.query(bundle, str(FILES / "pixels.onnx"), Asking(options=Options("cpu")))
+    said = api.query(bundle, str(FILES / "pixels.onnx"), Asking(options=HERE))
     assert said.disguises
     assert len(opened) == 1
     assert said.sent > said.queries + said.repeated
@@ -252,7 +256,7 @@ def test_every_point_that_is_sent_is_counted(tmp_path, monkeypatch, calibrated, 
     monkeypatch.setattr("auditkit.suspects.patience.FIRST_PAUSE", 0.001)
     SENT.clear()
     name = "python:tests.suspects.test_examiner:moody"
-    asking = Asking(sequential=sequential, journal=tmp_path / "j")
+    asking = Asking(options=HERE, sequential=sequential, journal=tmp_path / "j")
     first = api.query(calibrated, name, asking)
     assert first.sent == sum(SENT) > first.queries + first.repeated
     again = api.query(calibrated, name, asking)
@@ -307,6 +311,6 @@ def test_a_recording_of_too_many_rows_is_refused(tmp_path, monkeypatch, bundle):
     [found] = api.audit(bundle, [str(tmp_path / "answers.csv")])
     assert isinstance(found.outcome, Verdict)
     monkeypatch.setattr(recordings, "MOST_ROWS", 120)
-    found = refused(bundle, tmp_path / "answers.csv")
+    found = refused(bundle, tmp_path / "answers.csv", Asking(options=HERE))
     assert found.code == "cannot-open"
     assert "has 121 lines" in found.reason

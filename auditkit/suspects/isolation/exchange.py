@@ -19,8 +19,8 @@ from auditkit.core.errors import (
     TimeLimitError,
     TransientError,
 )
-from auditkit.isolation.channel import Frame, FrameError
-from auditkit.isolation.forks import Worker
+from auditkit.suspects.isolation.channel import Frame, FrameError
+from auditkit.suspects.isolation.forks import Worker
 
 LAST_WORDS = 2.0
 """Seconds in which a worker that has gone must be seen to have ended."""

@@ -3,6 +3,7 @@
 It runs in a process that was forked for the one suspect, and ends with it.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -22,9 +23,9 @@ from auditkit.core.errors import AuditkitError, ReplyError, TransientError
 from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Options
-from auditkit.isolation import walls
-from auditkit.isolation.channel import Channel, Frame
-from auditkit.isolation.ports import described
+from auditkit.suspects.isolation import walls
+from auditkit.suspects.isolation.channel import Channel, Frame
+from auditkit.suspects.isolation.ports import described
 
 DIE_WITH_PARENT = 1
 """Of prctl(2)."""
@@ -99,7 +100,8 @@ class _Task:
             sys.path[:] = head["path"]
             return Frame({"held": [], "digest": None})
         os.dup2(1, 2)  # a stranger's messages are for nobody
-        kind.prepare(self._suspect.source)
+        with contextlib.suppress(ImportError):  # opening tells what is missing
+            kind.prepare(self._suspect.source)
         walls.raise_walls(head["readable"], head["memory"], cuda=self._options.device != "cpu")
         held = sorted(walls.held(head["memory"]))
         # Before the file is opened: afterwards its author's code could say anything.

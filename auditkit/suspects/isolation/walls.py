@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import auditkit
-from auditkit.isolation import seccomp
+from auditkit.suspects.isolation import seccomp
 
 CORES = os.cpu_count() or 1
 ROOM = (1 << 30) + CORES * (160 << 20)

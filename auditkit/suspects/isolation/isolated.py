@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from auditkit.adapters import Suspect, open_suspect
+from auditkit.adapters import Suspect, adapter_kind, open_suspect
 from auditkit.adapters.base import Adapter, Outputs, Port
 from auditkit.adapters.wire.addresses import shown
 from auditkit.core.arrays import JsonObject, Rows
@@ -18,13 +18,13 @@ from auditkit.core.errors import (
     QueryError,
     TimeLimitError,
 )
-from auditkit.core.requests import Isolation, Options
+from auditkit.core.requests import Isolation, Limits, Options
 from auditkit.core.weights import Layer
-from auditkit.isolation import ports
-from auditkit.isolation.channel import Frame
-from auditkit.isolation.exchange import Exchange
-from auditkit.isolation.forks import fork
-from auditkit.isolation.walls import SAFE, Wall, half_of_memory
+from auditkit.suspects.isolation import ports
+from auditkit.suspects.isolation.channel import Frame
+from auditkit.suspects.isolation.exchange import Exchange
+from auditkit.suspects.isolation.forks import fork
+from auditkit.suspects.isolation.walls import SAFE, Wall, half_of_memory
 
 SUPPORTED = sys.platform == "linux"
 """Whether workers can be forked here; elsewhere suspects run in the auditor's process."""
@@ -50,12 +50,29 @@ def opened(suspect: Suspect, options: Options) -> Adapter:
         if options.isolation is Isolation.REQUIRE:
             raise IsolationError(f"{name!r} was not opened: suspects can be isolated on Linux only")
         return open_suspect(suspect, options)
-    exchange = Exchange(fork(suspect.adapter, PurePath(suspect.source).suffix[:16]), options.limits.seconds)
+    worker = fork(suspect.adapter, PurePath(suspect.source).suffix[:16])
+    exchange = Exchange(worker, options.limits.seconds)
     try:
         return _Opening(suspect, options, exchange, name).adapter()
     except BaseException:
         exchange.close()
         raise
+
+
+def walls_here() -> frozenset[Wall]:
+    """Return the walls that hold on this machine, tried by a worker as for any file.
+
+    Raises:
+        SuspectError: No worker can be started.
+    """
+    if not SUPPORTED:
+        return frozenset()
+    nobody = Suspect("onnx", os.devnull, adapter_kind("onnx"))
+    exchange = Exchange(fork(nobody.adapter, ""), Limits().seconds)
+    try:
+        return _Opening(nobody, Options("cpu"), exchange, nobody.source).shut_in()[0]
+    finally:
+        exchange.close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +88,11 @@ class _Opening:
         """Return the suspect as an adapter."""
         exchange = self.exchange
         try:
-            before = exchange.ask(self._order())
-            held = frozenset(map(Wall, before.head["held"]))
+            held, digest = self.shut_in()
             self._check(held)
             found = exchange.ask(Frame({}))
             port, runtime = ports.read(found.head["port"]), ports.texts(found.head["runtime"])
-            digest, shows = before.head["digest"], found.head["weights"] is True
+            shows = found.head["weights"] is True
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CrashError("its process did not tell what it takes") from error
         except CrashError as error:
@@ -90,6 +106,11 @@ class _Opening:
         runtime = {**runtime, "isolation": walls}
         kind = _WithWeights if shows else _Isolated
         return kind(port, runtime, exchange)
+
+    def shut_in(self) -> tuple[frozenset[Wall], str | None]:
+        """Return the walls that hold around the worker, and its file's digest if it may change."""
+        told = self.exchange.ask(self._order()).head
+        return frozenset(map(Wall, told["held"])), told["digest"]
 
     def _order(self) -> Frame:
         options, kind = self.options, self.suspect.kind

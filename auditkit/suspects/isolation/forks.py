@@ -21,7 +21,7 @@ from pathlib import Path
 
 import auditkit
 from auditkit.core.errors import IsolationError
-from auditkit.isolation.channel import Channel, pipes
+from auditkit.suspects.isolation.channel import Channel, pipes
 
 KEPT = (
     *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
@@ -33,7 +33,7 @@ MESSAGE = 256
 PATIENCE = 300.0
 """Seconds that a worker may take to be there; loading torch for the first takes some."""
 STARTED = "import sys, json; sys.path[:] = json.loads(sys.argv[2]); " + (
-    "from auditkit.isolation.forks import serve; serve(int(sys.argv[1]))"
+    "from auditkit.suspects.isolation.forks import serve; serve(int(sys.argv[1]))"
 )
 
 
@@ -73,8 +73,9 @@ class Nursery:
         self._lock = threading.Lock()
         # An empty folder to work in: what is named without a folder is not found there.
         self._folder = tempfile.TemporaryDirectory(prefix="auditkit-")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = [str(Path(auditkit.__file__).parent.parent), *(one for one in sys.path if one)]
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        found = [*sys.path, Path(auditkit.__file__).parent.parent]
+        path = [str(Path(one).absolute()) for one in found if one]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter
                 [sys.executable, "-I", "-c", STARTED, str(theirs.fileno()), json.dumps(path)],
@@ -85,7 +86,7 @@ class Nursery:
                 env={name: os.environ[name] for name in KEPT if name in os.environ},
                 start_new_session=True,  # an interrupted audit ends it by closing the socket
             )
-        self._socket = ours
+        self._socket = mine
 
     @property
     def is_alive(self) -> bool:
@@ -149,7 +150,7 @@ def _nursery(_process: int) -> Nursery:
 def serve(control: int) -> None:
     """Fork a worker for each message until the auditor's process has gone."""
     from auditkit.adapters import adapter_kind
-    from auditkit.isolation import worker
+    from auditkit.suspects.isolation import worker
 
     asked = socket.socket(fileno=control)
     ended: dict[int, tuple[int, int]] = {}  # pidfd -> process, pipe for its status

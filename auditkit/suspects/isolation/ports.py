@@ -9,9 +9,8 @@ from auditkit.adapters.base import Port, Values
 from auditkit.core.arrays import JsonObject
 
 LONGEST_NAME = 256
-MOST_POINTS = 1 << 20
-"""Points in one batch that a suspect may declare."""
-LARGEST_AXIS = 1 << 28
+LARGEST = 1 << 62
+"""Largest size that is read; whoever makes a batch looks whether there is memory for it."""
 MOST_LANES, MOST_AXES = 64, 64
 
 
@@ -42,7 +41,7 @@ def read(told: Mapping[str, Any]) -> Port:
     dtype = None if told["dtype"] is None else np.dtype(told["dtype"])
     if dtype is not None and dtype.kind not in "biuf":
         raise ValueError(f"inputs of {dtype}")
-    shape = None if told["shape"] is None else tuple(_size(n, LARGEST_AXIS) for n in told["shape"])
+    shape = None if told["shape"] is None else tuple(_size(n, LARGEST) for n in told["shape"])
     return Port(
         identity=str(told["identity"])[:LONGEST_NAME],
         digest=None if told["digest"] is None else str(told["digest"])[:LONGEST_NAME],
@@ -51,9 +50,9 @@ def read(told: Mapping[str, Any]) -> Port:
         values=Values(told["values"]),
         channels_last=told["channels_last"] is True,
         fits_any_size=told["fits_any_size"] is True,
-        batch=_size(told["batch"], MOST_POINTS),
+        batch=_size(told["batch"], LARGEST),
         batch_axis=_size(told["batch_axis"], MOST_AXES) or 0,
-        at_once=_size(told["at_once"], MOST_POINTS) or 1,
+        at_once=_size(told["at_once"], LARGEST) or 1,
         local=told["local"] is True,
         concurrency=_size(told["concurrency"], MOST_LANES) or 1,
     )
