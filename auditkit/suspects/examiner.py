@@ -141,6 +141,8 @@ class _Hearing:
     def _said(self, client: Client) -> Evidence:
         asking, name = self.asking, shown(self.suspect.source)
         digest, runtime = self.adapter.port.digest, dict(self.adapter.runtime)
+        if not self.suspect.kind.remote:
+            runtime.setdefault("isolation", "none")
         record = SuspectRecord(name, digest, self.suspect.adapter, runtime)
         interview = Interview(self.bundle, client, record, asking.access)
         try:

@@ -77,7 +77,9 @@ def test_what_needs_torch_says_so(folder):
         archive.writestr("copy/constants.pkl", b"")
     # The process that opens the suspect has no torch either.
     (folder / "hidden").mkdir()
-    (folder / "hidden" / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
+    (folder / "hidden" / "torch.py").write_text(
+        "raise ModuleNotFoundError('no torch', name='torch')"
+    )
     for arguments in (["check", "model.fp", "copy.pt"], ["fingerprint", "copy.pt"]):
         result = fresh(POISONED, *arguments, cwd=folder)
         assert result.returncode == 5

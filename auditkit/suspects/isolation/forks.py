@@ -74,8 +74,9 @@ class Nursery:
         # An empty folder to work in: what is named without a folder is not found there.
         self._folder = tempfile.TemporaryDirectory(prefix="auditkit-")
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        found = [*sys.path, Path(auditkit.__file__).parent.parent]
-        path = [str(Path(one).absolute()) for one in found if one]
+        found = [*sys.path, str(Path(auditkit.__file__).parent.parent)]
+        # Where the auditor works, there may be anything; packages are elsewhere.
+        path = [str(Path(one).absolute()) for one in found if one and one != str(Path.cwd())]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter
                 [sys.executable, "-I", "-c", STARTED, str(theirs.fileno()), json.dumps(path)],

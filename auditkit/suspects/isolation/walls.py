@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import auditkit
 from auditkit.suspects.isolation import seccomp
 
 CORES = os.cpu_count() or 1
@@ -127,9 +126,8 @@ def _shut_files(readable: Sequence[str], *, cuda: bool) -> None:
 
 
 def _of_python() -> list[str]:
-    """Return the folders of Python, of this package and of those that are installed."""
-    installed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    return [sys.prefix, sys.base_prefix, str(Path(auditkit.__file__).parent), *installed]
+    """Return the folders of Python and its packages."""
+    return [sys.prefix, sys.base_prefix, *sys.path]
 
 
 def _attempts(memory: int) -> dict[Wall, Callable[[], object]]:
