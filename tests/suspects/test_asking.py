@@ -13,7 +13,7 @@ from auditkit.adapters.base import Port
 from auditkit.core.access import Access
 from auditkit.core.models import SuspectRecord
 from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, Sheet
-from auditkit.core.requests import Asking
+from auditkit.core.requests import Asking, Isolation, Options
 from auditkit.core.verdicts import Decision, Refusal
 from auditkit.suspects.examiner import ask_opened, meet
 from auditkit.suspects.interview import OPENING, REPEATED
@@ -46,6 +46,8 @@ def asked(monkeypatch):
 
 
 HERE = "python:tests.suspects.test_asking"
+# In this process, which the functions count in.
+OPEN = Asking(options=Options(isolation=Isolation.OFF))
 
 
 def test_core_points_come_first_with_controls_between(bundle):
@@ -81,7 +83,7 @@ def linear_rows(points):
 
 def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
     """All points in the bundle's order, then the first ones once more."""
-    said = api.query(bundle, f"{HERE}:suspect")
+    said = api.query(bundle, f"{HERE}:suspect", OPEN)
     points = bundle.fingerprint.sheet.points
     rows = np.concatenate(asked)
     first = points[:REPEATED]
@@ -94,7 +96,7 @@ def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
 
 def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
     """Controls first, then the order up to the deciding look; nothing twice but the repeats."""
-    said = api.query(calibrated, f"{HERE}:suspect", Asking(sequential=True))
+    said = api.query(calibrated, f"{HERE}:suspect", replace(OPEN, sequential=True))
     rows = np.concatenate(asked)
     assert len(np.unique(rows, axis=0)) == said.queries
     assert len(rows) == said.sent == said.queries + said.repeated
@@ -144,7 +146,7 @@ def fickle(points):
 def test_a_suspect_that_changes_its_form_is_refused_in_one_line(bundle):
     """Scores now, labels then: no verdict, and no traceback."""
     CALLS.clear()
-    [found] = api.audit(bundle, [f"{HERE}:fickle"])
+    [found] = api.audit(bundle, [f"{HERE}:fickle"], OPEN)
     assert isinstance(found.outcome, Refusal)
     assert "now in one form, now in another" in found.outcome.reason
 
@@ -154,7 +156,7 @@ def test_changing_answers_clear_nobody(bundle, calibrated):
     seen = 0
     for made in (bundle, calibrated):
         for _ in range(20):
-            said = api.query(made, f"{HERE}:erratic")
+            said = api.query(made, f"{HERE}:erratic", OPEN)
             found = api.judge(made, said)
             assert found.decision is not Decision.HOMOLOGOUS
             seen += said.changed > 0
@@ -177,7 +179,7 @@ def test_rounded_answers_are_seen_as_such(calibrated, decimals):
         def close(self):
             """Nothing is open."""
 
-    record = replace(api.query(calibrated, f"{HERE}:suspect").suspect, name="rounded")
+    record = replace(api.query(calibrated, f"{HERE}:suspect", OPEN).suspect, name="rounded")
     said = ask_opened(calibrated, Rounding(), record)
     found = api.judge(calibrated, said)
     assert said.access is expected

@@ -29,9 +29,17 @@ LAST_WORDS = 2.0
 class Exchange:
     """Asks a worker, several questions at once if the suspect takes them."""
 
-    def __init__(self, worker: Worker, seconds: float) -> None:
-        """Take over a worker; `seconds` is the longest time for one reply."""
+    def __init__(self, worker: Worker, seconds: float, name: str = "", place: str = "") -> None:
+        """Take over a worker.
+
+        Args:
+            worker: Whom to ask.
+            seconds: The longest time for one reply.
+            name: The suspect's name as the user wrote it.
+            place: The same as the worker knows it; messages are told with the name.
+        """
         self._worker, self._seconds = worker, seconds
+        self._name, self._place = name, place
         self._numbers = itertools.count()
         self._sending = threading.Lock()
         self._waiting: dict[int, Future[Frame]] = {}
@@ -67,7 +75,9 @@ class Exchange:
             self._listener.join()
             raise (self._failed or CrashError("its process ended")) from error
         if "error" in found.head:
-            _raise(found.head)
+            told = str(found.head.get("message"))
+            told = told.replace(self._place, self._name) if self._place else told
+            _raise(found.head, told)
         return found
 
     def close(self) -> None:
@@ -101,9 +111,9 @@ def _ending(status: int | None) -> str:
     return f"it ended its own process (exit code {status})"
 
 
-def _raise(told: JsonObject) -> NoReturn:
+def _raise(told: JsonObject, message: str) -> NoReturn:
     """Raise the error that a worker tells of."""
-    name, message = str(told["error"]), str(told.get("message"))
+    name = str(told["error"])
     kind = getattr(errors, name, None)
     if name == "MemoryError":
         raise MemoryError

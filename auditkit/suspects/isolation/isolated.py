@@ -51,7 +51,7 @@ def opened(suspect: Suspect, options: Options) -> Adapter:
             raise IsolationError(f"{name!r} was not opened: suspects can be isolated on Linux only")
         return open_suspect(suspect, options)
     worker = fork(suspect.adapter, PurePath(suspect.source).suffix[:16])
-    exchange = Exchange(worker, options.limits.seconds)
+    exchange = Exchange(worker, options.limits.seconds, suspect.source, _place(suspect))
     try:
         return _Opening(suspect, options, exchange, name).adapter()
     except BaseException:
@@ -114,7 +114,7 @@ class _Opening:
 
     def _order(self) -> Frame:
         options, kind = self.options, self.suspect.kind
-        source = self.suspect.source if kind.own_code else str(Path(self.suspect.source).absolute())
+        source = _place(self.suspect)
         head: JsonObject = {
             "adapter": self.suspect.adapter,
             "source": source,
@@ -145,6 +145,11 @@ class _Opening:
                 f"{self.name!r} was not opened: {why}, and this machine does not keep a process "
                 f"from {missing}; auditkit doctor shows what it can do"
             )
+
+
+def _place(suspect: Suspect) -> str:
+    """Return the suspect's name for a worker, which works in a folder of its own."""
+    return suspect.source if suspect.kind.own_code else str(Path(suspect.source).absolute())
 
 
 class _Isolated:
