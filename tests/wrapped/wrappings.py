@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tests.wrapped import forms
 from tests.wrapped.forms import JSON, Form
-from tests.wrapped.nets import SHAPE, Net
+from tests.wrapped.nets import CLASSES, SHAPE, Net
 
 FILES = ("onnx", "script", "pt2")
 SERVED = ("oip", "predict")
@@ -121,6 +121,8 @@ INPUTS = (
              lambda x: pixels(x).permute(0, 3, 1, 2), dtype=torch.uint8),
     Wrapping("half precision", (*FILES, "oip"), dtype=torch.float16),
     Wrapping("bfloat16", FILES, dtype=torch.bfloat16),
+    Wrapping("bfloat16 within", FILES, leave=lambda i: (i.scores.bfloat16() @ torch.eye(
+        CLASSES, dtype=torch.bfloat16)).float()),
     Wrapping("double", (*FILES, "oip"), dtype=torch.float64),
     Wrapping("batch of 1 in a reshape", (*FILES, "python", "oip", "predict"),
              enter=lambda x: x.reshape(1, *SHAPE), batch=1),
