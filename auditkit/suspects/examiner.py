@@ -120,7 +120,8 @@ class _Hearing:
         if not client.readings:  # it has one output, or all of its answers were in the journal
             return read[0]
         pairs = zip(client.readings, read, strict=False)
-        return closest(self.bundle, [Read(*pair) for pair in pairs], client.outputs)
+        found = closest(self.bundle, [Read(*pair) for pair in pairs], client.outputs)
+        return replace(found, sent=sum(one.sent for one in (client, *more)))
 
     def _client(self, log: Log, reading: Reading | None = None) -> Client:
         options = self.asking.options
