@@ -2,7 +2,7 @@
 
 import functools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +66,6 @@ def _found(made: Made, carrier: str) -> Found:
     assert isinstance(outcome, Verdict)
     acquitted = outcome.decision is Decision.HOMOLOGOUS or outcome.reason.code in ACQUITTING
     return Found(str(outcome.decision), sentence(outcome.reason), acquitted)
-
-
-def every() -> Iterator[Row]:
-    """Audit everything."""
-    for carrier in CARRIERS:
-        yield from rows(carrier)
 
 
 def counted(found: Iterable[Row]) -> dict[str, int]:
