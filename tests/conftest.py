@@ -126,9 +126,11 @@ def answered_by(
     *,
     resize: bool = False,
     patience: Patience = Patience(),
+    classes: int | None = None,
 ) -> np.ndarray:
     """What an opened suspect replies to points of this spec, asked as an audit asks."""
-    return Client(adapter, spec, patience, Memory(), resize=resize).answer(points, spec)
+    client = Client(adapter, spec, patience, Memory(), resize=resize, classes=classes)
+    return client.answer(points, spec)
 
 
 def stranger_weights(number: int) -> np.ndarray:
