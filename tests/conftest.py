@@ -52,6 +52,11 @@ def stand_in(sheet: Sheet) -> Reference:
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """100 core and 20 control points of the linear owner."""
+    return small_bundle()
+
+
+def small_bundle() -> Bundle:
+    """The bundle of the linear owner."""
     sheet = Sheet.of({CORE: family(100, 1), CONTROL: family(20, 2)})
     made = Fingerprint(
         "deepcore",
