@@ -183,7 +183,7 @@ def _listed(rows: DoubleArray) -> int | None:
 
     Returns:
         None where no such list is seen; 0 where the listed probabilities are rounded, since what
-        reference models would have listed is not rounded, so only the label is comparable.
+        another model would have listed is not rounded, so only the label is comparable.
     """
     inside = (rows >= 0).all() and (rows.sum(axis=1) <= 1 + 2e-2).all()
     same = np.isclose(rows, rows.min(axis=1, keepdims=True), rtol=1e-5, atol=1e-12)

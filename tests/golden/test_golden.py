@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auditkit.core.errors import BundleError
 from auditkit.files import bundle as bundles
 from auditkit.files import container
 from tests.golden.cases import CASES, EVIDENCE_OF, EXPECTED, FILES, printed, workplace
@@ -47,11 +48,18 @@ def test_evidence_is_written_as_it_was(place):
             assert tensor.tobytes() == new.tensors[name].tobytes(), (frozen.name, name)
 
 
-@pytest.mark.parametrize("name", ["plain", "tried", "calibrated", "benign"])
+@pytest.mark.parametrize("name", ["plain", "tried", "lined_up", "benign"])
 def test_a_bundle_that_is_read_and_written_keeps_its_bytes(name, tmp_path):
     """So do its digest, and evidence that was made with it."""
     bundles.write(bundles.read(FILES / f"{name}.fp"), tmp_path / "again.fp")
     assert (tmp_path / "again.fp").read_bytes() == (FILES / f"{name}.fp").read_bytes()
+
+
+def test_a_bundle_with_reference_models_is_refused():
+    """One line says that they give no verdicts any more, and what to do."""
+    with pytest.raises(BundleError, match=r"was calibrated.*make it anew") as caught:
+        bundles.read(FILES / "calibrated.fp")
+    assert "\n" not in str(caught.value)
 
 
 def test_queries_are_written_as_they_were(place):
