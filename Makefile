@@ -6,7 +6,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 ZOO ?= zoo
 
-.PHONY: help demo test test-servers lint types arch bench benchmark calibration smoke format clean
+.PHONY: help demo test test-servers lint types arch bench benchmark smoke format clean
 
 help:  ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,11 +42,6 @@ bench: $(VENV)/.ready  ## Speed, as ratios measured side by side
 benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/
 	$(RUN) -m experiments.zoo $(DATA) --public $(PUBLIC) -o $(ZOO)
 	$(RUN) -m experiments.methods $(ZOO) -o docs
-
-calibration: $(VENV)/.ready  ## Error rates: simulated innocents, then the small population in ZOO
-	$(RUN) -m experiments.nulls --replicates 1000 --workers 2
-	$(RUN) -m experiments.calibrated $(ZOO) --access label top-k rounded logits
-	$(RUN) -m experiments.evasion $(ZOO)
 
 smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
 	$(RUN) -m experiments.zoo.smoke $(DATA) --public $(PUBLIC)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from auditkit.api import (
         audit,
-        calibrate,
         examine,
         fingerprint,
         judge,
@@ -41,12 +40,10 @@ if TYPE_CHECKING:
     )
     from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
     from auditkit.files.bundle import Bundle, read, write
-    from auditkit.files.model_folder import reference_files
 
 _HOMES = {
     "api": (
         "audit",
-        "calibrate",
         "examine",
         "fingerprint",
         "judge",
@@ -72,7 +69,6 @@ _HOMES = {
     ),
     "core.verdicts": ("Decision", "Examination", "Reason", "Refusal", "Verdict"),
     "files.bundle": ("Bundle", "read", "write"),
-    "files.model_folder": ("reference_files",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""The whole flow on one page: fingerprint, references, calibrate, audit, judge."""
+"""The whole flow on one page: twins, fingerprint, audit, judge."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING
 
 from auditkit import fingerprints
 from auditkit.core.errors import MissingRuntimeError
-from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.plugins import load, names
 from auditkit.core.progress import Progress, silent
-from auditkit.core.requests import Asking, Options, Order, ReferencePlan, TwinPlan
+from auditkit.core.requests import Asking, Order, ReferencePlan, TwinPlan
 from auditkit.core.verdicts import Examination
-from auditkit.files.bundle import Bundle, with_references
+from auditkit.files.bundle import Bundle
 from auditkit.files.evidence import read as read_evidence
 from auditkit.files.evidence import write as write_evidence
 from auditkit.files.queries import write_queries
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.examiner import examine, query
-from auditkit.suspects.sequential import check_references
+from auditkit.suspects.sequential import check_twins
 
 if TYPE_CHECKING:
     from auditkit.fingerprints.base import Method
 
 __all__ = [
     "audit",
-    "calibrate",
     "examine",
     "fingerprint",
     "judge",
@@ -69,7 +67,7 @@ def twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress = silen
 
     Raises:
         OwnerError, SamplesError, FingerprintError: See `make_twins`.
-        CalibrationError: The folder holds something else.
+        TrainedModelsError: The folder holds something else.
         MissingRuntimeError: torch is not installed.
     """
     _calm_threads()
@@ -81,41 +79,14 @@ def twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress = silen
 
 
 def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progress = silent) -> str:
-    """Train reference models for an owner (needs torch); returns what there is now, in a line.
+    """Train models of known kind for `auditkit bench` (needs torch); returns what there is now.
 
     Raises:
         OwnerError, SamplesError, FingerprintError: See `make_references`.
-        CalibrationError: The folder holds another owner's.
+        TrainedModelsError: The folder holds another owner's.
         MissingRuntimeError: torch is not installed.
     """
     return f"{folder}: {_training().make_references(order, folder, plan, progress).told()}"
-
-
-def calibrate(
-    bundle: Bundle,
-    homologous: Iterable[str],
-    pirated: Iterable[str],
-    *,
-    options: Options = Options(),
-    progress: Progress = silent,
-) -> Bundle:
-    """Ask models of known kind and keep their answers in the bundle.
-
-    Raises:
-        CalibrationError: A model is named twice, with both kinds, or is the owner's file.
-        SuspectError: One of them can't be asked; nothing is kept then.
-    """
-    named = [
-        *((model, ReferenceKind.HOMOLOGOUS) for model in homologous),
-        *((model, ReferenceKind.PIRATED) for model in pirated),
-    ]
-    found = []
-    for number, (model, kind) in enumerate(named):
-        progress("asking reference models", number, len(named))
-        said = query(bundle, model, Asking(options=options))
-        digest = said.suspect.digest or "unknown"
-        found.append(Reference(Path(said.suspect.name).name, kind, digest, said.answers))
-    return with_references(bundle, found)
 
 
 def audit(
@@ -129,11 +100,11 @@ def audit(
     A suspect that can't be examined becomes a refusal with a code, and the next one's turn comes.
 
     Raises:
-        CalibrationError: A sequential audit has no reference models to decide by.
+        BundleError: A sequential audit has no twins to decide by.
         PluginError: One of the bundle's identifications is missing. Both are raised at once,
             before anybody is asked.
     """
-    check_references(bundle, asking)
+    check_twins(bundle, asking)
     check_identifications(bundle)
     listed = [suspects] if isinstance(suspects, str) else suspects
     return (examine(bundle, suspect, asking, progress) for suspect in listed)

@@ -21,8 +21,7 @@ app = typer.Typer(
     "5 could not audit, 2 usage. Of several suspects, 3 beats 5 beats 4 beats 0.",
 )
 for command in (
-    *(owner.fingerprint, training.twins),
-    *(training.references, owner.calibrate),
+    *(owner.fingerprint, training.twins, training.references),
     *(check.check, check.judge, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):

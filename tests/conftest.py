@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from auditkit.adapters.base import Adapter
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
-from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
+from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
 from auditkit.core.requests import Patience
@@ -27,7 +27,25 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 SHAPE, CLASSES = (1, 4, 4), 5
-WEIGHTS = np.random.default_rng(0).normal(size=(16, CLASSES)).astype(np.float32)
+
+
+def drawn(*seed: int) -> np.ndarray:
+    """Random weights that sum up to 0 for each class, since the points' mean is not 0."""
+    weights = np.random.default_rng(seed).normal(size=(16, CLASSES))
+    return (weights - weights.mean(axis=0)).astype(np.float32)
+
+
+WEIGHTS = drawn(0)
+
+
+# The owner is half of what all models of the task share, and half its own: nothing but chance
+# tells it from the models that `stranger_weights` returns.
+SHARED = 0.5 * WEIGHTS + 0.5 * drawn(3)
+
+
+def stranger_weights(number: int) -> np.ndarray:
+    """An independent linear model of the task: what all of them share, and noise of its own."""
+    return (SHARED + 0.5**0.5 * drawn(1, number)).astype(np.float32)
 
 
 def linear(points: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
@@ -35,11 +53,25 @@ def linear(points: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
     return points.reshape(len(points), -1) @ weights
 
 
-def family(count: int, seed: int) -> Family:
+TWINS = 19
+
+
+def points_of(count: int, seed: int) -> np.ndarray:
     """Random points on the 8-bit grid."""
     levels = np.random.default_rng(seed).integers(0, 256, size=(count, *SHAPE))
-    points = (levels / 255).astype(np.float32)
-    return Family(points, linear(points))
+    return (levels / 255).astype(np.float32)
+
+
+def families(core: int, control: int) -> dict[str, Family]:
+    """Of many random points those on which models agree least, and most of each class."""
+    points = points_of(20_000, 1)
+    members = [WEIGHTS, *map(stranger_weights, range(TWINS))]
+    labels = np.stack([linear(points, weights).argmax(1) for weights in members])
+    agreed = (labels[..., None] == np.arange(CLASSES)).mean(axis=0).max(axis=1)
+    order = agreed.argsort(kind="stable")
+    each = [order[labels[0][order] == label][-(control // CLASSES) :] for label in range(CLASSES)]
+    chosen = {CORE: points[order[:core]], CONTROL: points[np.concatenate(each)]}
+    return {name: Family(rows, linear(rows)) for name, rows in chosen.items()}
 
 
 def stand_in(sheet: Sheet) -> Reference:
@@ -57,7 +89,7 @@ def bundle() -> Bundle:
 
 def small_bundle() -> Bundle:
     """The bundle of the linear owner."""
-    sheet = Sheet.of({CORE: family(100, 1), CONTROL: family(20, 2)})
+    sheet = Sheet.of(families(100, 20))
     made = Fingerprint(
         "deepcore",
         {"level": 1.0},
@@ -138,34 +170,28 @@ def answered_by(
     return client.answer(points, spec)
 
 
-def stranger_weights(number: int) -> np.ndarray:
-    """An independent linear model of the task: what all of them share, and noise of its own."""
-    noise = np.random.default_rng((1, number)).normal(size=WEIGHTS.shape)
-    return (0.5 * WEIGHTS + noise).astype(np.float32)
-
-
 def copy_weights(number: int) -> np.ndarray:
     """A copy of the linear owner, a little changed."""
-    noise = np.random.default_rng((2, number)).normal(size=WEIGHTS.shape)
-    return (WEIGHTS + 0.1 * noise).astype(np.float32)
+    return (WEIGHTS + 0.1 * drawn(2, number)).astype(np.float32)
 
 
 COPY, STRANGER = copy_weights(1000), stranger_weights(1000)
 
 
 @pytest.fixture(scope="session")
-def calibrated(bundle: Bundle) -> Bundle:
-    """The same with 99 independent and 20 pirated reference models, and right controls."""
+def lined_up(bundle: Bundle) -> Bundle:
+    """The same with 19 twins of the owner, and six copies that it was measured on."""
     points = bundle.fingerprint.sheet.points
     references = [
-        Reference(f"{kind}{n}", kind, f"sha256:{kind}{n}", said_by(points, made(n)))
-        for kind, count, made in (
-            (ReferenceKind.HOMOLOGOUS, 99, stranger_weights),
-            (ReferenceKind.PIRATED, 20, copy_weights),
+        Reference(f"{kind} {n}", kind, f"sha256:{kind}{n}", said_by(points, made(n)), recipe)
+        for kind, count, made, recipe in (
+            (ReferenceKind.TWIN, TWINS, stranger_weights, {}),
+            (ReferenceKind.MEASURED_COPY, 6, copy_weights, {"how": "noisy"}),
         )
         for n in range(count)
     ]
-    return replace(bundle, references=(*bundle.references, *references))
+    made = replace(bundle.fingerprint, line_up=LineUpTerms(TWINS))
+    return replace(bundle, fingerprint=made, references=(*bundle.references, *references))
 
 
 @pytest.fixture

@@ -160,6 +160,6 @@ def _opened(folder: Path, owner: Model, method: str) -> Fingerprinted:
 
 
 def _compared(bundle: Bundle) -> Bundle:
-    """Cut a bundle to the points that methods are compared by; no score uses reference models."""
+    """Cut a bundle to the points that methods are compared by; no score uses other models."""
     counts = {CORE: bundle.fingerprint.sheet.counts()[CORE]}
     return shortened(replace(bundle, references=()), bundle.fingerprint.sheet.cut(counts))

@@ -7,7 +7,7 @@ from auditkit.files.bundle import Bundle
 
 
 def shortened(bundle: Bundle, short: Cut) -> Bundle:
-    """The bundle with only the points of `short`; reference models keep their answers to these."""
+    """The bundle with only the points of `short`; models in it keep their answers to these."""
     references = tuple(
         replace(reference, answers=reference.answers.at(short.rows))
         for reference in bundle.references

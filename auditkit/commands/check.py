@@ -72,9 +72,9 @@ def check(
         bool | None,
         typer.Option(
             "--sequential/--whole",
-            help="Ask point by point and stop as soon as the answers decide (needs twins or "
-            "reference models), or ask all points. By default suspects behind an address are asked "
-            "point by point if the bundle has enough of either, and all others about all points.",
+            help="Ask point by point and stop as soon as the answers decide (needs "
+            "twins), or ask all points. By default suspects behind an address are asked point by "
+            "point if the bundle has twins, and all others about all points.",
         ),
     ] = None,
     thorough: Annotated[
@@ -222,14 +222,12 @@ def plan(
     No suspect is needed.
     """
     from auditkit.files import bundle
-    from auditkit.judging.calibration.outlook import outlook
-    from auditkit.judging.lineup.outlook import lined_up
+    from auditkit.judging.lineup.outlook import outlook
 
     with errors():
         opened = bundle.read(bundle_path)
-        say = lined_up if opened.fingerprint.line_up.twins else outlook
         # Names in a bundle come from whoever made it, so control characters are escaped.
-        for line in say(opened, access, suspects):
+        for line in outlook(opened, access, suspects):
             typer.echo(clean(line, 400))
 
 

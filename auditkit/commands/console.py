@@ -61,7 +61,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
 
 
 def summary(made: "Bundle") -> str:
-    """Return one line on a bundle's points, reference models and discrimination."""
+    """Return one line on a bundle's points, models of known kind, and what it can show."""
     counts = ", ".join(f"{n} {name}" for name, n in made.fingerprint.sheet.counts().items())
     kinds = Counter(reference.kind for reference in made.references)
     known = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "no"
@@ -69,7 +69,7 @@ def summary(made: "Bundle") -> str:
     if made.fingerprint.line_up.twins:
         state = _lined_up(made)
     # The owner's name and the reason come from files, so control characters are escaped.
-    return clean(f"{counts} points; {known} reference models; {state}", 600)
+    return clean(f"{counts} points; {known} models; {state}", 600)
 
 
 def _lined_up(made: "Bundle") -> str:

@@ -1,4 +1,4 @@
-"""The owner's commands: fingerprint, calibrate and methods.
+"""The owner's commands: fingerprint and methods.
 
 They parse arguments, call `auditkit.api` and print.
 """
@@ -12,14 +12,12 @@ import typer
 from auditkit.commands.console import errors, progress_bar, summary, tell
 from auditkit.commands.inputs import input_facts
 from auditkit.commands.options import (
-    BundlePath,
     Device,
     Head,
     Mean,
     Model,
     Quiet,
     Range,
-    Resize,
     Seed,
     Shape,
     Std,
@@ -42,8 +40,8 @@ def fingerprint(
         Path | None,
         typer.Option(
             help="Natural inputs that the model was not trained on: an npz file with x and "
-            "optionally y, or a folder with one subfolder of images per class. Without them every "
-            "verdict is inconclusive, unless reference models are added."
+            "optionally y, or a folder with one subfolder of images per class. Without them only "
+            "weights of files give a verdict."
         ),
     ] = None,
     points: Annotated[
@@ -85,7 +83,7 @@ def fingerprint(
             min=0,
             help="Number of models of the owner's architecture that are trained anew, to see "
             "whether innocent ones share the points; 4 unless that takes more than ten minutes. "
-            "Without any, no suspect is called pirated unless there are reference models.",
+            "Without any, thresholds call no suspect pirated.",
         ),
     ] = None,
     input_shape: Shape = None,
@@ -128,79 +126,6 @@ def fingerprint(
         bundle.write(made, path)
     if not quiet:
         tell(f"{path}: {summary(made)}")
-
-
-def calibrate(
-    bundle_path: BundlePath,
-    homologous: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model known to be independent of the owner's; may be given several times."
-        ),
-    ] = None,
-    pirated: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model known to be derived from the owner's; may be given several times."
-        ),
-    ] = None,
-    references: Annotated[
-        Path | None, typer.Option(help="Folder of models made by `auditkit references`.")
-    ] = None,
-    accuse: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest share of innocent models that may be accused; 0.01 in a new bundle."
-        ),
-    ] = None,
-    acquit: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest share of copies that may be called homologous; 0.05 in a new bundle."
-        ),
-    ] = None,
-    clearance: Annotated[
-        float | None,
-        typer.Option(
-            help="How much closer to the owner than the closest innocent model a suspect must be "
-            "to be accused, as a share of the way from there to the owner; 0.4 in a new bundle."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Write the new bundle here instead of over the old one."
-        ),
-    ] = None,
-    device: Device = "auto",
-    resize: Resize = False,
-    quiet: Quiet = False,
-) -> None:
-    """Add reference models to a bundle, for error rates.
-
-    They are asked about the bundle's points, and their answers are kept in it. The levels of a
-    verdict can be set as well.
-    """
-    from auditkit import api
-    from auditkit.core.requests import Options
-    from auditkit.files import bundle
-    from auditkit.files.model_folder import reference_files
-
-    # Levels alone may be changed, but not silently nothing at all.
-    levels = (accuse, acquit, clearance)
-    # Checked before anything is opened: a run without models would only rewrite the bundle.
-    if not (homologous or pirated or references) and levels == (None, None, None):
-        raise typer.BadParameter("give at least one --homologous or --pirated, or --references")
-    with errors(), progress_bar(quiet=quiet) as progress:
-        models = reference_files(references, homologous or [], pirated or [])
-        before = bundle.with_terms(bundle.read(bundle_path), *levels)
-        asked = Options(device, resize)
-        # The levels are set first: they are part of the digest that evidence is bound to, and must
-        # be fixed before any suspect is seen.
-        made = api.calibrate(before, *models, options=asked, progress=progress)
-        bundle.write(made, output or bundle_path)
-    if not quiet:
-        tell(f"{output or bundle_path}: {summary(made)}")
 
 
 def methods() -> None:

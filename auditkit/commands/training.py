@@ -1,4 +1,4 @@
-"""The commands that train models of known kind for the owner: twins and references."""
+"""The commands that train models of known kind for an owner: twins and references."""
 
 from pathlib import Path
 from typing import Annotated
@@ -86,8 +86,7 @@ def twins(
         tell(line)
 
 
-# 99 independent models are the fewest that carry p <= 1 % and 19 copies the fewest that carry 5 %
-# (docs/statistics.md), so these defaults allow both claims.
+# Among 99 innocents a method that accuses one in a hundred can be seen to do so.
 def references(
     model: Model,
     data: Data,
@@ -109,9 +108,10 @@ def references(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train reference models for error rates.
+    """Train models of known kind, to compare methods on.
 
-    `auditkit calibrate --references` adds them to a bundle.
+    They are independent models and copies of every kind, in a folder for `auditkit bench`. No
+    verdict rests on them.
 
     If it was interrupted, the same command continues where it stopped.
     """

@@ -35,6 +35,9 @@ IMPOSSIBLE = 30.0
 """How far below the best a class at minus infinity is put: e to the -30 is no probability."""
 WHOLES = (100, 255, 1000)
 """What probabilities sum to where they are written in percent, as bytes or per mille."""
+# Outputs of 8 bits use most of their range; as logits they would make every answer certain.
+QUANTISED = 100
+"""Whole numbers that reach this size are scores on a scale of their own, not logits."""
 NEAR = 0.1
 """Share of the whole that rounding may at most take from a row's sum, or add to it."""
 DECIMALS = 2
@@ -181,7 +184,7 @@ def as_shares(whole: Rows) -> Rows:
 def access_of(whole: Rows) -> Access:
     """Return the access level of checked replies.
 
-    One-hot rows, and rows of one decimal, reveal no more than a label. Nor do whole numbers, whose
+    One-hot rows, and rows of one decimal, reveal no more than a label. Nor do quantised scores, whose
     scale nobody knows, and sigmoids, which are no probabilities of one class among others.
 
     Args:
@@ -198,7 +201,8 @@ def access_of(whole: Rows) -> Access:
     off = float(np.abs(rows.sum(axis=1) - 1).max())
     inside = bool((rows >= 0).all() and (rows <= 1 + 1e-2).all())
     if not inside or off > 1e-2 + _rounding(rows, digits):
-        return Access.LABEL if inside or digits == 0 else Access.LOGITS
+        quantised = digits == 0 and float(np.abs(rows).max()) >= QUANTISED
+        return Access.LABEL if inside or quantised else Access.LOGITS
     if digits in (0, 1):
         return Access.LABEL
     return Access.ROUNDED if digits == DECIMALS else Access.PROBABILITIES
@@ -224,7 +228,7 @@ def _listed(rows: DoubleArray) -> int | None:
 
     Returns:
         None where no such list is seen; 0 where the listed probabilities are rounded, since what
-        reference models would have listed is not rounded, so only the label is comparable.
+        another model would have listed is not rounded, so only the label is comparable.
     """
     inside = (rows >= 0).all() and (rows.sum(axis=1) <= 1 + 2e-2).all()
     same = np.isclose(rows, rows.min(axis=1, keepdims=True), rtol=1e-5, atol=1e-12)

@@ -24,7 +24,7 @@ AuditkitError
 │       ├── ReplyError
 │       └── BudgetError
 ├── EvidenceError
-├── CalibrationError
+├── TrainedModelsError
 ├── JournalError
 └── BenchmarkError
 
@@ -186,10 +186,10 @@ class EvidenceError(AuditkitError):
     code = "evidence"
 
 
-class CalibrationError(AuditkitError):
-    """Reference models are missing, doubled or contradictory."""
+class TrainedModelsError(AuditkitError):
+    """A folder can't take the models that are trained for an owner."""
 
-    code = "references"
+    code = "trained-models"
 
 
 class JournalError(AuditkitError):

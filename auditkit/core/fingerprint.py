@@ -1,4 +1,4 @@
-"""The points of one owner, and the terms of a verdict that is reached with them."""
+"""The points of one owner, and what is known of them."""
 
 import enum
 from collections.abc import Mapping
@@ -144,20 +144,3 @@ class Fingerprint:
         """The identifications that may speak, in the order of the report."""
         named = FIRST_IDENTIFICATIONS if self.identifications is None else self.identifications
         return tuple(sorted({*named}.difference(RETIRED)))
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The requirements of a calibrated verdict, fixed in the bundle before any suspect is seen."""
-
-    accuse: float = 0.01
-    """An accusation's p-value among homologous references is at most this."""
-    acquit: float = 0.05
-    """An acquittal's p-value among pirated references is at most this."""
-    clearance: float = 0.4
-    """Share, 0..1, of the way from the closest homologous reference to the owner by which an
-    accused stands clear of it."""
-
-    def __post_init__(self) -> None:
-        if not (0 < self.accuse < 1 and 0 < self.acquit < 1 and 0 <= self.clearance < 1):
-            raise ValueError(f"levels and the clearance lie within 0..1: {self}")

@@ -1,4 +1,4 @@
-"""Records of owners, suspects and reference models."""
+"""Records of owners, suspects and models of known kind."""
 
 import enum
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from auditkit.core.weights import Sketch
 
 
 class ReferenceKind(enum.StrEnum):
-    """How a reference model is related to the owner, and what its answers are used for."""
+    """How a model of a bundle is related to the owner, and what its answers are used for."""
 
     STAND_IN = "stand-in"
     """A small net that auditkit trained from the owner's samples. It can refuse points, and never
@@ -25,26 +25,11 @@ class ReferenceKind(enum.StrEnum):
     MEASURED_COPY = "measured copy"
     """A copy of the owner that auditkit made with the fingerprint, to measure what the line-up can
     see; it never contributes to an error rate."""
-    HOMOLOGOUS = "homologous"
-    """Known to be independent of the owner."""
-    PIRATED = "pirated"
-    """Known to be derived from the owner."""
 
     @property
     def is_derived(self) -> bool:
         """Whether such models come from the owner."""
-        kind = ReferenceKind
-        return self in (kind.PIRATED, kind.MEASURED_COPY)
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether such models teach what innocents and copies answer.
-
-        Stand-ins and siblings can only refuse a fingerprint; twins and measured copies belong to
-        the line-up.
-        """
-        kind = ReferenceKind
-        return self in (kind.HOMOLOGOUS, kind.PIRATED)
+        return self is ReferenceKind.MEASURED_COPY
 
 
 @dataclass(frozen=True, slots=True)

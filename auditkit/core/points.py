@@ -104,7 +104,7 @@ class Family:
 class Sheet:
     """All points of a fingerprint, one row each, in the order in which they are asked.
 
-    Every reply, reference model and table has the same rows, so that "the first k asked" is a slice
+    Every reply, known model and table has the same rows, so that "the first k asked" is a slice
     and a family is a mask. Core points come first, since they tell most, then the other families;
     controls are spread evenly between. Within a family the points' digests give the order: it is as
     good as random, the same for everybody, and nothing that an accuser could choose.

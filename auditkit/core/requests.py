@@ -116,7 +116,7 @@ class Asking:
     options: Options = field(default_factory=Options)
     sequential: bool | None = None
     """Whether the points are asked one by one until the answers decide. None: for suspects behind
-    an address, if the bundle has enough reference models to decide by."""
+    an address, if the bundle has twins to decide by."""
     thorough: bool | None = None
     """Whether the natural points are asked as well, thousands of them. None: of files, where they
     take less than a minute."""
@@ -200,7 +200,7 @@ def method_choice(text: str) -> MethodChoice:
 
 @dataclass(frozen=True, slots=True)
 class ReferencePlan:
-    """How many reference models are trained, and how long; 99 independent ones carry 1 %."""
+    """How many models of known kind are trained, and how long."""
 
     homologous: int = 99
     """Number of independent models; a third of them are copies of other independent models."""

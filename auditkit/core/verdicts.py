@@ -1,4 +1,4 @@
-"""What an examination ends in: opinions, a comparison with reference models, a verdict or refusal.
+"""What an examination ends in: opinions, a line-up among twins, a verdict or a refusal.
 
 Why a verdict is what it is, is a code with the facts behind it (`Reason`). The sentences for people
 are in `auditkit/reports/wording.py`, so that a ledger can group by code and a translation is
@@ -14,7 +14,6 @@ from auditkit.core.arrays import Json
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean, first_line
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Terms
 from auditkit.core.models import ReferenceKind, SuspectRecord
 
 
@@ -32,12 +31,6 @@ class Decision(enum.StrEnum):
 class ReasonCode(enum.StrEnum):
     """Why a verdict or an opinion is what it is; docs/report.md lists the codes and their facts."""
 
-    # Verdicts by reference models.
-    LIKE_COPIES = "like-copies"
-    LIKE_INDEPENDENT_MODELS = "like-independent-models"
-    LIKE_BOTH_KINDS = "like-both-kinds"
-    LIKE_NEITHER_KIND = "like-neither-kind"
-    NOT_CLEAR_OF_INNOCENTS = "not-clear-of-innocents"
     # Verdicts by a line-up of the owner among its twins.
     FIRST_IN_LINE_UP = "first-in-line-up"
     LIKE_A_TWIN = "like-a-twin"
@@ -58,7 +51,6 @@ class ReasonCode(enum.StrEnum):
     CONTROLS_FAILED = "controls-failed"
     ROWS_UNBOUND = "rows-unbound"
     ANSWERS_CHANGE = "answers-change"
-    ERRATIC_ANSWERS = "erratic-answers"
     # Opinions of identifications.
     SHARES_AS_COPIES = "shares-as-copies"
     SHARES_AS_INDEPENDENT = "shares-as-independent"
@@ -82,12 +74,11 @@ class ReasonCode(enum.StrEnum):
     NO_WEIGHTS = "no-weights"
     NO_MISTAKES = "no-natural-mistakes"
     NEEDS_PROBABILITIES = "needs-probabilities"
-    NEEDS_REFERENCES = "needs-references"
+    NEEDS_KNOWN_MODELS = "needs-known-models"
     CLASSES_DIFFER = "classes-differ"
     OWNER_CONSTANT = "owner-answers-alike"
     TOO_FEW_TO_COMPARE = "too-few-to-compare"
     NOT_WEIGHED = "not-weighed"
-    REFERENCES_DECIDE = "references-decide"
     LINE_UP_DECIDES = "line-up-decides"
 
 
@@ -110,29 +101,6 @@ class Identification:
     reason: Reason
     value: float | None = None
     threshold: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One suspect among reference models, by the score that the bundle fixes."""
-
-    access: Access
-    """What of the answers was used; the references were cut down to the same."""
-    homologous: int
-    pirated: int
-    """How many references of each kind it was compared with."""
-    p_homologous: float
-    """How often a model like the homologous references comes so close to the owner: (0, 1]."""
-    p_pirated: float
-    """How often a model like the pirated references stays so far from the owner: (0, 1]."""
-    clearance: float
-    """(suspect - closest innocent) / (owner - closest innocent); negative if some innocent is
-    closer to the owner than the suspect."""
-    p_erratic: float
-    """How often a reference gives so many answers that no other model gives: (0, 1]."""
-    likelihood_ratio: float
-    sequential: bool
-    """Whether the answers were looked at as they came, so that every look had to be priced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +146,6 @@ class LineUp:
         return len(self.places[0].likeness) - 1
 
 
-ONE_BY_ONE = 0.75
-"""Share of the clearance that is needed of a suspect that is asked one by one."""
-
-
-def clearance_needed(found: Comparison, terms: Terms) -> float:
-    """Return the clearance that an accusation needs.
-
-    A suspect that is asked one by one needs less: it is compared by its answers so far with the
-    furthest that the references ever came, which already holds every accusation back.
-    """
-    return ONE_BY_ONE * terms.clearance if found.sequential else terms.clearance
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The decision about one suspect, with everything that it rests on."""
@@ -206,22 +161,18 @@ class Verdict:
     identifications: tuple[Identification, ...]
     references: Mapping[ReferenceKind, int]
     notes: tuple[str, ...] = ()
-    comparison: Comparison | None = None
-    """None without references of both kinds."""
     line_up: LineUp | None = None
     """None without twins."""
     calibrated: bool = False
-    """Whether the line-up or the comparison decided."""
+    """Whether the line-up decided."""
     disguises: tuple[str, ...] = ()
     sent: int | None = None
     """How many points were sent in all, repeats and tries included; None: that is not known."""
 
     @property
     def p_homologous(self) -> float | None:
-        """How often an innocent suspect comes so close to the owner, (0, 1]; None: not known."""
-        if self.line_up is not None:
-            return self.line_up.p
-        return None if self.comparison is None else self.comparison.p_homologous
+        """How often an innocent suspect puts the owner so far ahead, (0, 1]; None: not known."""
+        return None if self.line_up is None else self.line_up.p
 
     def __bool__(self) -> bool:
         raise TypeError("a verdict has three values, not two: compare its `decision`")

@@ -1,13 +1,13 @@
 """The fingerprint bundle (.fp): the file that an owner hands to an auditor."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from auditkit.core.access import Access
 from auditkit.core.arrays import JsonObject, Rows
-from auditkit.core.errors import BundleFormatError, CalibrationError
+from auditkit.core.errors import BundleError, BundleFormatError
 from auditkit.core.escape import first_line
 from auditkit.core.fingerprint import (
     Discrimination,
@@ -15,7 +15,6 @@ from auditkit.core.fingerprint import (
     LineUpTerms,
     OwnWeights,
     Siblings,
-    Terms,
 )
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import Family, InputSpec, Sheet
@@ -23,11 +22,15 @@ from auditkit.files import columns, container, sketches
 from auditkit.files.container import Tensors, take, tensor
 
 VERSION = 1
+RETIRED: JsonObject = {"terms": {"accuse": 0.01, "acquit": 0.05, "clearance": 0.4}}
+"""Entries of a manifest that earlier versions wrote and nothing reads any more."""
+RETIRED_KINDS = ("homologous", "pirated")
+"""Kinds of models by which earlier versions gave verdicts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A fingerprint, and the answers of reference models to its points.
+    """A fingerprint, and the answers of models of known kind to its points.
 
     Bundles of one digest are equal: what is learnt from a bundle is kept by its digest, also where
     another process has read it anew.
@@ -37,7 +40,9 @@ class Bundle:
     references: tuple[Reference, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
-    terms: Terms = field(default_factory=Terms)
+    retired: JsonObject = field(default_factory=dict)
+    """Which entries of `RETIRED` its file has. They are kept because the digest covers them, and
+    evidence that was made with the bundle names its digest."""
 
     @cached_property
     def digest(self) -> str:
@@ -64,54 +69,19 @@ def read(path: Path | str) -> Bundle:
     """Read a bundle and check every byte of it.
 
     Raises:
+        BundleError: It was calibrated by an earlier version, with reference models.
         BundleFormatError: Not a bundle, or one of a version that this auditkit does not read.
         BundleIntegrityError: It was changed after it was written.
     """
     contents = container.read(Path(path), "bundle", VERSION)
     # A manifest that matches its hashes may still be nonsense: anyone can write one.
     try:
+        _refuse_calibrated(path, contents.manifest)
         return _unpacked(contents.manifest, contents.tensors)
     except BundleFormatError as error:
         raise BundleFormatError(f"{str(path)!r} is no valid bundle: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise BundleFormatError(f"{str(path)!r} is no valid bundle: {first_line(error)}") from error
-
-
-def with_references(bundle: Bundle, references: Iterable[Reference]) -> Bundle:
-    """Return the bundle with more reference models.
-
-    Raises:
-        CalibrationError: A model is in the bundle already, or is given with both kinds.
-    """
-    # One model counted twice would make an error rate look better than it is.
-    merged = list(bundle.references)
-    for reference in references:
-        for known in merged:
-            if known.digest == reference.digest and known.digest != "unknown":
-                raise CalibrationError(
-                    f"{reference.name!r} ({reference.kind}) is the same model as {known.name!r} "
-                    f"({known.kind}); name each model once"
-                )
-        merged.append(reference)
-    return replace(bundle, references=tuple(merged))
-
-
-def with_terms(
-    bundle: Bundle, accuse: float | None, acquit: float | None, clearance: float | None = None
-) -> Bundle:
-    """Return the bundle with other terms (see `Terms`); None keeps the old value.
-
-    Raises:
-        CalibrationError: A level or a clearance outside 0..1.
-    """
-    given = {"accuse": accuse, "acquit": acquit, "clearance": clearance}
-    changed = {name: value for name, value in given.items() if value is not None}
-    try:
-        return replace(bundle, terms=replace(bundle.terms, **changed))
-    except ValueError as error:
-        raise CalibrationError(
-            f"levels and the clearance lie between 0 and 1, got {changed}"
-        ) from error
 
 
 def _packed(bundle: Bundle) -> container.Packed:
@@ -145,7 +115,7 @@ def _packed(bundle: Bundle) -> container.Packed:
         **({"siblings": _packed_siblings(made.siblings)} if made.siblings != Siblings() else {}),
         **({"line_up": asdict(made.line_up)} if made.line_up.twins else {}),
         **weights.facts,
-        "terms": asdict(bundle.terms),
+        **bundle.retired,
         **({"identifications": list(identifications)} if identifications is not None else {}),
         "references": [_packed_reference(reference, made) for reference in bundle.references],
         "versions": dict(bundle.versions),
@@ -179,6 +149,21 @@ def _packed_reference(reference: Reference, made: Fingerprint) -> JsonObject:
         "recipe": dict(reference.recipe),
         **({} if kept is None else {"weights": sketches.packed("", kept).facts}),
     }
+
+
+def _refuse_calibrated(path: Path | str, manifest: JsonObject) -> None:
+    """Refuse a bundle whose maker expects verdicts by the reference models or levels in it.
+
+    Raises:
+        BundleError: It is one.
+    """
+    kinds = {take(record, "kind", str) for record in take(manifest, "references", list)}
+    levels = any(manifest.get(key, value) != value for key, value in RETIRED.items())
+    if levels or kinds.intersection(RETIRED_KINDS):
+        raise BundleError(
+            f"{str(path)!r} was calibrated, and reference models give no verdicts any more; make "
+            "it anew with auditkit twins and auditkit fingerprint --twins"
+        )
 
 
 def _unpacked(manifest: JsonObject, tensors: Tensors) -> Bundle:
@@ -226,9 +211,8 @@ def _unpacked(manifest: JsonObject, tensors: Tensors) -> Bundle:
     twins = sum(reference.kind is ReferenceKind.TWIN for reference in references)
     if twins != made.line_up.twins:
         raise BundleFormatError(f"a line-up of {made.line_up.twins} twins, but {twins} are kept")
-    terms = take(manifest, "terms", dict)
     versions = {str(k): str(v) for k, v in take(manifest, "versions", dict).items()}
-    return Bundle(made, references, versions, take(manifest, "created", str), _terms(terms))
+    return Bundle(made, references, versions, take(manifest, "created", str), _retired(manifest))
 
 
 def _siblings(manifest: JsonObject) -> Siblings:
@@ -259,8 +243,8 @@ def _weights(manifest: JsonObject, tensors: Tensors) -> OwnWeights | None:
     )
 
 
-def _terms(terms: JsonObject) -> Terms:
-    return Terms(*(take(terms, name, float) for name in ("accuse", "acquit", "clearance")))
+def _retired(manifest: JsonObject) -> JsonObject:
+    return {key: manifest[key] for key in RETIRED if key in manifest}
 
 
 def _numbers(record: JsonObject, name: str) -> tuple[float, ...]:

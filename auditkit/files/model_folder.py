@@ -1,7 +1,6 @@
 """A folder of models of known kind, listed in `manifest.json` (docs/benchmarking.md)."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,20 +136,3 @@ def _check(listed: ModelFolder) -> None:
             raise BenchmarkError(
                 f"pirated model {model.name!r} must name its owner, got {model.owner!r}"
             )
-
-
-def reference_files(
-    folder: Path | None, homologous: Iterable[str], pirated: Iterable[str]
-) -> tuple[list[str], list[str]]:
-    """Return independent and derived models: the named ones and a folder's working ones.
-
-    Raises:
-        BenchmarkError: The folder has no readable manifest.
-    """
-    models = [*homologous], [*pirated]
-    if folder is not None:
-        for model in read_model_folder(folder).models:
-            # A copy that nobody would use says nothing about copies that somebody uses.
-            if not model.broken and model.kind != OWNER:
-                models[model.kind == PIRATED].append(model.file)
-    return models

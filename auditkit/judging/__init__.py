@@ -1,1 +1,1 @@
-"""Turns a suspect's answers into a verdict: identifications, reference models, decision."""
+"""Turns a suspect's answers into a verdict: identifications, line-up, decision."""

@@ -1,30 +1,26 @@
-"""The decision rule: from identifications and comparison to pirated, homologous or inconclusive.
+"""The decision rule: from identifications and a line-up to pirated, homologous or inconclusive.
 
 The rule is a pure function, and inconclusive is the result wherever neither claim passes a test of
 its own; "not proven pirated" never means "homologous". If the bundle has twins that the owner
-passes for one of, the line-up decides. Otherwise, if it has enough reference models of both kinds,
-they decide, at the levels that the bundle fixes. Otherwise the fingerprint's leading identification
-decides, by thresholds that carry no error rate.
+passes for one of, the line-up decides, at the level that the bundle fixes. Otherwise the
+fingerprint's leading identification decides, by thresholds that carry no error rate.
 """
 
 from collections import Counter
 from dataclasses import replace
 
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Discrimination, Fingerprint, Terms
+from auditkit.core.fingerprint import Discrimination, Fingerprint
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import (
-    Comparison,
     Decision,
     Identification,
     LineUp,
     Reason,
     ReasonCode,
     Verdict,
-    clearance_needed,
 )
 from auditkit.files.bundle import Bundle
-from auditkit.judging.calibration.conformal import floor
 from auditkit.judging.evasion import signs_of_evasion
 from auditkit.judging.finding import Finding
 from auditkit.judging.lineup.rule import by_line_up
@@ -38,29 +34,22 @@ def decide(
     bundle: Bundle,
     evidence: Evidence,
     identifications: tuple[Identification, ...],
-    comparison: Comparison | None,
     line_up: LineUp | None = None,
 ) -> Verdict:
     """Return the verdict on one suspect.
 
     Args:
-        bundle: The bundle whose points were asked, with its reference models and terms.
+        bundle: The bundle whose points were asked.
         evidence: The suspect's answers.
         identifications: The opinion of each identification; the fingerprint's leading one must be
-            among them. Without enough reference models it decides, and the others can only veto it.
-        comparison: How the suspect compares with the reference models; None if the bundle has too
-            few, or if the suspect's classes differ from the owner's.
+            among them. Without a line-up it decides, and the others can only veto it.
         line_up: How it compares with the owner's twins; None if the bundle has none.
     """
     made = bundle.fingerprint
     lined_up = line_up is not None and made.line_up.claimed
-    compared = not lined_up and comparison is not None and supports(comparison, bundle.terms)
     if line_up is not None and lined_up:
         doubt = _few_answers(evidence)
-        found = doubt or _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level), None)
-    elif comparison is not None and compared:
-        doubt = _few_answers(evidence) or _other_classes(made, evidence)
-        found = doubt or _cleared(bundle, evidence, _compared(comparison, bundle.terms), comparison)
+        found = doubt or _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level))
     else:
         found = _uncalibrated(bundle, evidence, identifications)
     silent = None
@@ -68,8 +57,8 @@ def decide(
     # innocents share it would mean no more than that everybody agrees (docs/decisions/0002).
     if found.doubted or found.reason.code == ReasonCode.SIBLINGS_NOT_TRIED:
         silent = ReasonCode.NOT_WEIGHED
-    elif lined_up or compared:
-        silent = ReasonCode.LINE_UP_DECIDES if lined_up else ReasonCode.REFERENCES_DECIDE
+    elif lined_up:
+        silent = ReasonCode.LINE_UP_DECIDES
     if silent is not None:
         identifications = tuple(_silenced(opinion, silent) for opinion in identifications)
     kinds = Counter(reference.kind for reference in bundle.references)
@@ -83,64 +72,17 @@ def decide(
         identifications=identifications,
         references={kind: kinds[kind] for kind in ReferenceKind},
         notes=evidence.notes,
-        comparison=comparison,
         line_up=line_up,
-        calibrated=lined_up or compared,
+        calibrated=lined_up,
         disguises=evidence.disguises,
         sent=evidence.sent,
     )
 
 
-def supports(comparison: Comparison, terms: Terms) -> bool:
-    """Return whether there are enough reference models for the bundle's significance levels.
-
-    With n reference models the smallest possible p-value is 1 / (n + 1). That of the independent
-    ones must be at or below the level of an accusation, and that of the pirated ones at or below
-    the level of an acquittal; otherwise one of the two verdicts could never be given.
-    """
-    return (  # the tolerance lets 99 models carry 1 % in spite of floating-point rounding
-        floor(comparison.homologous) <= terms.accuse + 1e-12
-        and floor(comparison.pirated) <= terms.acquit + 1e-12
-    )
-
-
-def _compared(found: Comparison, terms: Terms) -> Finding:
-    """Decide by two one-sided tests.
-
-    A claim needs both: the suspect is extreme among the reference models of the other kind, and it
-    is not extreme among those of its own kind.
-    """
-    like_none = found.p_homologous <= terms.accuse
-    unlike_copies = found.p_pirated <= terms.acquit
-    wanted = clearance_needed(found, terms)
-    facts = {
-        "p homologous": found.p_homologous,
-        "homologous": found.homologous,
-        "p pirated": found.p_pirated,
-        "pirated": found.pirated,
-        "clearance": found.clearance,
-        "clearance needed": wanted,
-    }
-    # Like neither kind is a result of its own: an unknown kind of copy, another task or evasion
-    # must be called neither pirated nor homologous.
-    decision, code = Decision.INCONCLUSIVE, ReasonCode.LIKE_BOTH_KINDS
-    if like_none and unlike_copies:
-        code = ReasonCode.LIKE_NEITHER_KIND
-    # By its definition p <= 1 % accuses one innocent in a hundred. The clearance asks for a gap to
-    # the closest innocent besides, so that accusations are rarer than that (docs/decisions/0005).
-    elif like_none and found.clearance < wanted:
-        code = ReasonCode.NOT_CLEAR_OF_INNOCENTS
-    elif like_none:
-        decision, code = Decision.PIRATED, ReasonCode.LIKE_COPIES
-    elif unlike_copies:
-        decision, code = Decision.HOMOLOGOUS, ReasonCode.LIKE_INDEPENDENT_MODELS
-    return Finding(decision, Reason(code, facts))
-
-
 def _uncalibrated(
     bundle: Bundle, evidence: Evidence, identifications: tuple[Identification, ...]
 ) -> Finding:
-    """Decide without twins and reference models: by weights where there are any, or thresholds."""
+    """Decide without a line-up: by weights where there are any, or thresholds."""
     made = bundle.fingerprint
     weights = _by_weights(made, identifications)
     # Another label space does not matter to weights, nor do points that innocents share.
@@ -148,7 +90,7 @@ def _uncalibrated(
         return _few_answers(evidence) or weights
     doubt = _few_answers(evidence) or _other_classes(made, evidence)
     if weights is not None:
-        return doubt or _cleared(bundle, evidence, weights, None)
+        return doubt or _cleared(bundle, evidence, weights)
     doubt = doubt or _undiscriminating(made) or _partial(made, evidence)
     return doubt or _by_thresholds(bundle, evidence, identifications)
 
@@ -178,8 +120,7 @@ def _by_thresholds(
     They may call a suspect pirated, but never homologous.
     """
     made = bundle.fingerprint
-    # References that are too few to decide are too few to price erratic answers as well.
-    found = _cleared(bundle, evidence, _weighed(made, identifications), None)
+    found = _cleared(bundle, evidence, _weighed(made, identifications))
     because = {"because": {"code": str(found.reason.code), "facts": dict(found.reason.facts)}}
     if found.decision is Decision.PIRATED and not made.siblings.tried:
         # On some owners, innocents of the same architecture and data were seen to share every core
@@ -258,9 +199,7 @@ def _partial(made: Fingerprint, evidence: Evidence) -> Finding | None:
     return _doubt(Reason(ReasonCode.PARTLY_ASKED, {"asked": evidence.asked, "points": total}))
 
 
-def _cleared(
-    bundle: Bundle, evidence: Evidence, found: Finding, comparison: Comparison | None
-) -> Finding:
+def _cleared(bundle: Bundle, evidence: Evidence, found: Finding) -> Finding:
     """Turn homologous into inconclusive if anything suggests evasion; pass on all other findings.
 
     Signs of evasion do not block an accusation: nobody agrees by accident with the owner on points
@@ -268,5 +207,5 @@ def _cleared(
     """
     if found.decision is not Decision.HOMOLOGOUS:
         return found
-    doubt = next(signs_of_evasion(bundle, evidence, comparison), None)
+    doubt = next(signs_of_evasion(bundle, evidence), None)
     return found if doubt is None else Finding(Decision.INCONCLUSIVE, doubt)

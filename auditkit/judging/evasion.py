@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from auditkit.core.arrays import JsonObject
 from auditkit.core.evidence import Evidence
 from auditkit.core.points import CONTROL
-from auditkit.core.verdicts import Comparison, Reason, ReasonCode
+from auditkit.core.verdicts import Reason, ReasonCode
 from auditkit.files.bundle import Bundle
 from auditkit.judging.identification.base import agreement
 
@@ -20,9 +20,7 @@ CONTROLS_KEPT = 0.5
 """Least share of the natural controls that a homologous suspect labels like the owner, 0..1."""
 
 
-def signs_of_evasion(
-    bundle: Bundle, evidence: Evidence, comparison: Comparison | None
-) -> Iterator[Reason]:
+def signs_of_evasion(bundle: Bundle, evidence: Evidence) -> Iterator[Reason]:
     """Yield the signs that a suspect which answers unlike the owner may be evading."""
     made = bundle.fingerprint
     controls = made.sheet.rows(CONTROL)
@@ -39,5 +37,3 @@ def signs_of_evasion(
     if evidence.changed:
         facts: JsonObject = {"changed": evidence.changed, "repeated": evidence.repeated}
         yield Reason(ReasonCode.ANSWERS_CHANGE, facts)
-    if comparison is not None and comparison.p_erratic <= bundle.terms.acquit:
-        yield Reason(ReasonCode.ERRATIC_ANSWERS, {"p": comparison.p_erratic})

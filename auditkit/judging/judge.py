@@ -1,30 +1,26 @@
-"""Judges recorded answers: runs the identifications, compares with the reference models, decides.
+"""Judges recorded answers: runs the identifications, lines the owner up, decides.
 
 The suspect itself is not needed, so that anybody who has bundle and evidence gets the same verdict.
 """
 
 from dataclasses import replace
-from typing import TypeVar
 
 from auditkit.core.errors import EvidenceError, PluginError
 from auditkit.core.evidence import Evidence
 from auditkit.core.plugins import load
-from auditkit.core.verdicts import Comparison, Identification, LineUp, Verdict
+from auditkit.core.verdicts import Identification, LineUp, Verdict
 from auditkit.files.bundle import Bundle
 from auditkit.judging import identification
-from auditkit.judging.calibration.comparison import compare
 from auditkit.judging.decide import decide
 from auditkit.judging.identification.base import Weigh
 from auditkit.judging.lineup.standing import line_up
-
-Found = TypeVar("Found", LineUp | None, Comparison | None)
 
 
 def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
     """Return the verdict that a bundle gives on a suspect's recorded answers.
 
     Args:
-        bundle: The fingerprint, with its reference models and terms.
+        bundle: The fingerprint, with its twins where it has any.
         evidence: The suspect's answers to the points of this very bundle.
 
     Raises:
@@ -33,8 +29,8 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
         PluginError: One of the bundle's identifications is missing, fails, or returns something
             other than an `Identification` or None.
     """
-    # The digest covers points, references and terms. Without this check someone could look for the
-    # bundle whose terms give the verdict they want from the same answers.
+    # The digest covers points, twins and the level. Without this check someone could look for the
+    # bundle that gives the verdict they want from the same answers.
     if evidence.bundle_digest != bundle.digest:
         raise EvidenceError(
             f"the evidence answers bundle {evidence.bundle_digest}, this one is {bundle.digest}; "
@@ -51,21 +47,16 @@ def judge(bundle: Bundle, evidence: Evidence) -> Verdict:
             "this bundle's points; make the fingerprint anew"
         )
     found = line_up(bundle, evidence)
-    comparison = compare(bundle, evidence) if found is None else None
-    found, comparison = _priced(found, evidence.looks), _priced(comparison, evidence.looks)
-    return decide(bundle, evidence, weighed, comparison, found)
+    priced = None if found is None else _priced(found, evidence.looks)
+    return decide(bundle, evidence, weighed, priced)
 
 
-def _priced(found: Found, looks: int) -> Found:
+def _priced(found: LineUp, looks: int) -> LineUp:
     """Correct the chances of innocence for the number of outputs that were read (Bonferroni)."""
     # The chance of being a copy needs no correction: of several outputs the closest counts, and a
     # copy among them is no further away than that.
-    if found is None or looks == 1:
-        return found
-    if isinstance(found, LineUp):
-        p, p_gap = (min(1.0, looks * one) for one in (found.p, found.p_gap))
-        return replace(found, p=p, p_gap=p_gap, looks=looks)
-    return replace(found, p_homologous=min(1.0, looks * found.p_homologous))
+    p, p_gap = (min(1.0, looks * one) for one in (found.p, found.p_gap))
+    return replace(found, p=p, p_gap=p_gap, looks=looks)
 
 
 def check_identifications(bundle: Bundle) -> None:

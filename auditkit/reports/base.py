@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from auditkit.core.fingerprint import Discrimination, LineUpTerms, Siblings, Terms
+from auditkit.core.fingerprint import Discrimination, LineUpTerms, Siblings
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Outcome
 
@@ -32,7 +32,6 @@ class BundleSummary:
     """How many models of known kind the bundle has, by kind."""
     created: str
     """When the bundle was made: ISO 8601, UTC."""
-    terms: Terms = field(default_factory=Terms)
     transports: Mapping[str, float] = field(default_factory=dict)
     """The share of core points, 0..1, that keep the owner's label on each way to a suspect."""
     siblings: Siblings = field(default_factory=Siblings)
@@ -50,7 +49,7 @@ class BundleSummary:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """One suspect's `p_homologous`, corrected for the number of suspects in the report."""
+    """The chance of one suspect's gap, corrected for the number of suspects in the report."""
 
     holm: float
     """Holm's: if all at or below p are accused, some accusation is false with probability p or
@@ -70,7 +69,7 @@ class Report:
     generated: str
     """When the report was made: ISO 8601, UTC."""
     corrected: tuple[Corrected | None, ...] = ()
-    """For each outcome, if two or more have a p-value; no verdict depends on it."""
+    """For each outcome, if two or more have a line-up; no verdict depends on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,5 @@ def _bundle_lines(found: Bundle) -> list[str]:
         f"siblings        {made.siblings.told()}",
         *(f"on the way      {name} keeps {share:.0%}" for name, share in made.transports.items()),
         *(f"measured        {key}: {json.dumps(value)}" for key, value in measured.items()),
-        f"terms           accuse at {found.terms.accuse:g}, acquit at {found.terms.acquit:g}, "
-        f"clear of innocents by {found.terms.clearance:g} of the way to the owner",
-        *(f"reference       {r.kind}: {r.name} {r.digest}" for r in found.references),
+        *(f"known model     {r.kind}: {r.name} {r.digest}" for r in found.references),
     ]

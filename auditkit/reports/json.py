@@ -1,4 +1,4 @@
-"""The report for programs, JSON of schema `auditkit.report/1` (docs/report.schema.json)."""
+"""The report for programs, JSON of schema `auditkit.report/2` (docs/report.schema.json)."""
 
 import json
 import math
@@ -7,27 +7,18 @@ from dataclasses import asdict
 
 from auditkit.core.arrays import JsonObject
 from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import (
-    Comparison,
-    Identification,
-    LineUp,
-    Outcome,
-    Refusal,
-    Verdict,
-)
-from auditkit.judging.calibration.likelihood import CITATION, SCALE, scale_digest, strength
+from auditkit.core.verdicts import Identification, LineUp, Outcome, Refusal, Verdict
 from auditkit.reports.base import Corrected, Report, Screen
 from auditkit.reports.wording import sentence
 
 __all__ = ["render_json"]
 
-SCHEMA = "auditkit.report/1"
+SCHEMA = "auditkit.report/2"
 # Few enough that the last bits, which differ between CPUs, don't change the bytes of a report.
 DIGITS = 6
 UNKNOWN = (
     *("digest", "adapter", "runtime", "access", "queries", "answered", "sent", "references"),
-    *("calibrated", "p_homologous", "p_pirated", "p_holm", "p_benjamini_hochberg", "comparison"),
-    "line_up",
+    *("calibrated", "p_homologous", "p_holm", "p_benjamini_hochberg", "line_up"),
 )
 """Keys of a verdict that a refusal has too, with the value null, so that programs can rely on
 them."""
@@ -42,11 +33,6 @@ def render_json(report: Report, _screen: Screen) -> bytes:
         "generated": report.generated,
         "bundle": asdict(report.bundle) | {"references": _counts(report.bundle.references)},
         "versions": dict(report.versions),
-        "likelihood_scale": {
-            "citation": CITATION,
-            "digest": scale_digest(),
-            "from": {word: least for least, word in SCALE},
-        },
         "suspects": [_suspect(*pair) for pair in zip(report.outcomes, corrected, strict=True)],
     }
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
@@ -57,9 +43,9 @@ def _suspect(outcome: Outcome, corrected: Corrected | None) -> JsonObject:
     if isinstance(outcome, Refusal):
         return _refused(outcome)
     return _judged(outcome) | {
-        "p_holm": None if corrected is None else _rounded(corrected.holm),
+        "p_holm": None if corrected is None else _significant(corrected.holm),
         "p_benjamini_hochberg": (
-            None if corrected is None else _rounded(corrected.benjamini_hochberg)
+            None if corrected is None else _significant(corrected.benjamini_hochberg)
         ),
     }
 
@@ -79,7 +65,6 @@ def _refused(refusal: Refusal) -> JsonObject:
 
 def _judged(verdict: Verdict) -> JsonObject:
     """Return the entry of a suspect with a verdict, without the corrected p-values."""
-    found = verdict.comparison
     return {
         "suspect": verdict.suspect.name,
         "digest": verdict.suspect.digest,
@@ -94,9 +79,7 @@ def _judged(verdict: Verdict) -> JsonObject:
         "sent": verdict.sent,
         "identifications": [_identification(opinion) for opinion in verdict.identifications],
         "p_homologous": _rounded(verdict.p_homologous),
-        "p_pirated": None if found is None else _rounded(found.p_pirated),
         "calibrated": verdict.calibrated,
-        "comparison": None if found is None else _compared(found),
         "line_up": None if verdict.line_up is None else _lined_up(verdict.line_up),
         "references": _counts(verdict.references),
         "notes": list(verdict.notes),
@@ -110,7 +93,7 @@ def _lined_up(found: LineUp) -> JsonObject:
         "access": str(found.access),
         "p": _rounded(found.p),
         "gap": _rounded(found.gap),
-        "p_gap": found.p_gap,
+        "p_gap": _significant(found.p_gap),
         "like_twin": found.like_twin,
         "excluded": list(found.excluded),
         "unseen": list(found.unseen),
@@ -123,19 +106,6 @@ def _lined_up(found: LineUp) -> JsonObject:
             }
             for place in found.places
         ],
-    }
-
-
-def _compared(found: Comparison) -> JsonObject:
-    return {
-        **asdict(found),
-        "access": str(found.access),
-        "clearance": _rounded(found.clearance),
-        "p_homologous": _rounded(found.p_homologous),
-        "p_pirated": _rounded(found.p_pirated),
-        "p_erratic": _rounded(found.p_erratic),
-        "likelihood_ratio": _rounded(found.likelihood_ratio),
-        "likelihood_words": strength(found.likelihood_ratio),
     }
 
 
@@ -155,8 +125,10 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, DIGITS)
 
 
+def _significant(chance: float) -> float:
+    """Return a chance that may be far below the last decimal, rounded to as many digits."""
+    return float(f"{chance:.{DIGITS}g}")
+
+
 def _counts(references: Mapping[ReferenceKind, int]) -> dict[str, int]:
-    counts = {kind: references.get(kind, 0) for kind in ReferenceKind}
-    # docs/report.md promises these three keys to programs, even if there are no such models.
-    always = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED, ReferenceKind.STAND_IN)
-    return {str(kind): count for kind, count in counts.items() if count or kind in always}
+    return {str(kind): references[kind] for kind in ReferenceKind if references.get(kind)}

@@ -21,7 +21,7 @@ from auditkit.reports.base import BundleSummary, Report, Screen
 from auditkit.reports.headlines import OPINIONS, WORDS, words_for
 from auditkit.reports.lineup import picture
 from auditkit.reports.origins import facts_table, provenance, run
-from auditkit.reports.sureness import figures, sureness
+from auditkit.reports.sureness import sureness
 from auditkit.reports.wording import sentence
 
 __all__ = ["render_terminal"]
@@ -185,7 +185,7 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
     # A calibrated verdict is explained, if there is one: a suspect of other classes that comes
     # first must not make the whole report look uncalibrated.
     first = next((verdict for verdict in verdicts if verdict.calibrated), verdicts[0])
-    for line in sureness(first, bundle.terms):
+    for line in sureness(first):
         yield _line(line, limit=600)
     if len(verdicts) > 1:
         yield _line(f"The numbers are those of {clean(first.suspect.name, 60)}.", "dim")
@@ -212,24 +212,22 @@ def _thresholds(bundle: BundleSummary) -> Iterator[RenderableType]:
 
 def _figures(verdict: Verdict) -> Text:
     """Return the numbers of one more verdict, in one line."""
-    found = verdict.comparison
-    told = "not compared with reference models" if found is None else figures(found)
-    if verdict.line_up is not None:
-        told = f"p {verdict.line_up.p:.2g}, {verdict.line_up.gap:+.1f} deviations"
+    found = verdict.line_up
+    told = "no line-up" if found is None else f"p {found.p:.2g}, {found.gap:+.1f} deviations"
     remark = "" if verdict.calibrated else ", uncalibrated"
     return _line(f"{clean(verdict.suspect.name, 60)}: {told}{remark}.")
 
 
 def _batch(report: Report) -> Iterator[str]:
-    """Yield how many p-values stay small if corrected for the number of suspects."""
+    """Yield how many gaps stay beyond chance if corrected for the number of suspects."""
     known = [corrected for corrected in report.corrected if corrected is not None]
-    level = report.bundle.terms.accuse
+    level = report.bundle.line_up.level
     if not known:
         return
     standing = sum(corrected.holm <= level for corrected in known)
     discovered = sum(corrected.benjamini_hochberg <= level for corrected in known)
     yield (
-        f"{len(known)} suspects were compared at once: {standing} stay below {level:.0%} after "
-        f"Holm's correction, {discovered} after Benjamini and Hochberg's. The verdicts are those "
-        "of each suspect alone."
+        f"{len(known)} suspects were compared at once: of {standing} so large a gap still comes by "
+        f"chance in {level:.1g} or less after Holm's correction, of {discovered} after Benjamini "
+        "and Hochberg's. The verdicts are those of each suspect alone."
     )

@@ -29,16 +29,6 @@ def sentence(reason: Reason) -> str:
         return str(reason.facts.get("text", reason.code))
 
 
-def _innocents(facts: Facts) -> str:
-    """Return the p-value among independent models, with how many of them there are."""
-    return f"p {facts['p homologous']:.2g} among {facts['homologous']} independent reference models"
-
-
-def _copies(facts: Facts) -> str:
-    """Return the p-value among copies; it follows `_innocents`, which says of what models."""
-    return f"p {facts['p pirated']:.2g} among {facts['pirated']} pirated ones"
-
-
 def _because(facts: Facts) -> str:
     """Return the sentence of the opinion that a verdict overrules or qualifies."""
     # Facts are JSON values, so that they can be stored; a reason within them is a plain object.
@@ -46,45 +36,11 @@ def _because(facts: Facts) -> str:
     return sentence(Reason(inner["code"], inner["facts"]))
 
 
-def _relations(facts: Facts) -> str:
-    """Return the correlation and, if known, how reference models of other label spaces rank."""
-    told = (
-        f"likenesses between core points are correlated {facts['correlation']:.2f} with the owner's"
-    )
-    kinds = {"homologous": "independent", "pirated": "pirated"}
-    ranks = [
-        f"{facts[kind]['as close']} of {facts[kind]['of']} {word} ones"
-        for kind, word in kinds.items()
-        if kind in facts
-    ]
-    if not ranks:
-        return f"{told}; needs reference models of other label spaces to tell what that means"
-    return (
-        f"{told}; of the reference models of other label spaces {' and '.join(ranks)} come as close"
-    )
-
-
 def _clustered(facts: Facts) -> str:
     """Return on which side of all three splits the suspect is."""
     pirated = facts["with"] == "pirated"
-    side = "with the owner" if pirated else "with the homologous references"
+    side = "with the owner" if pirated else "with the twins"
     return f"all three clusterings put the suspect {side}"
-
-
-def _not_clear(facts: Facts) -> str:
-    """Return how narrowly, or by how many models, the suspect misses a clear accusation."""
-    # With several hundred references p can be small although one of them is closer to the owner
-    # than the suspect. The clearance is negative then, and "closer than every" would be false.
-    if facts["clearance"] < 0:
-        return (
-            f"closer to the owner than nearly all independent models ({_innocents(facts)}), but "
-            "not than the closest of them"
-        )
-    return (
-        f"closer to the owner than every independent model ({_innocents(facts)}), but by only "
-        f"{facts['clearance']:.0%} of the way from there to the owner "
-        f"({facts['clearance needed']:.0%} are needed)"
-    )
 
 
 def _chances(facts: Facts) -> str:
@@ -112,23 +68,6 @@ CODE = ReasonCode
 # JSON reports have these sentences, and frozen reports are compared with them byte for byte
 # (tests/golden): a changed sentence changes the outputs of every old bundle.
 SENTENCES: dict[str, str | Callable[[Facts], str]] = {
-    # Verdicts by reference models.
-    CODE.LIKE_COPIES: lambda f: (
-        f"closer to the owner than every independent model, clear of them by {f['clearance']:.0%} "
-        f"of the way from there to the owner ({_innocents(f)}), and like copies ({_copies(f)})"
-    ),
-    CODE.LIKE_INDEPENDENT_MODELS: lambda f: (
-        f"further from the owner than copies are ({_copies(f)}), and like independent models "
-        f"({_innocents(f)})"
-    ),
-    CODE.LIKE_BOTH_KINDS: lambda f: (
-        f"both kinds of models answer like this ({_innocents(f)}; {_copies(f)})"
-    ),
-    CODE.LIKE_NEITHER_KIND: lambda f: (
-        f"like neither: closer to the owner than independent models ({_innocents(f)}) and further "
-        f"than copies ({_copies(f)}); evasion, a copy of an unknown kind, or another task"
-    ),
-    CODE.NOT_CLEAR_OF_INNOCENTS: _not_clear,
     # Verdicts by a line-up of the owner among its twins.
     CODE.FIRST_IN_LINE_UP: lambda f: (
         f"it resembles the owner more than every twin of it, by {f['gap']:.1f} deviations "
@@ -152,13 +91,12 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     # Verdicts by the bundle's thresholds.
     CODE.NO_SIGN_OF_A_COPY: lambda f: (
         f"no sign of a modified copy: {_because(f)}; a distilled or extracted copy can answer like "
-        "this too, and only reference models can tell"
+        "this too, and only a line-up among twins can tell"
     ),
     CODE.SIBLINGS_NOT_TRIED: lambda f: (
         f"{_because(f)}; but no nets of the owner's own architecture were trained to see whether "
-        f"innocents of its recipe share these points ({f['why']}); add reference models (auditkit "
-        "references, auditkit calibrate), or make the fingerprint anew from a factory with "
-        "--samples"
+        f"innocents of its recipe share these points ({f['why']}); train twins (auditkit twins) "
+        "and make the fingerprint anew with --twins, or from a factory with --samples"
     ),
     CODE.OPINIONS_CONTRADICT: lambda f: (
         f"the identifications contradict each other: {f['lead']} says {f['lead says']}, "
@@ -168,7 +106,7 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.UNMEASURED: lambda f: f"the fingerprint is of unmeasured uniqueness: {f['measured']}",
     CODE.PARTLY_ASKED: lambda f: (
         f"only {f['asked']} of {f['points']} points were asked; thresholds count for all of them, "
-        "less carries a verdict only with reference models (auditkit calibrate)"
+        "less carries a verdict only with twins (auditkit fingerprint --twins)"
     ),
     # What keeps a suspect from any claim, or from being cleared.
     CODE.OTHER_CLASSES: lambda f: (
@@ -194,10 +132,6 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.ANSWERS_CHANGE: lambda f: (
         f"evasion suspected: {f['changed']} of {f['repeated']} points that were asked twice got "
         "another label; a suspect that answers at random can't be cleared"
-    ),
-    CODE.ERRATIC_ANSWERS: lambda f: (
-        "evasion suspected: it recognises natural controls, but gives labels to other points that "
-        f"neither the owner nor any reference model gives (p {f['p']:.2g})"
     ),
     # Opinions of identifications.
     CODE.SHARES_AS_COPIES: lambda f: (
@@ -230,18 +164,21 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"makes {f['share']:.0%} of the owner's {f['mistakes']} natural mistakes too"
     ),
     CODE.CORRELATED: lambda f: (
-        f"correlations between points are {f['likeness']:.3f} like the owner's; needs reference "
-        "models to tell what that means"
+        f"correlations between points are {f['likeness']:.3f} like the owner's; only twins tell "
+        "what that means"
     ),
     CODE.DISTANCES_ALIKE: lambda f: (
-        f"pairs of points move its answers {f['cosine']:.3f} like the owner's; needs reference "
-        "models to tell what that means"
+        f"pairs of points move its answers {f['cosine']:.3f} like the owner's; only twins tell "
+        "what that means"
     ),
     CODE.INFORMATION_SHARED: lambda f: (
-        f"its labels share {f['share']:.0%} of the information with the owner's; needs reference "
-        "models to tell what that means"
+        f"its labels share {f['share']:.0%} of the information with the owner's; only twins tell "
+        "what that means"
     ),
-    CODE.RELATIONS_CORRELATED: _relations,
+    CODE.RELATIONS_CORRELATED: lambda f: (
+        f"likenesses between core points are correlated {f['correlation']:.2f} with the owner's; "
+        "only twins tell what that means"
+    ),
     CODE.WEIGHTS_ALIKE: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, which was trained from scratch "
         f"(by chance in {f['chance']:.1g} of independent models)"
@@ -265,14 +202,13 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.NO_WEIGHTS: "there are no weights to compare",
     CODE.NO_MISTAKES: "the bundle has no natural mistakes of the owner",
     CODE.NEEDS_PROBABILITIES: lambda f: f"needs probabilities, the access is {f['access']}",
-    CODE.NEEDS_REFERENCES: lambda f: (
-        f"needs {f['needed']} homologous and {f['needed']} pirated reference models, has "
-        f"{f['homologous']} and {f['pirated']}"
+    CODE.NEEDS_KNOWN_MODELS: lambda f: (
+        f"needs {f['needed']} twins and {f['needed']} measured copies, has {f['twins']} and "
+        f"{f['copies']}"
     ),
     CODE.CLASSES_DIFFER: "the suspect scores other classes than the owner",
     CODE.OWNER_CONSTANT: "the owner answers alike on both points of every pair",
     CODE.TOO_FEW_TO_COMPARE: "too few answers, or all of one kind, to compare",
     CODE.NOT_WEIGHED: "not weighed, for the reason above",
-    CODE.REFERENCES_DECIDE: "reference models decide instead",
     CODE.LINE_UP_DECIDES: "the line-up decides instead",
 }

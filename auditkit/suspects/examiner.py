@@ -28,7 +28,7 @@ from auditkit.suspects.log import Log, Memory
 from auditkit.suspects.patience import Pace, patiently
 from auditkit.suspects.readings import MOST_READ, Reading
 from auditkit.suspects.seen_weights import seen_weights
-from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
+from auditkit.suspects.sequential import ask_in_turn, check_twins, is_sequential
 
 LONGEST_FREE = 60.0
 """Seconds that a file may take to answer the natural points, unless the user wants them anyway."""
@@ -69,12 +69,12 @@ def query(
 
     Raises:
         SuspectError: It can't be opened, does not fit, or fails to answer.
-        CalibrationError: A sequential audit has no reference models to decide by.
+        BundleError: A sequential audit has no twins to decide by.
         PluginError: The suspect's adapter or one of the bundle's identifications is missing.
         JournalError: The journal can't be used.
     """
     # Before anything is opened: queries to somebody's API must not be spent in vain.
-    check_references(bundle, asking)
+    check_twins(bundle, asking)
     check_identifications(bundle)
     found = identified(suspect)
     made = bundle.fingerprint

@@ -1,48 +1,45 @@
-"""Sequential audits: asking stops as soon as the reference models decide.
+"""Sequential audits: asking stops as soon as the line-up decides.
 
-Every look at the answers is paid for in the p-values (judging/calibration/score.py), so that
-stopping early costs no error rate.
+The first member of the line-up that stands out settles it. To an innocent suspect each member is
+equally likely to be that one, so stopping early costs no error rate (judging/lineup/panel.py).
 """
 
-from collections import Counter
-
 from auditkit.adapters.base import Kind
-from auditkit.core.errors import CalibrationError
+from auditkit.core.errors import BundleError
 from auditkit.core.evidence import Evidence
-from auditkit.core.models import ReferenceKind
 from auditkit.core.progress import Progress, silent
 from auditkit.core.requests import Asking
 from auditkit.core.verdicts import Decision
 from auditkit.files.bundle import Bundle
-from auditkit.judging.calibration.comparison import comparable
-from auditkit.judging.calibration.conformal import needed
-from auditkit.judging.calibration.score import look_schedule
 from auditkit.judging.judge import judge
+from auditkit.judging.lineup.looks import look_schedule
 from auditkit.suspects.interview import OPENING, Interview
 
 
-def check_references(bundle: Bundle, asking: Asking) -> None:
-    """Make sure that a sequential audit has reference models to decide by.
+def check_twins(bundle: Bundle, asking: Asking) -> None:
+    """Make sure that a sequential audit has twins to decide by.
 
     Raises:
-        CalibrationError: It was asked for, and has too few.
+        BundleError: It was asked for, and the bundle has none, or the owner passes for none.
     """
-    missing = _missing_references(bundle) if asking.sequential else ""
-    if missing:
-        raise CalibrationError(
-            f"--sequential decides by reference models: {missing}; add them with auditkit calibrate"
+    terms = bundle.fingerprint.line_up
+    if asking.sequential and not terms.claimed:
+        why = terms.doubt or f"the bundle has {terms.twins or 'no'} twins"
+        raise BundleError(
+            f"--sequential decides by a line-up among twins: {why}; make the bundle anew with "
+            "auditkit fingerprint --twins"
         )
 
 
 def is_sequential(bundle: Bundle, kind: Kind, asking: Asking) -> bool:
     """Return whether a suspect of this kind is asked one by one.
 
-    Unless the user says, that is where it saves queries to somebody's server and the reference
-    models carry it.
+    Unless the user says, that is where it saves queries to somebody's server and the line-up can
+    decide.
     """
     if asking.sequential is not None:
         return asking.sequential
-    return kind.remote and not _missing_references(bundle)
+    return kind.remote and bundle.fingerprint.line_up.claimed
 
 
 def ask_in_turn(bundle: Bundle, interview: Interview, progress: Progress = silent) -> Evidence:
@@ -57,7 +54,7 @@ def ask_in_turn(bundle: Bundle, interview: Interview, progress: Progress = silen
 
 
 def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent) -> Evidence:
-    """Ask in the sheet's order until the reference models decide, or to the end.
+    """Ask in the sheet's order until the line-up decides, or to the end.
 
     Raises:
         QueryError: The suspect fails to answer, or answers nonsense.
@@ -71,19 +68,3 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
     # Repeats come last: before, they would only delay the answers that decide.
     interview.repeat()
     return interview.evidence(count)
-
-
-def _missing_references(bundle: Bundle) -> str:
-    """Say which kind of reference models is too few for a verdict; empty if neither is."""
-    if bundle.fingerprint.line_up.claimed:
-        return ""
-    known = Counter(reference.kind for reference in comparable(bundle))
-    for kind, level in (
-        (ReferenceKind.HOMOLOGOUS, bundle.terms.accuse),
-        (ReferenceKind.PIRATED, bundle.terms.acquit),
-    ):
-        if known[kind] < needed(level):
-            return (
-                f"{needed(level)} {kind} are needed for {level:.0%}, the bundle has {known[kind]}"
-            )
-    return ""

@@ -20,11 +20,11 @@ TOKEN = "planted-token-9876543210"  # noqa: S105 - none
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch, bundle, calibrated):
+def here(tmp_path, monkeypatch, bundle, lined_up):
     """A folder with two bundles, a copy and a stranger."""
     monkeypatch.chdir(tmp_path)
     bundles.write(bundle, tmp_path / "model.fp")
-    bundles.write(calibrated, tmp_path / "known.fp")
+    bundles.write(lined_up, tmp_path / "known.fp")
     linear_onnx(tmp_path / "copy.onnx", weights=COPY)
     linear_onnx(tmp_path / "stranger.onnx", weights=STRANGER)
     return tmp_path
@@ -209,7 +209,7 @@ def asking(response, reply, request='body = "png"'):
 @pytest.mark.parametrize(
     ("request_line", "sent"),
     [
-        ('body = "png"', "image/png (85 bytes)"),
+        ('body = "png"', "image/png (86 bytes)"),
         ('upload = { field = "f", kind = "png" }', 'name="f"; filename="0.png" Content-Type: im'),
         ('json = { image = "$point.png" }', '{"image": "iVBOR'),
         ('form = { k = "3", x = "$point.flat" }', "k=3&x=%5B"),

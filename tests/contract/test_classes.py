@@ -109,13 +109,13 @@ KINDS = {"onnx": as_onnx, "script": as_script, "callable": as_callable}
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", FORMS)
-def test_shared_classes_decide(form, kind, tmp_path, calibrated, monkeypatch):
+def test_shared_classes_decide(form, kind, tmp_path, lined_up, monkeypatch):
     """A copy is pirated and an innocent is not; the report says how many classes are shared."""
     monkeypatch.chdir(tmp_path)
     for weights, expected in ((COPY, True), (STRANGER, False)):
         made, labels = head(weights, FORMS[form]), FORMS[form][1]
         path = KINDS[kind](tmp_path, *made, labels=labels)
-        [found] = api.audit(calibrated, [path], TRUSTING)
+        [found] = api.audit(lined_up, [path], TRUSTING)
         assert isinstance(found.outcome, Verdict), found.outcome
         if expected and form == "a subset in another order":
             # Two shared classes are too few for this bundle, which has no control of a third.
@@ -124,7 +124,7 @@ def test_shared_classes_decide(form, kind, tmp_path, calibrated, monkeypatch):
             assert (found.outcome.decision is Decision.PIRATED) == expected
         if expected:
             # In another order, only classes that a control has can be matched.
-            controls = calibrated.fingerprint.sheet.of_family(CONTROL)
+            controls = lined_up.fingerprint.sheet.of_family(CONTROL)
             places = {place for place in FORMS[form][0] if place >= 0}
             is_moved = "another order" in form
             shared = len(places & {*controls.labels.tolist()} if is_moved else places)
@@ -132,22 +132,22 @@ def test_shared_classes_decide(form, kind, tmp_path, calibrated, monkeypatch):
             assert f"; {shared} are shared and compared" in told
 
 
-def test_features_are_no_classes(calibrated):
+def test_features_are_no_classes(lined_up):
     """Rows that know nothing of the controls are matched with nothing."""
-    controls = calibrated.fingerprint.sheet.of_family(CONTROL)
+    controls = lined_up.fingerprint.sheet.of_family(CONTROL)
     noise = np.random.default_rng(0).normal(size=(16, 9)).astype(np.float32)
     assert matching(controls.labels, said_by(controls.points, noise), CLASSES) is None
 
 
-def test_as_many_classes_are_left_as_they_are(calibrated):
+def test_as_many_classes_are_left_as_they_are(lined_up):
     """Another order of the same classes is another matter, which has its own rule."""
-    controls = calibrated.fingerprint.sheet.of_family(CONTROL)
+    controls = lined_up.fingerprint.sheet.of_family(CONTROL)
     assert matching(controls.labels, said_by(controls.points, WEIGHTS), CLASSES) is None
 
 
-def test_points_of_classes_that_are_not_shared_are_not_answered(calibrated):
+def test_points_of_classes_that_are_not_shared_are_not_answered(lined_up):
     """Only labels are left of a suspect with fewer classes."""
-    controls = calibrated.fingerprint.sheet.of_family(CONTROL)
+    controls = lined_up.fingerprint.sheet.of_family(CONTROL)
     answers = said_by(controls.points, WEIGHTS[:, :4])
     found = matching(controls.labels, answers, CLASSES)
     assert found is not None

@@ -99,7 +99,7 @@ def test_the_name_is_the_files(weigh, led):
 def test_references_that_answered_nothing_are_no_obstacle(weigh, led):
     """A reference without a single answer is passed over."""
     nothing = Answers(np.full(len(led.fingerprint.sheet), -1))
-    kinds = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED, ReferenceKind.STAND_IN)
+    kinds = (ReferenceKind.TWIN, ReferenceKind.MEASURED_COPY, ReferenceKind.STAND_IN)
     silent = tuple(
         Reference(f"{kind}{n}", kind, f"sha256:{kind}{n}", nothing)
         for kind in kinds

@@ -286,25 +286,25 @@ def test_the_output_that_is_the_owners_is_found(form, kind, tmp_path, bundle, mo
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_output_that_is_judged_has_its_price(kind, tmp_path, calibrated, monkeypatch):
+def test_each_output_that_is_judged_has_its_price(kind, tmp_path, lined_up, monkeypatch):
     """Two looks double the chance of innocence; evidence says so, and the report names them."""
     monkeypatch.chdir(tmp_path)
     single = KINDS[kind](tmp_path, COPY, STRANGER, {"s": "s"})
-    [alone] = api.audit(calibrated, [single], Asking(options=TRUSTING))
+    [alone] = api.audit(lined_up, [single], Asking(options=TRUSTING))
     pair = KINDS[kind](tmp_path, COPY, STRANGER, {"a": "d", "b": "s", "features": "f"})
-    [both] = api.audit(calibrated, [pair], Asking(options=TRUSTING))
+    [both] = api.audit(lined_up, [pair], Asking(options=TRUSTING))
     assert (alone.evidence.looks, both.evidence.looks) == (1, 2)
     assert both.outcome.p_homologous == pytest.approx(2 * alone.outcome.p_homologous)
     [note] = [line for line in both.evidence.notes if "asked and judged" in line]
     assert "not read: " in note
-    evidence_files.write(both.evidence, calibrated, tmp_path / "e")
-    assert evidence_files.read(tmp_path / "e", calibrated).looks == 2
+    evidence_files.write(both.evidence, lined_up, tmp_path / "e")
+    assert evidence_files.read(tmp_path / "e", lined_up).looks == 2
 
 
-def test_labels_beside_their_own_scores_are_no_second_look(tmp_path, calibrated):
+def test_labels_beside_their_own_scores_are_no_second_look(tmp_path, lined_up):
     """Outputs that say the same are one."""
     path = as_onnx(tmp_path, COPY, STRANGER, {"label": "l", "scores": "s"})
-    [found] = api.audit(calibrated, [path], Asking(options=TRUSTING))
+    [found] = api.audit(lined_up, [path], Asking(options=TRUSTING))
     assert found.evidence.looks == 1
 
 

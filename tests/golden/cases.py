@@ -1,8 +1,9 @@
 """Every command line whose output is frozen, run on files that are frozen too.
 
 `python -m tests.golden.cases` writes the outputs anew; `git diff` then shows what changed. The
-inputs in `files/` were written by version 0.1.0 and are never made again: they show that old
-bundles, evidence and journals are still read.
+inputs in `files/` were written by version 0.1.0, `lined_up.fp` by the next, and are never made
+again: they show that old bundles, evidence and journals are still read. `calibrated.fp` holds
+reference models and shows that such bundles are refused.
 """
 
 import contextlib
@@ -30,17 +31,18 @@ CASES: dict[str, list[str]] = {
     "check-tried-top-k.json": ["check", "tried.fp", *ALL, *JSON, "--access", "top-k"],
     "check-plain-label.json": ["check", "plain.fp", *ALL, *JSON, "--access", "label"],
     "check-resize.json": ["check", "plain.fp", "large.onnx", *JSON, "--resize"],
-    "check-calibrated.json": ["check", "calibrated.fp", *ALL, *JSON],
-    "check-sequential.json": ["check", "calibrated.fp", *ALL, *JSON, "--sequential"],
-    "check-rounded.json": ["check", "calibrated.fp", *ALL, *JSON, "--access", "rounded"],
+    "check-lined-up.json": ["check", "lined_up.fp", *ALL, *JSON],
+    "check-sequential.json": ["check", "lined_up.fp", *ALL, *JSON, "--sequential"],
+    "check-rounded.json": ["check", "lined_up.fp", *ALL, *JSON, "--access", "rounded"],
     "check-benign.json": ["check", "benign.fp", *ALL, *JSON],
     "check-journal.json": [
         *("check", "plain.fp", "python:golden_api:silent", "--journal", "audit.journal", *JSON)
     ],
     "judge.json": ["judge", "plain.fp", *EVIDENCE, *JSON],
-    "plan.txt": ["plan", "calibrated.fp", "--suspects", "3"],
+    "plan.txt": ["plan", "lined_up.fp", "--suspects", "3"],
+    "plan-plain.txt": ["plan", "plain.fp"],
     "inspect-plain.txt": ["inspect", "plain.fp"],
-    "inspect-calibrated.txt": ["inspect", "calibrated.fp"],
+    "inspect-lined-up.txt": ["inspect", "lined_up.fp"],
     "inspect-journal.txt": ["inspect", "audit.journal"],
     **{f"inspect-{Path(file).name}.txt": ["inspect", file] for file in EVIDENCE},
 }

@@ -110,13 +110,11 @@ def test_output_similarity_abstains_on_labels(alone):
     assert (found.says, found.value) == (None, None)
 
 
-def knowing(bundle, pirated, homologous, seed=0):
+def knowing(bundle, copies, twins, seed=0):
     """The bundle with known models: copies agree on 95 %, strangers on 20 %."""
     owner = bundle.fingerprint.sheet.labels
     rng = np.random.default_rng(seed)
-    shares = [(ReferenceKind.PIRATED, 0.95)] * pirated + [
-        (ReferenceKind.HOMOLOGOUS, 0.2)
-    ] * homologous
+    shares = [(ReferenceKind.MEASURED_COPY, 0.95)] * copies + [(ReferenceKind.TWIN, 0.2)] * twins
     known = tuple(
         Reference(
             str(number),
@@ -131,18 +129,18 @@ def knowing(bundle, pirated, homologous, seed=0):
 
 @pytest.mark.parametrize(("share", "says"), [(1.0, Decision.PIRATED), (0.1, Decision.HOMOLOGOUS)])
 def test_clustering_takes_the_side_of_known_models(alone, share, says):
-    """With references of both kinds, all three clusterings agree on clear cases."""
+    """With twins and measured copies, all three clusterings agree on clear cases."""
     owner = alone.fingerprint.sheet.labels
     labels = np.where(np.arange(100) < 100 * share, owner, (owner + 1) % 5)
     found = clustering.weigh_clusters(knowing(alone, 5, 5), evidence(labels))
     assert found.says is says
 
 
-@pytest.mark.parametrize(("pirated", "homologous"), [(0, 0), (5, 0), (0, 5), (2, 3)])
-def test_clustering_abstains_without_references(alone, pirated, homologous):
+@pytest.mark.parametrize(("copies", "twins"), [(0, 0), (5, 0), (0, 5), (2, 3)])
+def test_clustering_abstains_without_known_models(alone, copies, twins):
     """A two-way split of unknown models would always accuse somebody."""
     labels = alone.fingerprint.sheet.labels
-    found = clustering.weigh_clusters(knowing(alone, pirated, homologous), evidence(labels))
+    found = clustering.weigh_clusters(knowing(alone, copies, twins), evidence(labels))
     assert found.says is None
 
 
@@ -153,3 +151,12 @@ def test_clustering_abstains_when_it_mixes_what_is_known(alone):
     mixed = dataclasses.replace(made, references=(*made.references[:-1], odd))
     found = clustering.weigh_clusters(mixed, evidence(owner))
     assert found.says is None
+
+
+def test_broken_copies_are_not_known_to_clustering(alone):
+    """Nobody uses them, so they count for neither side."""
+    made, owner = knowing(alone, 3, 3), alone.fingerprint.sheet.labels
+    broken = dataclasses.replace(made.references[0], recipe={"broken": True})
+    less = dataclasses.replace(made, references=(broken, *made.references[1:]))
+    found = clustering.weigh_clusters(less, evidence(owner))
+    assert dict(found.reason.facts) == {"needed": 3, "twins": 3, "copies": 2}

@@ -20,6 +20,7 @@ from auditkit.files.bundle import Bundle
 from auditkit.judging.judge import judge
 from auditkit.judging.lineup.likeness import likeness, scores
 from auditkit.judging.lineup.ranking import gap_p, rank_p, standing
+from auditkit.reports.build import report
 
 CLASSES, TWINS = 6, 19
 SHAPE = (24,)
@@ -166,6 +167,47 @@ def test_one_by_one_the_first_who_stands_out_settles_it(lined_up):
     seen = evidence(lined_up, COPY, asked=60)
     verdict = judge(lined_up, replace(seen, answers=seen.answers.first(60), spent=60))
     assert verdict.decision is Decision.PIRATED
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_a_copy_that_answers_at_random_is_never_cleared(lined_up, share):
+    """So many of its answers are random labels, always the same: it is not homologous."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        seen = evidence(lined_up, COPY, Access.LABEL)
+        labels = seen.answers.labels.copy()
+        noisy = rng.random(len(labels)) < share
+        labels[noisy] = rng.integers(0, CLASSES, noisy.sum())
+        found = judge(lined_up, replace(seen, answers=Answers(labels)))
+        assert found.decision is not Decision.HOMOLOGOUS
+
+
+def test_a_label_that_one_member_alone_gives_accuses_nobody(lined_up):
+    """Who agrees with the owner where all twins agree with each other proves nothing by that."""
+    sheet = lined_up.fingerprint.sheet
+    owner, *twins = (
+        said(w, sheet.points).labels for w in (OWNER, *(net(100 + n) for n in range(TWINS)))
+    )
+    same = (np.array(twins) == twins[0]).all(axis=0)
+    alone = np.flatnonzero(same & (owner != twins[0]) & ~sheet.rows(CORE))
+    both = np.flatnonzero(same & (owner == twins[0]) & ~sheet.rows(CORE))
+    assert len(alone)
+    seen = evidence(lined_up, net(310), Access.LABEL)
+    labels = np.where(sheet.rows(CORE), seen.answers.labels, -1)
+    labels[[*alone, *both]] = owner[[*alone, *both]]
+    found = judge(lined_up, replace(seen, answers=Answers(labels)))
+    assert [place.measure for place in found.line_up.places] == ["core labels"]
+    assert found.line_up.p_gap > 1e-3
+
+
+def test_a_suspects_verdict_is_its_own(lined_up):
+    """Alone or among others it is the same; only the corrected chances see the others."""
+    first = judge(lined_up, evidence(lined_up, COPY))
+    outcomes = [first, *(judge(lined_up, evidence(lined_up, net(n))) for n in (320, 321, 322))]
+    assert judge(lined_up, evidence(lined_up, COPY)).line_up == first.line_up
+    made = report(lined_up, outcomes)
+    assert made.corrected[0].holm == pytest.approx(4 * first.line_up.p_gap)
+    assert report(lined_up, [first]).corrected == (None,)
 
 
 def test_weights_take_part(lined_up):

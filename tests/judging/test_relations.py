@@ -15,7 +15,7 @@ from auditkit.core.answers import Answers
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Discrimination as Known
 from auditkit.core.fingerprint import Fingerprint
-from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
+from auditkit.core.models import OwnerRecord, SuspectRecord
 from auditkit.core.plugins import load
 from auditkit.core.points import CORE, Family, InputSpec, Sheet
 from auditkit.core.verdicts import Decision
@@ -23,7 +23,6 @@ from auditkit.files.bundle import Bundle
 from auditkit.judging import identification
 from auditkit.judging.identification.relations import correlation
 from auditkit.reports.wording import sentence
-from tests.conftest import linear
 
 RELATIONS = ["correlation", "decision_distance", "mutual_information"]
 RECORD = SuspectRecord("s", None, "callable", {})
@@ -124,14 +123,14 @@ def test_another_label_space_is_weighed(lead, classes):
 
 
 @pytest.mark.parametrize("lead", RELATIONS)
-def test_no_verdict_without_reference_models(lead, bundle):
+def test_no_verdict_without_twins(lead, bundle):
     """Even the owner itself stays inconclusive: the papers have no threshold to go by."""
     made = dataclasses.replace(bundle.fingerprint, lead=lead)
     changed = dataclasses.replace(bundle, fingerprint=made)
     own = Evidence(RECORD, changed.digest, scored(made.sheet.outputs), made.owner.classes)
     verdict = api.judge(changed, own)
     assert verdict.decision is Decision.INCONCLUSIVE
-    assert "reference models" in sentence(verdict.reason)
+    assert "only twins tell" in sentence(verdict.reason)
     opinion = next(i for i in verdict.identifications if i.name == lead)
     assert opinion.value == pytest.approx(1.0, abs=1e-5)
 
@@ -278,16 +277,3 @@ def test_relations_speak_of_other_label_spaces_alone(bundle):
     assert opinion.says is None
     assert -1 <= opinion.value <= 1
     assert weigh(bundle, Evidence(RECORD, "", Answers(other.labels % 5), None)) is None
-
-
-def test_relations_rank_among_references_of_other_label_spaces(bundle):
-    """Only those count; how many of each kind come as close is told."""
-    count = len(bundle.fingerprint.sheet)
-    near = log_probabilities(np.repeat(linear(bundle.fingerprint.sheet.points), 2, axis=1))
-    kinds = ((ReferenceKind.PIRATED, near), (ReferenceKind.HOMOLOGOUS, rows(5, 7, count)))
-    references = tuple(Reference(str(k), k, str(k), scored(scores)) for k, scores in kinds)
-    middle = scored(near + 3 * log_probabilities(rows(6, 10, count)))
-    made = dataclasses.replace(bundle, references=references)
-    opinion = load(identification, "relations")(made, Evidence(RECORD, "", middle, 10))
-    told = sentence(opinion.reason)
-    assert "0 of 1 independent ones and 1 of 1 pirated ones come as close" in told

@@ -66,7 +66,7 @@ def evidence(core: float, control: float = 1.0, *, classes=None, made=MADE, **mo
 
 def verdict(found: Evidence, *others: Identification, made=MADE, references=()):
     bundle = Bundle(made, tuple(references))
-    return decide(bundle, found, (weigh_labels(bundle, found), *others), None)
+    return decide(bundle, found, (weigh_labels(bundle, found), *others))
 
 
 def told(found) -> str:
@@ -86,7 +86,7 @@ def told(found) -> str:
     ],
 )
 def test_the_default_thresholds(share, decision):
-    """From 0.85 pirated; below that nobody is cleared without reference models."""
+    """From 0.85 pirated; below that nobody is cleared without twins."""
     assert verdict(evidence(share)).decision is decision
 
 
@@ -124,7 +124,7 @@ def test_without_siblings_thresholds_accuse_nobody():
     made = replace(MADE, siblings=Siblings((), "the fingerprint was made with --siblings 0"))
     found = verdict(evidence(1.0), made=made)
     assert found.decision is Decision.INCONCLUSIVE
-    for part in ("100% of core points", "--siblings 0", "auditkit references", "--samples"):
+    for part in ("100% of core points", "--siblings 0", "auditkit twins", "--samples"):
         assert part in told(found)
     assert [opinion.says for opinion in found.identifications] == [None]
 
@@ -192,7 +192,7 @@ def test_contradicting_identifications_are_inconclusive():
 def test_known_strangers_raise_the_bar():
     """A suspect no further from a known innocent model than from a copy is not accused."""
     near = evidence(0.8).answers
-    stranger = Reference("innocent", ReferenceKind.HOMOLOGOUS, "sha256:3", near)
+    stranger = Reference("innocent", ReferenceKind.TWIN, "sha256:3", near)
     assert verdict(evidence(0.88), references=(stranger,)).decision is Decision.INCONCLUSIVE
     assert verdict(evidence(0.95), references=(stranger,)).decision is Decision.PIRATED
 

@@ -16,9 +16,9 @@ from torch import nn
 from auditkit.adapters import identified, open_suspect
 from auditkit.core.errors import (
     AuditkitError,
-    CalibrationError,
     FingerprintError,
     SamplesError,
+    TrainedModelsError,
 )
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import InputFacts, Options, Order, Patience, ReferencePlan
@@ -273,7 +273,7 @@ def test_a_folder_for_something_else_is_refused(what, tmp_path, order, made):
         "input": {"facts": InputFacts(mean=(0.5,), std=(0.5,))},
         "seed": {"seed": 1},
     }[what]
-    with pytest.raises(CalibrationError, match=f"another {what};") as caught:
+    with pytest.raises(TrainedModelsError, match=f"another {what};") as caught:
         make_references(replace(order, **other), made[0], PLAN, quiet)
     assert "\n" not in str(caught.value)
 
@@ -282,10 +282,10 @@ def test_a_folder_for_something_else_is_refused(what, tmp_path, order, made):
 def test_a_folder_of_somebody_else_is_left_alone(text, tmp_path, order):
     """A manifest that these models were not written with is neither used nor replaced."""
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(CalibrationError, match="choose another folder"):
+    with pytest.raises(TrainedModelsError, match="choose another folder"):
         make_references(order, tmp_path, PLAN, quiet)
     assert (tmp_path / "manifest.json").read_text() == text
-    with pytest.raises(CalibrationError, match="can't be used"):
+    with pytest.raises(TrainedModelsError, match="can't be used"):
         make_references(order, tmp_path / "manifest.json", PLAN, quiet)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit.core.errors import CalibrationError, FingerprintError, OwnerLoadError, SamplesError
+from auditkit.core.errors import FingerprintError, OwnerLoadError, SamplesError, TrainedModelsError
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CONTROL, CORE, DISPUTED, NATURAL
 from auditkit.core.requests import Asking, Options, Order, TwinPlan
@@ -116,7 +116,7 @@ def test_a_training_that_dies_in_its_process_is_one_line(order, workplace):
 def test_twins_of_another_training_are_not_mixed(order, workplace):
     """A folder that was made in one way is not gone on with in another."""
     make_twins(order, workplace / "t", TwinPlan(1, train="owntraining:train"), quiet)
-    with pytest.raises(CalibrationError, match="twins made for another training"):
+    with pytest.raises(TrainedModelsError, match="twins made for another training"):
         make_twins(order, workplace / "t", TwinPlan(1, epochs=1), quiet)
 
 

@@ -17,7 +17,6 @@ from auditkit.core.errors import (
     BundleError,
     BundleFormatError,
     BundleIntegrityError,
-    CalibrationError,
     EvidenceError,
     UnknownPluginError,
 )
@@ -28,7 +27,7 @@ from auditkit.core.points import CORE, Family, InputSpec, Sheet
 from auditkit.core.provenance import now
 from auditkit.files import bundle as bundles
 from auditkit.files import container, evidence
-from auditkit.files.bundle import Bundle, with_references
+from auditkit.files.bundle import Bundle
 
 LAX = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(max_size=30)
@@ -55,7 +54,7 @@ def made_bundles(draw):
         draw(TEXT),
     )
     answers = Answers(rng.integers(-1, classes, size=count))
-    reference = Reference(draw(TEXT), ReferenceKind.HOMOLOGOUS, "sha256:11", answers)
+    reference = Reference(draw(TEXT), ReferenceKind.STAND_IN, "sha256:11", answers)
     return Bundle(fingerprint, (reference,), {"auditkit": "0"}, draw(TEXT))
 
 
@@ -185,7 +184,6 @@ def test_a_newer_format_names_both(tmp_path, bundle):
         {"lead": "unknown"},
         {"identifications": ["clustering"]},
         {"identifications": 3},
-        {"terms": {"accuse": 2.0, "acquit": 0.05, "clearance": 0.4}},
         {"transports": {"jpeg": 1.5}},
         {"siblings": {"shares": [2], "reason": ""}},
         {"spec": {"shape": [1, 4, 4], "lower": [2], "upper": [1], "mean": [], "std": []}},
@@ -199,17 +197,10 @@ def test_a_wrong_manifest_is_one_line(tmp_path, bundle, damage):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        {"parameters": {"level": 0.125}},
-        {"terms": {"accuse": 0.125, "acquit": 0.5, "clearance": 0.4}},
-    ],
-)
-def test_a_number_that_became_infinite_is_one_line(tmp_path, bundle, number):
+def test_a_number_that_became_infinite_is_one_line(tmp_path, bundle):
     """A digit changed so that a number is too large for any float is seen as damage."""
     path = tmp_path / "model.fp"
-    sealed(path, bundle, number)
+    sealed(path, bundle, {"parameters": {"level": 0.125}})
     bundles.read(path)
     data = path.read_bytes()
     assert data.count(b"0.125") == 1
@@ -281,13 +272,28 @@ def test_files_are_readable_by_others(tmp_path, bundle):
     assert stat.S_IMODE((tmp_path / "model.fp").stat().st_mode) == 0o666 & ~mask
 
 
-def test_a_model_is_a_reference_once(bundle):
-    """The same model can't be innocent and pirated, nor count twice."""
-    answers = bundle.references[0].answers
-    first = Reference("a", ReferenceKind.HOMOLOGOUS, "sha256:22", answers)
-    second = dataclasses.replace(first, name="b", kind=ReferenceKind.PIRATED)
-    with pytest.raises(CalibrationError, match="same model"):
-        with_references(bundle, [first, second])
+@pytest.mark.parametrize("kind", ["homologous", "pirated"])
+def test_a_calibrated_bundle_is_refused(tmp_path, bundle, kind):
+    """Its reference models give no verdicts any more, and one line says what to do."""
+    [known] = bundles._packed(bundle).manifest["references"]
+    sealed(tmp_path / "old.fp", bundle, {"references": [{**known, "kind": kind}]})
+    with pytest.raises(BundleError, match=r"was calibrated.*fingerprint --twins") as caught:
+        bundles.read(tmp_path / "old.fp")
+    assert "\n" not in str(caught.value)
+
+
+def test_levels_that_nobody_chose_are_kept_for_the_digest(tmp_path, bundle):
+    """Earlier versions wrote the same three into every bundle; chosen ones are refused."""
+    sealed(tmp_path / "old.fp", bundle, bundles.RETIRED)
+    old = bundles.read(tmp_path / "old.fp")
+    assert old.retired == bundles.RETIRED
+    assert old.digest != bundle.digest
+    bundles.write(old, tmp_path / "again.fp")
+    assert (tmp_path / "again.fp").read_bytes() == (tmp_path / "old.fp").read_bytes()
+    chosen = {"terms": {"accuse": 0.05, "acquit": 0.05, "clearance": 0.4}}
+    sealed(tmp_path / "chosen.fp", bundle, chosen)
+    with pytest.raises(BundleError, match="was calibrated"):
+        bundles.read(tmp_path / "chosen.fp")
 
 
 def test_evidence_is_read_as_written(tmp_path, bundle):

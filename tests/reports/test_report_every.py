@@ -79,7 +79,7 @@ def verdict(decision: Decision = Decision.PIRATED, **changes) -> Verdict:
         "queries": 120,
         "answered": 119,
         "identifications": (
-            Identification("clustering", None, own("needs reference models")),
+            Identification("clustering", None, own("needs twins")),
             Identification("label_similarity", decision, SO, 0.5, 0.85),
         ),
         "references": {ReferenceKind.STAND_IN: 1},

@@ -28,10 +28,9 @@ SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 CONTRACT = {
     *("suspect", "digest", "verdict", "reason", "access", "queries", "answered"),
-    *("identifications", "p_homologous", "p_pirated", "references", "calibrated"),
+    *("identifications", "p_homologous", "references", "calibrated"),
     *("adapter", "runtime", "notes", "disguises"),
-    *("comparison", "p_holm", "p_benjamini_hochberg", "reason_code", "sent"),
-    "line_up",
+    *("line_up", "p_holm", "p_benjamini_hochberg", "reason_code", "sent"),
 }
 KINDS = [*map(verdict, Decision), Refusal("gone.onnx", "no such file")]
 
@@ -76,7 +75,7 @@ def test_every_suspect_has_every_key(outcome):
         (KINDS[0], {"verdict": "refused"}),
         (KINDS[0], {"digest": "sha256:short"}),
         (KINDS[0], {"queries": 0}),
-        (KINDS[0], {"p_pirated": 1.5}),
+        (KINDS[0], {"p_homologous": 1.5}),
         (KINDS[0], {"identifications": []}),
         (KINDS[0], {"reason_code": ""}),
         (KINDS[0], {"sent": -1}),
@@ -110,15 +109,15 @@ def test_each_outcome_has_its_word(outcome, word):
     """The three verdicts and the refusal are told apart; none has an error rate yet."""
     entry = suspect(outcome)
     assert entry["verdict"] == word
-    assert (entry["p_homologous"], entry["p_pirated"]) == (None, None)
+    assert (entry["p_homologous"], entry["line_up"]) == (None, None)
 
 
 def test_what_was_run_is_told():
-    """Who was asked, through what, how much, and on which references the verdict rests."""
-    entry = suspect(verdict(references={ReferenceKind.PIRATED: 3}, notes=("as asked",)))
+    """Who was asked, through what, how much, and which known models the bundle has."""
+    entry = suspect(verdict(references={ReferenceKind.TWIN: 19}, notes=("as asked",)))
     assert (entry["suspect"], entry["digest"], entry["adapter"]) == ("model.onnx", DIGEST, "onnx")
     assert (entry["queries"], entry["answered"], entry["access"]) == (120, 119, "logits")
-    assert entry["references"] == {"stand-in": 0, "homologous": 0, "pirated": 3}
+    assert entry["references"] == {"twin": 19}
     assert (entry["runtime"], entry["notes"]) == ({"onnxruntime": "1.30"}, ["as asked"])
     assert entry["calibrated"] is False
 

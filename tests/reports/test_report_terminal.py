@@ -9,8 +9,7 @@ from rich.console import Console
 
 from auditkit.core.access import Access
 from auditkit.core.fingerprint import Discrimination
-from auditkit.core.models import ReferenceKind
-from auditkit.core.verdicts import Comparison, Decision, Identification, Refusal
+from auditkit.core.verdicts import Decision, Identification, LineUp, Place, Refusal
 from auditkit.reports.base import Screen
 from auditkit.reports.terminal import WORDS, render_terminal, renderables
 from tests.reports.test_report_every import (
@@ -173,51 +172,47 @@ def test_how_sure_says_what_stands_behind():
     """References, stand-ins and the measurement of uniqueness; no error rate either way."""
     told = words(KINDS[0], discrimination=Discrimination.UNMEASURED, reason="there were no samples")
     assert "Uncalibrated" in told
-    assert "No error rate is stated: that takes 99 independent reference models" in told
-    assert "the bundle has 0 and 0." in told
+    assert "No error rate is stated: that takes twins of the owner's model" in told
     assert "The fingerprint is unmeasured: there were no samples. Its stand-ins: 1." in told
     assert "Its siblings: none were tried (the bundle was made before" in told
-    known = {ReferenceKind.HOMOLOGOUS: 4, ReferenceKind.PIRATED: 3}
-    assert "the bundle has 4 and 3." in words(verdict(references=known))
 
 
-def compared(**changes) -> Comparison:
-    """A copy among 99 independent and 20 pirated reference models, with these changes."""
+def lined_up(**changes) -> LineUp:
+    """A copy before the owner and 19 twins, with these changes."""
+    places = (Place("core labels", (0.9, *[0.0] * 18, 0.1), 30.0),)
     facts = {
         "access": Access.LABEL,
-        "homologous": 99,
-        "pirated": 20,
-        "p_homologous": 0.01,
-        "p_pirated": 0.5,
-        "clearance": 0.6,
-        "p_erratic": 1.0,
-        "likelihood_ratio": 80.0,
-        "sequential": False,
+        "places": places,
+        "p": 0.05,
+        "gap": 30.0,
+        "p_gap": 6e-6,
+        "like_twin": False,
+        "excluded": (),
+        "unseen": ("noisy",),
     }
-    return Comparison(**(facts | changes))
+    return LineUp(**(facts | changes))
 
 
-def test_what_reference_models_carry_is_told():
-    """Both p-values in words, the ratio with its scale and limit, the bounds, the assumption."""
-    told = words(verdict(comparison=compared(), calibrated=True))
+def test_what_a_line_up_carries_is_told():
+    """The exact rank with its floor, the size of the gap with its assumption, the twins' part."""
+    told = words(verdict(line_up=lined_up(), calibrated=True))
     assert "Uncalibrated" not in told
     for fact in (
-        "Of models like the independent references, at most 1% come as close",
-        "Of models like the pirated references, at most 50% stay as far",
-        "likelihood ratio is 80: moderate support for derivation (words of the ENFSI",
-        "can't be more than 100 or less than 1 / 21",
-        "smallest possible p is 0.01: enough for claims at 1% and above",
-        "at most 3.0% of such innocent models (95% confidence), or 4.5% (99% confidence)",
-        "the same public ancestor, or a model of the owner's own architecture",
+        "compared with the owner and 19 twins of it",
+        "the owner takes such a place with probability p 0.05",
+        "With 19 twins p can't be less than 0.05",
+        "30.0 deviations, which happens to 6e-06 of innocent suspects if likenesses are normally",
+        "All of this rests on the twins",
     ):
         assert fact in told
 
 
 def test_several_suspects_are_told_what_remains_after_correction():
-    """Two accusations at 1 % don't both stand at 1 % for the pair; the verdicts stay."""
-    found = verdict(comparison=compared(), calibrated=True)
+    """Two accusations at 1e-5 don't both stand at 1e-5 for the pair; the verdicts stay."""
+    found = verdict(line_up=lined_up(), calibrated=True)
     told = words(found, found)
-    assert "2 suspects were compared at once: 0 stay below 1% after Holm's correction" in told
+    assert "2 suspects were compared at once: of 0 so large a gap still comes by chance" in told
+    assert "after Holm's correction, of 2 after Benjamini and Hochberg's" in told
     assert told.count("pirated") > 1
 
 

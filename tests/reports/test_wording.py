@@ -31,11 +31,11 @@ def test_a_plug_ins_own_reason_brings_its_words():
     assert sentence(Reason("moon-phase")) == "moon-phase"
 
 
-def test_random_answers_are_always_told_in_words(bundle, calibrated):
+def test_random_answers_are_always_told_in_words(bundle, lined_up):
     """Whatever is answered, every reason of the verdict and its opinions becomes one sentence."""
     rng, record = np.random.default_rng(0), SuspectRecord("s", None, "python", {})
     for number in range(60):
-        made = (bundle, calibrated)[number % 2]
+        made = (bundle, lined_up)[number % 2]
         classes, count = (CLASSES, 2, CLASSES + 2)[number % 3], len(made.fingerprint.sheet)
         scores = rng.normal(size=(count, classes)).astype(np.float32)
         labels = np.where(rng.random(count) < rng.random(), scores.argmax(1), -1)

@@ -71,29 +71,29 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_served_models_are_judged_like_their_files(server, models, calibrated, tmp_path, name):
+def test_served_models_are_judged_like_their_files(server, models, lined_up, tmp_path, name):
     """Each way gives the file's answers, and one by one and as a whole the file's verdict."""
     kind, running = server
     whole = Asking(sequential=False)
-    by_file = api.query(calibrated, str(models / f"{name}.onnx"), whole)
-    assert api.judge(calibrated, by_file).decision is EXPECTED[name]
+    by_file = api.query(lined_up, str(models / f"{name}.onnx"), whole)
+    assert api.judge(lined_up, by_file).decision is EXPECTED[name]
     for way in WAYS[kind]:
         suspect = way(running, name, tmp_path)
-        said = api.query(calibrated, suspect, whole)
+        said = api.query(lined_up, suspect, whole)
         found, answers = said.answers, by_file.answers
         np.testing.assert_array_equal(found.labels, answers.labels, str(way))
         np.testing.assert_allclose(found.scores, answers.scores, atol=1e-4, err_msg=str(way))
         for asking in (whole, replace(whole, sequential=True)):
-            [examined] = api.audit(calibrated, [suspect], asking)
+            [examined] = api.audit(lined_up, [suspect], asking)
             assert isinstance(examined.outcome, Verdict), (way, examined)
             assert examined.outcome.decision is EXPECTED[name]
 
 
-def test_a_name_that_is_not_there_is_one_line(server, calibrated, tmp_path):
+def test_a_name_that_is_not_there_is_one_line(server, lined_up, tmp_path):
     """Another model's name ends in one line, whatever the server says."""
     kind, running = server
     for way in (way for way in WAYS[kind] if way in (rest, grpc, predict)):
-        [found] = api.audit(calibrated, [way(running, "nobody", tmp_path)])
+        [found] = api.audit(lined_up, [way(running, "nobody", tmp_path)])
         assert isinstance(found.outcome, Refusal)
         assert "\n" not in found.outcome.reason
 

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from auditkit import api
 from auditkit.adapters.base import Port
 from auditkit.core.access import Access
+from auditkit.core.errors import BundleError
+from auditkit.core.fingerprint import LineUpTerms
 from auditkit.core.models import SuspectRecord
 from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, Sheet
 from auditkit.core.requests import Asking, Isolation, Options
 from auditkit.core.verdicts import Decision, Refusal
 from auditkit.suspects.examiner import ask_opened, meet
 from auditkit.suspects.interview import OPENING, REPEATED
-from tests.conftest import CLASSES, COPY, linear
+from tests.conftest import CLASSES, COPY, STRANGER, linear
 
 ASKED: list[np.ndarray] = []
 MODEL: list[np.ndarray] = []
@@ -94,13 +96,36 @@ def test_each_point_is_asked_once_and_a_few_again(bundle, asked):
     assert said.sent == len(rows)
 
 
-def test_one_by_one_asks_no_more_than_it_says(calibrated, asked):
+def test_one_by_one_asks_no_more_than_it_says(lined_up, asked):
     """Controls first, then the order up to the deciding look; nothing twice but the repeats."""
-    said = api.query(calibrated, f"{HERE}:suspect", replace(OPEN, sequential=True))
+    said = api.query(lined_up, f"{HERE}:suspect", replace(OPEN, sequential=True))
     rows = np.concatenate(asked)
     assert len(np.unique(rows, axis=0)) == said.queries
     assert len(rows) == said.sent == said.queries + said.repeated
     assert said.asked <= said.queries <= said.asked + OPENING
+
+
+def test_one_by_one_stops_early_with_the_same_verdict(lined_up, asked, tmp_path):
+    """Fewer queries, the same decision, and kept evidence gives it again."""
+    for weights in (COPY, STRANGER):
+        MODEL[:] = [weights]
+        whole = api.judge(lined_up, api.query(lined_up, f"{HERE}:suspect", OPEN))
+        said = api.query(lined_up, f"{HERE}:suspect", replace(OPEN, sequential=True))
+        assert said.queries < len(lined_up.fingerprint.sheet)
+        found = api.judge(lined_up, said)
+        assert found.decision is whole.decision is not Decision.INCONCLUSIVE
+        api.write_evidence(said, lined_up, tmp_path / "kept.evidence")
+        kept = api.read_evidence(tmp_path / "kept.evidence", lined_up)
+        assert api.judge(lined_up, kept).line_up == found.line_up
+
+
+def test_one_by_one_needs_a_line_up(bundle, lined_up):
+    """Without one it is refused before anything is asked, with the reason."""
+    doubted = LineUpTerms(lined_up.fingerprint.line_up.twins, "the owner stands out")
+    odd = replace(lined_up, fingerprint=replace(lined_up.fingerprint, line_up=doubted))
+    for made, why in ((bundle, "the bundle has no twins"), (odd, "the owner stands out")):
+        with pytest.raises(BundleError, match=why):
+            api.query(made, "nothere.onnx", Asking(sequential=True))
 
 
 class Opening:
@@ -123,10 +148,10 @@ class Opening:
         """Nothing is open."""
 
 
-def test_one_by_one_uses_no_more_than_was_shown_at_first(calibrated):
+def test_one_by_one_uses_no_more_than_was_shown_at_first(lined_up):
     """Scores of several access levels along one way would be several tries."""
     record = SuspectRecord("opening", None, "callable", {})
-    interview = meet(calibrated, Opening(), record, Access.LOGITS)
+    interview = meet(lined_up, Opening(), record, Access.LOGITS)
     interview.ask(range(10))
     interview.settle_access()
     interview.ask(range(len(interview)))
@@ -151,10 +176,10 @@ def test_a_suspect_that_changes_its_form_is_refused_in_one_line(bundle):
     assert "now in one form, now in another" in found.outcome.reason
 
 
-def test_changing_answers_clear_nobody(bundle, calibrated):
+def test_changing_answers_clear_nobody(bundle, lined_up):
     """Who answers half of the points at random, and otherwise each time, is not homologous."""
     seen = 0
-    for made in (bundle, calibrated):
+    for made in (bundle, lined_up):
         for _ in range(20):
             said = api.query(made, f"{HERE}:erratic", OPEN)
             found = api.judge(made, said)
@@ -164,7 +189,7 @@ def test_changing_answers_clear_nobody(bundle, calibrated):
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 3, 6])
-def test_rounded_answers_are_seen_as_such(calibrated, decimals):
+def test_rounded_answers_are_seen_as_such(lined_up, decimals):
     """Two decimals are an access of their own, one is no more than a label."""
     expected = {1: Access.LABEL, 2: Access.ROUNDED}.get(decimals, Access.PROBABILITIES)
     MODEL[:] = [COPY]
@@ -179,9 +204,9 @@ def test_rounded_answers_are_seen_as_such(calibrated, decimals):
         def close(self):
             """Nothing is open."""
 
-    record = replace(api.query(calibrated, f"{HERE}:suspect", OPEN).suspect, name="rounded")
-    said = ask_opened(calibrated, Rounding(), record)
-    found = api.judge(calibrated, said)
+    record = replace(api.query(lined_up, f"{HERE}:suspect", OPEN).suspect, name="rounded")
+    said = ask_opened(lined_up, Rounding(), record)
+    found = api.judge(lined_up, said)
     assert said.access is expected
-    assert found.comparison.access is expected
+    assert found.line_up.access is expected
     assert found.decision is Decision.PIRATED

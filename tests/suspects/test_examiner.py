@@ -102,7 +102,7 @@ def script(path):
         torch.jit.save(torch.jit.script(torch.nn.Flatten()), str(path))
 
 
-def test_three_good_and_twenty_broken_suspects(broken, tmp_path, calibrated):
+def test_three_good_and_twenty_broken_suspects(broken, tmp_path, lined_up):
     """Three verdicts and twenty refusals, each with its code, in the order of the command line."""
     good = {"copy.onnx": Decision.PIRATED, "stranger.onnx": Decision.HOMOLOGOUS}
     linear_onnx(tmp_path / "copy.onnx", weights=COPY)
@@ -111,7 +111,7 @@ def test_three_good_and_twenty_broken_suspects(broken, tmp_path, calibrated):
     linear_onnx(tmp_path / "again.onnx", weights=WEIGHTS)
     bad = list(broken)
     suspects = ["copy.onnx", *bad[:10], "stranger.onnx", *bad[10:], "again.onnx"]
-    found = list(api.audit(calibrated, suspects, QUICK))
+    found = list(api.audit(lined_up, suspects, QUICK))
     assert [one.suspect.rpartition(":")[2] for one in found] == [
         one.rpartition(":")[2] for one in suspects
     ]
@@ -212,15 +212,15 @@ def test_an_identification_that_fails_is_a_refusal_with_the_answers(
     assert found[0].evidence.queries == 120
 
 
-def test_what_goes_in_and_out_can_be_sent_to_a_worker(tmp_path, monkeypatch, calibrated):
+def test_what_goes_in_and_out_can_be_sent_to_a_worker(tmp_path, monkeypatch, lined_up):
     """A process of its own examines the same and hands back the same verdict and refusal."""
     monkeypatch.chdir(tmp_path)
     linear_onnx(tmp_path / "copy.onnx", weights=COPY)
     path = str(tmp_path / "copy.onnx")
     asking = Asking(options=Options("cpu"))
-    here = [examine(calibrated, suspect, asking) for suspect in (path, "nothere.onnx")]
+    here = [examine(lined_up, suspect, asking) for suspect in (path, "nothere.onnx")]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(examine, calibrated, s, asking) for s in (path, "nothere.onnx")]
+        jobs = [pool.submit(examine, lined_up, s, asking) for s in (path, "nothere.onnx")]
         there = [job.result() for job in jobs]
     for one, other in zip(here, there, strict=True):
         assert one.outcome == other.outcome
@@ -251,15 +251,15 @@ def moody(points):
 
 
 @pytest.mark.parametrize("sequential", [False, True])
-def test_every_point_that_is_sent_is_counted(tmp_path, monkeypatch, calibrated, sequential):
+def test_every_point_that_is_sent_is_counted(tmp_path, monkeypatch, lined_up, sequential):
     """Points of failed questions and repeated ones too; what the journal has is not sent again."""
     monkeypatch.setattr("auditkit.suspects.patience.FIRST_PAUSE", 0.001)
     SENT.clear()
     name = "python:tests.suspects.test_examiner:moody"
     asking = Asking(options=HERE, sequential=sequential, journal=tmp_path / "j")
-    first = api.query(calibrated, name, asking)
+    first = api.query(lined_up, name, asking)
     assert first.sent == sum(SENT) > first.queries + first.repeated
-    again = api.query(calibrated, name, asking)
+    again = api.query(lined_up, name, asking)
     assert (again.sent, again.queries) == (0, first.queries)
     assert first.suspect.runtime["points sent"] == again.suspect.runtime["points sent"]
     assert first.suspect.runtime["points sent"] == str(sum(SENT))

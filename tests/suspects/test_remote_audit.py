@@ -45,14 +45,14 @@ def judged(bundle, suspect, asking=QUICK) -> Verdict:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_served_file_is_judged_as_the_file(tmp_path, calibrated, name):
+def test_a_served_file_is_judged_as_the_file(tmp_path, lined_up, name):
     """Answers that came by HTTP are those of the file, and so is the verdict."""
     weights, decision = MODELS[name]
     path = linear_onnx(tmp_path / "model.onnx", weights=weights)
-    by_file = api.query(calibrated, str(path))
+    by_file = api.query(lined_up, str(path))
     with Server(path) as server:
-        by_address = api.query(calibrated, server.url, replace(QUICK, sequential=False))
-        assert judged(calibrated, server.url).decision is decision
+        by_address = api.query(lined_up, server.url, replace(QUICK, sequential=False))
+        assert judged(lined_up, server.url).decision is decision
     np.testing.assert_array_equal(by_file.answers.labels, by_address.answers.labels)
     np.testing.assert_allclose(by_file.answers.scores, by_address.answers.scores, atol=1e-5)
 
@@ -70,18 +70,18 @@ def test_a_served_file_is_judged_as_the_file(tmp_path, calibrated, name):
     ],
 )
 @pytest.mark.parametrize("name", MODELS)
-def test_whatever_is_revealed_the_verdict_is_right(tmp_path, calibrated, name, behaviour, access):
+def test_whatever_is_revealed_the_verdict_is_right(tmp_path, lined_up, name, behaviour, access):
     """Labels, the best three, rounded or all: seen as such, and judged right one by one."""
     weights, decision = MODELS[name]
     with Server(linear_onnx(tmp_path / "model.onnx", weights=weights), behaviour) as server:
-        found = judged(calibrated, server.url)
+        found = judged(lined_up, server.url)
     assert found.access is access
     assert found.decision is decision
     assert found.queries < 120
 
 
-def test_without_references_everything_is_asked(tmp_path, bundle):
-    """An address is asked one by one only where reference models carry a verdict."""
+def test_without_twins_everything_is_asked(tmp_path, bundle):
+    """An address is asked one by one only where a line-up carries a verdict."""
     with Server(linear_onnx(tmp_path / "model.onnx", weights=COPY)) as server:
         assert judged(bundle, server.url).queries == 120
 
@@ -90,7 +90,7 @@ FAULTS = Behaviour(errors=0.1, busy=0.1, hang=0.03, drop=0.07, max_batch=7)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_faults_change_nothing(tmp_path, calibrated, name):
+def test_faults_change_nothing(tmp_path, lined_up, name):
     """With three requests in ten failing, verdict, answers and journal are the same."""
     weights, decision = MODELS[name]
     path = linear_onnx(tmp_path / "model.onnx", weights=weights)
@@ -98,7 +98,7 @@ def test_faults_change_nothing(tmp_path, calibrated, name):
     for number, behaviour in enumerate((Behaviour(max_batch=7), FAULTS)):
         asking = replace(QUICK, journal=tmp_path / f"{number}.journal", sequential=False)
         with Server(path, behaviour, port=0) as server:
-            assert judged(calibrated, server.url, asking).decision is decision
+            assert judged(lined_up, server.url, asking).decision is decision
         journal = Journal(tmp_path / f"{number}.journal")
         [kept] = journal._answers.values()
         answered.append({point: [k.row.tolist() for k in rows] for point, rows in kept.items()})
@@ -106,10 +106,10 @@ def test_faults_change_nothing(tmp_path, calibrated, name):
     assert answered[0] == answered[1]
 
 
-def test_a_budget_ends_an_audit_with_what_is_known(tmp_path, calibrated, bundle):
+def test_a_budget_ends_an_audit_with_what_is_known(tmp_path, lined_up, bundle):
     """Never more is sent than allowed; what was answered is judged, and never called innocent."""
     path = linear_onnx(tmp_path / "model.onnx", weights=STRANGER)
-    for made in (calibrated, bundle):
+    for made in (lined_up, bundle):
         log = tmp_path / f"{made is bundle}.jsonl"
         with Server(path, Behaviour(errors=0.2), log=log) as server:
             asking = replace(QUICK, sequential=False, patience=Patience(budget=60))
@@ -121,40 +121,40 @@ def test_a_budget_ends_an_audit_with_what_is_known(tmp_path, calibrated, bundle)
         assert found.decision is not Decision.PIRATED
     assert found.decision is Decision.INCONCLUSIVE
     assert found.reason.code == ReasonCode.PARTLY_ASKED
-    assert "carries a verdict only with reference models" in sentence(found.reason)
+    assert "carries a verdict only with twins" in sentence(found.reason)
 
 
-def test_a_budget_too_small_for_anything_is_one_line(tmp_path, calibrated):
+def test_a_budget_too_small_for_anything_is_one_line(tmp_path, lined_up):
     """Where not even the first look was reached, no verdict is given."""
     with Server(linear_onnx(tmp_path / "model.onnx", weights=COPY)) as server:
         asking = replace(QUICK, patience=Patience(budget=2))
-        [found] = api.audit(calibrated, [server.url], asking)
+        [found] = api.audit(lined_up, [server.url], asking)
     assert isinstance(found.outcome, Refusal)
     assert "raise --budget" in found.outcome.reason
 
 
-def test_a_second_audit_asks_nothing(tmp_path, calibrated):
+def test_a_second_audit_asks_nothing(tmp_path, lined_up):
     """What is in the journal is not paid for again, and the report says so."""
     log, asking = tmp_path / "log", replace(QUICK, journal=tmp_path / "j", sequential=False)
     with Server(linear_onnx(tmp_path / "model.onnx", weights=COPY), log=log) as server:
-        first = judged(calibrated, server.url, asking)
+        first = judged(lined_up, server.url, asking)
         before = log.read_text()
-        again = judged(calibrated, server.url, asking)
+        again = judged(lined_up, server.url, asking)
     assert log.read_text() == before
     assert again.decision is first.decision
     assert any("come from the journal" in note for note in again.notes)
     assert again.suspect.runtime["journal"] == first.suspect.runtime["journal"]
 
 
-def test_files_leave_no_journal(tmp_path, calibrated):
+def test_files_leave_no_journal(tmp_path, lined_up):
     """A file can be asked again for nothing, so nothing is kept of it."""
     path = linear_onnx(tmp_path / "model.onnx", weights=COPY)
-    judged(calibrated, str(path), replace(QUICK, journal=tmp_path / "j"))
+    judged(lined_up, str(path), replace(QUICK, journal=tmp_path / "j"))
     assert not (tmp_path / "j").exists()
 
 
 @pytest.mark.parametrize("after", [40, 100])
-def test_an_exchanged_model_is_not_cleared(tmp_path, calibrated, after):
+def test_an_exchanged_model_is_not_cleared(tmp_path, lined_up, after):
     """Who is another model after a while changes answers that were given before."""
     copy = linear_onnx(tmp_path / "copy.onnx", weights=COPY)
     stranger = linear_onnx(tmp_path / "stranger.onnx", weights=STRANGER)
@@ -162,7 +162,7 @@ def test_an_exchanged_model_is_not_cleared(tmp_path, calibrated, after):
     # after a short timeout would be the other model's.
     asking = Asking(sequential=False, options=Options("cpu", reach=Reach(timeout=60)))
     with Server(copy, Behaviour(swap_after=after), other=stranger) as server:
-        found = judged(calibrated, server.url, asking)
+        found = judged(lined_up, server.url, asking)
     assert found.decision is not Decision.HOMOLOGOUS
     assert any("exchanged" in note for note in found.notes)
 
@@ -228,13 +228,13 @@ def test_odd_pages_are_one_line_or_a_try(bundle, page):
     assert "\n" not in found.outcome.reason
 
 
-def test_a_planted_token_appears_nowhere(tmp_path, calibrated, monkeypatch):
+def test_a_planted_token_appears_nowhere(tmp_path, lined_up, monkeypatch):
     """It is in no report, evidence, journal or error, though the server repeats it."""
     token = "planted-token-0123456789"  # noqa: S105 - none
     monkeypatch.setenv("API_TOKEN", token)
     monkeypatch.chdir(tmp_path)
     path = linear_onnx(tmp_path / "model.onnx", weights=COPY)
-    bundles.write(calibrated, tmp_path / "b.fp")
+    bundles.write(lined_up, tmp_path / "b.fp")
     with Server(path, Behaviour(token=token)) as server:
         for header in ("Authorization: Bearer ${API_TOKEN}", "Authorization: Basic ${API_TOKEN}"):
             done = subprocess.run(
@@ -279,19 +279,19 @@ print(api.judge(made, said).decision, flush=True)
 """
 
 
-def test_a_killed_audit_goes_on(tmp_path, calibrated):
+def test_a_killed_audit_goes_on(tmp_path, lined_up):
     """Killed at 50 random moments, nothing that was kept is asked again, and nothing is lost."""
     path = linear_onnx(tmp_path / "model.onnx", weights=COPY, shape=(1, 1, 4, 4))
-    bundles.write(calibrated, tmp_path / "b.fp")
+    bundles.write(lined_up, tmp_path / "b.fp")
     moments, kills, number = random.Random(0), 0, 0  # noqa: S311 - moments are no secrets
     log = tmp_path / "log"
     with Server(path, Behaviour(delay=0.01), log=log) as server:
-        whole = _needed(calibrated, server.url, tmp_path / "calm", log)
+        whole = _needed(lined_up, server.url, tmp_path / "calm", log)
         while kills < KILLS:
             journal, number = tmp_path / f"{number}.journal", number + 1
             ended = False
             while not ended:
-                known, before = _kept(calibrated, server.url, journal), _sent(log)
+                known, before = _kept(lined_up, server.url, journal), _sent(log)
                 wait = moments.uniform(0, 0.12) if kills < KILLS else 60
                 decision = _run(tmp_path, server.url, journal, wait)
                 ended, kills = decision is not None, kills + (decision is None)
@@ -299,7 +299,7 @@ def test_a_killed_audit_goes_on(tmp_path, calibrated):
                 again = {p: n for p, n in asked.items() if n > whole[p] - known[p]}
                 assert not again, "a point was asked that the journal has"
             assert decision == Decision.PIRATED
-            assert _kept(calibrated, server.url, journal) == whole
+            assert _kept(lined_up, server.url, journal) == whole
 
 
 def _run(folder, url, journal, wait) -> str | None:

@@ -84,11 +84,11 @@ def test_points_that_get_no_answer_count_as_unanswered(bundle, tmp_path, hiccup)
     assert any("2 points got replies without an answer" in note for note in found.outcome.notes)
 
 
-def test_a_silent_share_clears_nobody(calibrated, tmp_path):
+def test_a_silent_share_clears_nobody(lined_up, tmp_path):
     """Who leaves out the points that would give it away is not called homologous."""
-    core = {point.tobytes() for point in calibrated.fingerprint.sheet.points[::2]}
+    core = {point.tobytes() for point in lined_up.fingerprint.sheet.points[::2]}
     mood = Moody(lambda _, x: told({"predictions": [[None] * 5]}) if x.tobytes() in core else None)
-    assert audited(calibrated, tmp_path, mood).outcome.decision is Decision.INCONCLUSIVE
+    assert audited(lined_up, tmp_path, mood).outcome.decision is Decision.INCONCLUSIVE
 
 
 def test_a_wrong_path_shows_at_the_first_point(bundle, tmp_path):

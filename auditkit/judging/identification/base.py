@@ -70,6 +70,6 @@ def clipped(scores: FloatArray) -> FloatArray:
 def strangers(references: Iterable[Reference]) -> list[Reference]:
     """Return the models known to be innocent.
 
-    These are the stand-ins, siblings, twins and homologous reference models.
+    These are the stand-ins, siblings and twins.
     """
     return [reference for reference in references if not reference.kind.is_derived]

@@ -1,12 +1,13 @@
 """Clustering, DeepCore's third identification: on which side of a two-way split a suspect falls.
 
 Each model is represented by the core points on which it gives the owner's label: nearly all for
-copies, few for independent models. Owner, reference models and suspect are split into two groups by
+copies, few for independent models. Owner, known models and suspect are split into two groups by
 three clusterings: hierarchical (average linkage), k-means, and spectral (sign of the second
 eigenvector of the normalised Laplacian). Suspects are clustered one at a time, so that a verdict
-doesn't depend on who else was audited. The identification abstains without reference models of both
-kinds, since a two-way split always puts somebody with the owner, and if the clusterings disagree or
-don't keep the known reference models apart.
+doesn't depend on who else was audited. Known to be innocent are the bundle's twins, known to be
+copies those that the fingerprint was measured on. The identification abstains without both, since a
+two-way split always puts somebody with the owner, and if the clusterings disagree or don't keep the
+known models apart.
 """
 
 import numpy as np
@@ -21,21 +22,22 @@ from auditkit.files.bundle import Bundle
 __all__ = ["weigh_clusters"]
 
 NAME = "clustering"
-COMPARED = (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED)
+COMPARED = (ReferenceKind.TWIN, ReferenceKind.MEASURED_COPY)
 FEWEST = 3
-"""Least number of reference models of each kind."""
+"""Least number of known models of each kind."""
 
 
 def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
-    """Split owner, references and suspect in two; say what all three clusterings agree on.
+    """Split owner, known models and suspect in two; say what all three clusterings agree on.
 
     The value is the share of the clusterings that put the suspect with the owner, 0..1.
     """
-    known = [r for r in bundle.references if r.kind in COMPARED]
-    pirated = np.array([r.kind.is_derived for r in known], bool)
-    if min(pirated.sum(), (~pirated).sum()) < FEWEST:
-        counts = {"homologous": int((~pirated).sum()), "pirated": int(pirated.sum())}
-        reason = Reason(ReasonCode.NEEDS_REFERENCES, {"needed": FEWEST, **counts})
+    # Nobody uses a broken copy, and it answers like nobody.
+    known = [r for r in bundle.references if r.kind in COMPARED and not r.recipe.get("broken")]
+    copied = np.array([r.kind.is_derived for r in known], bool)
+    if min(copied.sum(), (~copied).sum()) < FEWEST:
+        counts = {"twins": int((~copied).sum()), "copies": int(copied.sum())}
+        reason = Reason(ReasonCode.NEEDS_KNOWN_MODELS, {"needed": FEWEST, **counts})
         return Identification(NAME, None, reason)
     core = bundle.fingerprint.sheet.rows(CORE)
     owner = bundle.fingerprint.sheet.labels[core]
@@ -44,7 +46,7 @@ def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
     # two-way split of labels isolates one of the innocents (docs/decisions/0002-verdict.md).
     distances = _distances(np.stack([owner, *said]) == owner)
     splits = [split(distances) for split in (_hierarchical, _kmeans, _spectral)]
-    votes = [_vote(split == split[0], pirated) for split in splits]
+    votes = [_vote(split == split[0], copied) for split in splits]
     value = float(np.mean([vote is Decision.PIRATED for vote in votes]))
     if None in votes or len(set(votes)) > 1:
         return Identification(NAME, None, Reason(ReasonCode.CLUSTERINGS_DISAGREE), value=value)
@@ -52,18 +54,18 @@ def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
     return Identification(NAME, votes[0], reason, value=value, threshold=1.0)
 
 
-def _vote(with_owner: BoolArray, pirated: BoolArray) -> Decision | None:
-    """Return on which side the suspect is; None if the split mixes the known reference models.
+def _vote(with_owner: BoolArray, copied: BoolArray) -> Decision | None:
+    """Return on which side the suspect is; None if the split mixes the known models.
 
     Args:
         with_owner: (models,) whether a model is in the owner's group; the first is the owner, the
-            last the suspect, and the references lie between.
-        pirated: (references,) which of the references are derived from the owner.
+            last the suspect, and the known models lie between.
+        copied: (known,) which of the known models are copies of the owner.
     """
     # No innocent may be on the owner's side, but up to half of the copies may be missing from it:
     # only the first error could accuse an innocent suspect.
-    references = with_owner[1:-1]
-    if not references[pirated].mean() > 0.5 or references[~pirated].any():
+    known = with_owner[1:-1]
+    if not known[copied].mean() > 0.5 or known[~copied].any():
         return None
     return Decision.PIRATED if with_owner[-1] else Decision.HOMOLOGOUS
 

@@ -2,7 +2,7 @@
 
 The value is the share of the owner's natural mistakes that the suspect makes too. It is reported
 because a fingerprint that does not beat this simple baseline is not worth making. It always
-abstains: without reference models nobody knows how many mistakes independent models share.
+abstains: how many mistakes independent models share, nobody knows.
 """
 
 from auditkit.core.evidence import Evidence

@@ -6,19 +6,18 @@ of core points is the cosine of its two centred log-probability vectors; if only
 revealed, it is 1 if the labels are the same, else 0. The value is Pearson's correlation between the
 suspect's and the owner's similarities, as in representational similarity analysis (Kriegeskorte et
 al. 2008). SAC's mean absolute difference compares the level of the similarities as well, but a
-transferred copy keeps only their pattern (AUC 0.94 against 0.85; docs/decisions/0005).
+transferred copy keeps only their pattern (AUC 0.94 against 0.85; docs/decisions/0011).
 
-The identification always abstains. If the bundle has reference models of other label spaces, it
-says how many of them come as close.
+The identification always abstains: only twins tell what a correlation means, and in a line-up
+relations are a measure of their own.
 """
 
 import numpy as np
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
-from auditkit.core.arrays import DoubleArray, FloatArray, IntArray, JsonObject
+from auditkit.core.arrays import DoubleArray, FloatArray, IntArray
 from auditkit.core.evidence import Evidence
-from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE, Sheet
 from auditkit.core.verdicts import Identification, Reason, ReasonCode
 from auditkit.files.bundle import Bundle
@@ -44,8 +43,8 @@ def weigh_relations(bundle: Bundle, evidence: Evidence) -> Identification | None
     if value is None:
         few = Reason(ReasonCode.TOO_FEW_TO_COMPARE, {"needed": FEWEST})
         return Identification(NAME, None, few)
-    facts: JsonObject = {"correlation": value, **_ranks(bundle, value)}
-    return Identification(NAME, None, Reason(ReasonCode.RELATIONS_CORRELATED, facts), value)
+    reason = Reason(ReasonCode.RELATIONS_CORRELATED, {"correlation": value})
+    return Identification(NAME, None, reason, value)
 
 
 def correlation(sheet: Sheet, answers: Answers) -> float | None:
@@ -84,21 +83,3 @@ def _cosines(scores: FloatArray) -> DoubleArray:
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     cosines: DoubleArray = rows @ rows.T
     return cosines
-
-
-def _ranks(bundle: Bundle, value: float) -> JsonObject:
-    """Return, by kind, how many reference models of other label spaces come as close to the owner.
-
-    The keys are the kinds that the bundle has; each holds `as close`, and `of`: how many there are.
-    """
-    made, ranks = bundle.fingerprint, {}
-    for kind in (ReferenceKind.HOMOLOGOUS, ReferenceKind.PIRATED):
-        known = [
-            correlation(made.sheet, r.answers)
-            for r in bundle.references
-            if r.kind is kind and r.answers.classes not in (None, made.owner.classes)
-        ]
-        if known:
-            above = sum(other is not None and other >= value for other in known)
-            ranks[str(kind)] = {"as close": above, "of": len(known)}
-    return ranks

@@ -12,8 +12,8 @@ from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE, Sheet
 from auditkit.files.bundle import Bundle
-from auditkit.judging.calibration.score import look_schedule
 from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
+from auditkit.judging.lineup.looks import look_schedule
 from auditkit.judging.lineup.ranking import gap_p, standing
 
 
@@ -65,6 +65,8 @@ class Panel:
     """The answers of the owner, then of each twin, to all points."""
     core: BoolArray
     """(points,) which are core points."""
+    disputed: BoolArray
+    """(points,) on which the members give different labels."""
     classes: int
     """How many classes the owner knows."""
     level: float
@@ -103,10 +105,14 @@ class Panel:
     def _answers(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
         found: dict[str, DoubleArray] = {}
         natural = answered & ~self.core
-        for name, rows in (("core labels", answered & self.core), ("natural labels", natural)):
-            if rows.any():
-                both = (labels(one.labels[:, rows], self.classes) for one in (self.members, said))
-                found[name] = likeness(*_pair(both))
+        measures = {"core labels": answered & self.core}
+        # Where members differ on a point or two, an innocent suspect that shares those labels by
+        # chance explains one member and no other: the gap is boundless and means nothing.
+        if (natural & self.disputed).sum() >= len(self.members.labels):
+            measures["natural labels"] = natural
+        for name, rows in measures.items():
+            both = (labels(one.labels[:, rows], self.classes) for one in (self.members, said))
+            found[name] = likeness(*_pair(both))
         # Copies are found on core points by their labels; scores there tell nothing more, and every
         # further measure costs the others some power.
         if natural.any() and self.members.scores is not None and said.scores is not None:
@@ -137,9 +143,11 @@ def panel_of(bundle: Bundle, access: Access, *, related: bool) -> Panel:
     """Return the line-up of a bundle; it depends on no suspect, so it is made once."""
     sheet, made = bundle.fingerprint.sheet, bundle.fingerprint
     twins = [r.answers for r in bundle.references if r.kind is ReferenceKind.TWIN]
+    members = said_by([_owner(sheet).capped(access), *(said.capped(access) for said in twins)])
     return Panel(
-        members=said_by([_owner(sheet).capped(access), *(said.capped(access) for said in twins)]),
+        members=members,
         core=sheet.rows(CORE),
+        disputed=(members.labels != members.labels[0]).any(axis=0),
         classes=made.owner.classes,
         level=made.line_up.level,
         related=related,

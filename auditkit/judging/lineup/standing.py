@@ -11,6 +11,8 @@ from auditkit.judging.lineup.ranking import gap_p, rank_p, standing
 
 FEWEST_COPIES = 2
 """Measured copies of one kind, below which nothing is said of that kind."""
+SEEN = 0.01
+"""A measured copy counts as seen if a gap as large as its own comes to innocents no more often."""
 
 
 def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
@@ -72,10 +74,10 @@ def _kinds(bundle: Bundle, evidence: Evidence, seen: Course) -> _Kinds:
     """Return the kinds of copies that are excluded, those that are not, and those not measured.
 
     A kind is excluded if every measured copy of it, when it was asked what the suspect was asked,
-    put the owner first by more than chance allows at the level `accuse` of the bundle's terms, and
-    if the suspect resembles the owner less than any of them.
+    put the owner first by more than chance allows at the level `SEEN`, and if the suspect resembles
+    the owner less than any of them.
     """
-    owner, level = float(seen.last.standings[0]), bundle.terms.accuse
+    owner = float(seen.last.standings[0])
     found = measured(
         bundle,
         evidence.access,
@@ -88,7 +90,7 @@ def _kinds(bundle: Bundle, evidence: Evidence, seen: Course) -> _Kinds:
     excluded = tuple(
         kind
         for kind, courses in known.items()
-        if all(course.last.alarmed(level) == 0 for course in courses)
+        if all(course.last.alarmed(SEEN) == 0 for course in courses)
         and owner < min(float(course.last.standings[0]) for course in courses)
     )
     return _Kinds(

@@ -1,9 +1,8 @@
-"""Trains reference models, and keeps them in a folder.
+"""Trains reference models, whose kind is known, and keeps them in a folder.
 
-The folder holds ONNX files and a `manifest.json` that `auditkit calibrate` and `auditkit bench`
-read: the owner, models that are independent of it, and copies of it. A third of the independent
-models are copies too, of other models. Without those, a calibrated score learns that copies look
-copied, not that they look like this owner, and accuses innocent students.
+The folder holds ONNX files and a `manifest.json` that `auditkit bench` reads: the owner, models
+that are independent of it, and copies of it. A third of the independent models are copies too, of
+other models: a method that takes whatever looks copied for a copy of this owner must be seen to.
 """
 
 import io
@@ -33,8 +32,8 @@ FEWEST = 200
 STAGE = "training reference models"
 CLOSE = 0.02
 """Nets of the owner's architecture may be this much less accurate than the owner and still stand
-for others of its kind. Error rates don't hold for references that were trained more poorly than
-suspects (docs/decisions/0005-calibration.md)."""
+for others of its kind: a method that accuses none but well-trained innocents would look better than
+it is among poor ones."""
 
 
 class Counts(NamedTuple):
@@ -96,7 +95,7 @@ def make_references(order: Order, folder: Path, plan: ReferencePlan, progress: P
     Raises:
         OwnerError: The model can't be used.
         SamplesError: There are no labels or fewer than 200 samples, or they don't fit the model.
-        CalibrationError: The folder holds something else, or models for another owner.
+        TrainedModelsError: The folder holds something else, or models for another owner.
         FingerprintError: A model can't be written as ONNX.
     """
     started = time.monotonic()

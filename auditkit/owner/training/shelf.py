@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from auditkit.core.arrays import JsonObject
-from auditkit.core.errors import CalibrationError
+from auditkit.core.errors import TrainedModelsError
 from auditkit.core.provenance import sha256
 from auditkit.files.container import write_whole
 from auditkit.owner.classifier import Owner
@@ -56,7 +56,7 @@ def opened(folder: Path, made_for: JsonObject, title: str = "reference models") 
     """Make the folder, or read its manifest; models whose files are damaged are left out.
 
     Raises:
-        CalibrationError: The folder holds something else, or models made for another purpose.
+        TrainedModelsError: The folder holds something else, or models made for another purpose.
     """
     path = folder / "manifest.json"
     try:
@@ -67,13 +67,13 @@ def opened(folder: Path, made_for: JsonObject, title: str = "reference models") 
         other = [key for key, value in made_for.items() if found.get(key) != value]
         entries = {e["name"]: e for e in contents.get("models", []) if _is_whole(folder, e)}
     except OSError as error:
-        raise CalibrationError(f"{str(folder)!r} can't be used: {error.strerror}") from error
+        raise TrainedModelsError(f"{str(folder)!r} can't be used: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CalibrationError(
+        raise TrainedModelsError(
             f"{str(path)!r} lists no {title} of auditkit; choose another folder"
         ) from error
     if other:
-        raise CalibrationError(
+        raise TrainedModelsError(
             f"{str(folder)!r} holds {title} made for another {' and '.join(other)}; "
             "choose another folder"
         )

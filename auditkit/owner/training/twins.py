@@ -107,7 +107,7 @@ def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -
         OwnerError: The model, the training function, what it returned, or the ancestor's weights
             can't be used.
         SamplesError: The data can't be used, or are too few.
-        CalibrationError: The folder holds something else, or no twin learns the task.
+        TrainedModelsError: The folder holds something else, or no twin learns the task.
     """
     started = time.monotonic()
     training = _training(order, plan)

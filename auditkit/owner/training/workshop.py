@@ -64,9 +64,8 @@ def recipe(kind: str, number: int, seed: int, possible: tuple[str, ...]) -> Reci
         seed: The run's seed.
         possible: The attacks that the owner's weights allow; copies take turns among them.
     """
-    # Every third independent model is a copy of another independent model. Without those, a
-    # calibrated score learns that copies look copied, not that they look like this owner, and
-    # accuses innocent students (docs/decisions/0005-calibration.md).
+    # Every third independent model is a copy of another independent model: a method that takes
+    # whatever looks copied for a copy of this owner accuses innocent students.
     copied = kind == "pirated" or number % 3 == 2
     index = number if kind == "pirated" else number // 3 if copied else number - number // 3
     turn, slot = divmod(index, len(possible)) if copied else (0, 0)

@@ -24,7 +24,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
     If every suspect whose adjusted p-value is at most p is accused, the expected share of false
     accusations among all accusations is at most p. This is valid for p-values that depend on each
-    other positively, as those from shared reference models do.
+    other positively, as those of suspects that are compared with the same twins do.
     """
     from scipy.stats import false_discovery_control
 

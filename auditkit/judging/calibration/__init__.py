@@ -1,1 +1,0 @@
-"""Comparison of a suspect with reference models: scores, p-values and likelihood ratios."""
