@@ -25,6 +25,7 @@ from auditkit.core.errors import (
     ReplyError,
     TransientError,
 )
+from auditkit.core.evidence import Heard
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Recorded
@@ -88,6 +89,11 @@ class Client:
     def readings(self) -> list[Reading]:
         """What could be answers of the suspect, known once it has answered; the first is read."""
         return self._sender.readings
+
+    @property
+    def heard(self) -> tuple[Heard, ...]:
+        """Everything that was asked and answered, if that is kept."""
+        return self._log.heard
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from auditkit.core.requests import Asking, Patience
 from auditkit.core.verdicts import Examination, Refusal
 from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
+from auditkit.files.signing import keys
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.client import Client
 from auditkit.suspects.closest import MOST_READ, Read, closest
@@ -29,6 +30,7 @@ from auditkit.suspects.patience import Pace, patiently
 from auditkit.suspects.readings import Reading
 from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
+from auditkit.suspects.transcript import Transcript
 
 LONGEST_FREE = 60.0
 """Seconds that a file may take to answer the natural points, unless the user wants them anyway."""
@@ -89,7 +91,12 @@ def query(
         stack.callback(_closed, adapter)
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
-        log = Memory() if kept is None else stack.enter_context(contextlib.closing(Journal(kept)))
+        signer = None if asking.key is None else keys.private(asking.key)
+        log = (
+            Memory()
+            if kept is None
+            else stack.enter_context(contextlib.closing(Journal(kept, signer)))
+        )
         evidence = _Hearing(bundle, found, adapter, asking, progress).of_every_output(log)
         evidence = replace(evidence, weights=seen_weights(bundle, adapter))
         if isinstance(log, Journal):
@@ -131,7 +138,7 @@ class _Hearing:
             self.adapter,
             self.bundle.fingerprint.spec,
             self.asking.patience,
-            log,
+            log if self.asking.key is None else Transcript(log),
             resize=options.resize,
             classes=options.classes,
             output=options.output,
