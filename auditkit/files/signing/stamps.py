@@ -85,7 +85,9 @@ def _fitting(client: Any, reply: bytes, data: bytes) -> Any:
         granted = found.status == GRANTED
         imprint = found.tst_info.message_imprint if granted else None
     except ValueError as error:
-        raise TimeStampError("it is no reply to a time-stamp request (RFC 3161)") from error
+        raise TimeStampError(
+            f"it is no reply to a time-stamp request (RFC 3161): {first_line(error)}"
+        ) from error
     if imprint is None:
         told = ", ".join(found.status_string) or f"status {found.status}"
         raise TimeStampError(f"the authority refused to stamp: {told[:200]}")
