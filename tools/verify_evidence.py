@@ -9,6 +9,7 @@ does not. Verdicts are not reached here: `auditkit judge BUNDLE EVIDENCE...` rea
 
 import argparse
 import base64
+import contextlib
 import hashlib
 import json
 import math
@@ -153,7 +154,7 @@ def verify_report(path: Path, key: bytes, bundle: dict, heads: dict[str, str]) -
 
 def verify_journal(path: Path, key: bytes, heads: dict[str, str]) -> None:
     """Verify a journal's entries and seal, and that evidence is bound to one of its entries."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as file:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
         entries = file.execute("SELECT * FROM entries ORDER BY number").fetchall()
         seals = file.execute("SELECT entries, head, keyid, signature FROM seal").fetchall()
     head, known = hashlib.sha256(b"auditkit.journal/1").hexdigest(), set()

@@ -81,9 +81,13 @@ class Journal:
         self._signer = signer
         try:
             self._file = _opened(self._name)
-            for entry in _verified(self._file, self._name):
-                self._note(entry)
-            self.seal = self._sealed()
+            try:
+                for entry in _verified(self._file, self._name):
+                    self._note(entry)
+                self.seal = self._sealed()
+            except BaseException:
+                self._file.close()
+                raise
         except sqlite3.Error as error:
             raise JournalError(_trouble(self._name, error)) from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -100,7 +104,6 @@ class Journal:
             sealing.begin(self._file, seal, self.entries, self.head, self._signer)
             return sealing.read(self._file)
         except JournalError as error:
-            self._file.close()
             raise JournalError(f"{self._name!r}: {error}") from error
 
     def key(self, point: FloatArray, spec: InputSpec) -> str:
