@@ -130,7 +130,7 @@ def described(path: Path) -> list[str]:
                 f"answers         {int((column >= 0).sum())} of {len(column)} {family} points"
                 for family, column in labels.items()
             ),
-            f"chain           {chain.head(manifest) or 'none: made without --key'}",
+            *(f"chain           {head}" for head in [chain.head(manifest)] if head),
             *(f"disguise        {line}" for line in take(manifest, "disguises", list)),
             *(f"note            {line}" for line in take(manifest, "notes", list)),
         ]

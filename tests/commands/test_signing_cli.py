@@ -167,7 +167,7 @@ def test_evidence_without_a_key_has_no_chain(here):
     run("check", "model.fp", "copy.onnx", "--evidence", "kept")
     [kept] = Path("kept").iterdir()
     assert "chain" not in container.read(kept, "evidence", 1).manifest
-    assert "none: made without --key" in run("inspect", kept).stdout
+    assert "chain  " not in run("inspect", kept).stdout
 
 
 def test_evidence_holds_every_question(here, bundle):
@@ -181,6 +181,8 @@ def test_evidence_holds_every_question(here, bundle):
     assert (len(set(heard)), len(heard), len(contents.tensors["heard"])) == (120, 125, 125)
     assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
     assert contents.manifest["suspect"]["runtime"]["isolation"]
+    [kept] = Path("kept").glob("*.evidence")
+    assert f"chain           {entries[-1]['digest']}" in run("inspect", kept).stdout
 
 
 def test_a_broken_chain_is_refused_though_sealed(here):
