@@ -52,6 +52,11 @@ def stand_in(sheet: Sheet) -> Reference:
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """100 core and 20 control points of the linear owner."""
+    return small_bundle()
+
+
+def small_bundle() -> Bundle:
+    """The bundle of the linear owner."""
     sheet = Sheet.of({CORE: family(100, 1), CONTROL: family(20, 2)})
     made = Fingerprint(
         "deepcore",
@@ -126,9 +131,11 @@ def answered_by(
     *,
     resize: bool = False,
     patience: Patience = Patience(),
+    classes: int | None = None,
 ) -> np.ndarray:
     """What an opened suspect replies to points of this spec, asked as an audit asks."""
-    return Client(adapter, spec, patience, Memory(), resize=resize).answer(points, spec)
+    client = Client(adapter, spec, patience, Memory(), resize=resize, classes=classes)
+    return client.answer(points, spec)
 
 
 def stranger_weights(number: int) -> np.ndarray:

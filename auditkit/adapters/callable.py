@@ -5,12 +5,14 @@ import importlib
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
-from auditkit.adapters.base import CONCURRENT, Kind, Port
+import numpy as np
+
+from auditkit.adapters.base import CONCURRENT, Kind, Outputs, Port
 from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import QueryError, SuspectLoadError
 from auditkit.core.escape import first_line
@@ -27,9 +29,10 @@ Reply = Any
 class CallableAdapter:
     """Calls a function with a (b, *shape) float32 batch, normalised as for the owner's model.
 
-    The function returns (b, classes) scores or (b,) labels as anything that `numpy.asarray`
-    understands. A call that raises ConnectionError or TimeoutError is repeated later. Up to
-    `CONCURRENT` calls of an async function run concurrently, all in one event loop.
+    The function returns (b, classes) scores or (b,) labels as a tensor or anything else that
+    `numpy.asarray` understands, or several outputs in a dict or a tuple. A call that raises
+    ConnectionError or TimeoutError is repeated later. Up to `CONCURRENT` calls of an async function
+    run concurrently, all in one event loop.
     """
 
     def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - the interface
@@ -40,14 +43,14 @@ class CallableAdapter:
         self.port = Port(f"python:{source}", concurrency=lanes, local=True)
         self.runtime = {"function": source}
 
-    def answer(self, batch: Rows) -> Rows:
+    def answer(self, batch: Rows) -> Rows | Outputs:
         """See `Adapter.answer`."""
-        # Whatever the function returns is checked by the caller, like every adapter's reply.
         if self._loop is not None:
-            reply: Rows = self._loop.run(self._function(batch))
+            reply: Reply = self._loop.run(self._function(batch))
         else:
             reply = self._function(batch)
-        return reply
+        # What it holds is checked by the caller, like every adapter's reply.
+        return _outputs(reply, len(batch))
 
     def close(self) -> None:
         """See `Adapter.close`."""
@@ -94,6 +97,48 @@ async def _without_exits(call: Coroutine[object, object, Reply]) -> Reply:
     # asyncio lets these two pass through the loop, which ends it and all calls under way in it.
     except (SystemExit, KeyboardInterrupt) as error:
         raise QueryError(f"the suspect raised {type(error).__name__}") from error
+
+
+def _outputs(reply: Reply, count: int) -> Rows | Outputs:
+    """Return a reply as arrays by name, where it is several outputs, else as it is."""
+    if isinstance(reply, Mapping):
+        parts = {str(name): _outputs(part, count) for name, part in reply.items()}
+        return {inner: array for name, part in parts.items() for inner, array in _flat(name, part)}
+    if isinstance(reply, list | tuple) and reply and all(map(_is_array, reply)):
+        shapes = {tuple(part.shape) for part in reply}
+        # A loop over points leaves as many rows as points, which are one output.
+        if len(reply) != count or len(shapes) > 1 or next(iter(shapes))[:1] == (count,):
+            names = getattr(reply, "_fields", range(len(reply)))  # of named tuples
+            return _outputs(dict(zip(names, reply, strict=True)), count)
+        return np.stack([_array(part) for part in reply])
+    return _array(reply)
+
+
+def _flat(name: str, part: Rows | Outputs) -> Iterator[tuple[str, Rows]]:
+    if isinstance(part, Mapping):
+        yield from ((f"{name}.{inner}", array) for inner, array in part.items())
+        return
+    try:
+        array = np.asarray(part)
+    except ValueError:  # rows of different lengths, which are no answers
+        return
+    if array.dtype.kind in "iufb":
+        yield name, array
+
+
+def _is_array(part: Reply) -> bool:
+    return len(getattr(part, "shape", ())) > 0
+
+
+def _array(reply: Reply) -> Rows:
+    """Return a tensor of torch as an array, and anything else as it is."""
+    # Torch is not imported here: whoever returns tensors has done so.
+    if hasattr(reply, "detach"):
+        reply = reply.detach().cpu()
+        # Half precision becomes float32, since numpy knows no bfloat16.
+        reply = (reply.float() if reply.is_floating_point() else reply).numpy()
+    found: Rows = reply
+    return found
 
 
 def _imported(source: str) -> Callable[[FloatArray], Any]:

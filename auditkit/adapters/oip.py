@@ -5,7 +5,7 @@ offers that extension and JSON if not. `grpcs://host:port/NAME[/V]` is queried o
 the package grpcio.
 """
 
-from auditkit.adapters.base import CONCURRENT, Kind, Port
+from auditkit.adapters.base import CONCURRENT, Kind, Outputs, Port
 from auditkit.adapters.wire.addresses import parsed
 from auditkit.adapters.wire.tensors import (
     DTYPES,
@@ -14,7 +14,6 @@ from auditkit.adapters.wire.tensors import (
     Served,
     Tensor,
     Wire,
-    answering_rows,
 )
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import SuspectMismatchError
@@ -29,7 +28,6 @@ class OipAdapter:
     def __init__(self, source: str, options: Options) -> None:
         parsed(source)
         self._wire = _wire(source, options.reach)
-        self._classes = options.classes
         try:
             served = self._wire.described()
             self._tensor = _input(served)
@@ -54,9 +52,9 @@ class OipAdapter:
             concurrency=CONCURRENT,
         )
 
-    def answer(self, batch: Rows) -> Rows:
+    def answer(self, batch: Rows) -> Outputs:
         """See `Adapter.answer`."""
-        return answering_rows(self._wire.infer(self._tensor, batch), len(batch), self._classes)
+        return self._wire.infer(self._tensor, batch)
 
     def close(self) -> None:
         """See `Adapter.close`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auditkit.adapters.base import Axes, Kind, Outputs, Port, read_file
-from auditkit.adapters.reasons import reason
+from auditkit.adapters.reasons import FLOAT32_WANTED, reason
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import (
     QueryError,
@@ -105,6 +105,11 @@ def _input(session: "ort.InferenceSession") -> "ort.NodeArg":
             f"the suspect takes {len(inputs)} inputs ({listed}), auditkit asks with one tensor"
         )
     [node] = inputs
+    if node.type == "tensor(bfloat16)":
+        raise SuspectMismatchError(
+            "the suspect takes bfloat16 numbers, wanted float32, float16, double or whole numbers; "
+            f"{FLOAT32_WANTED}"
+        )
     if node.type not in DTYPES:
         kind = "text" if node.type == "tensor(string)" else node.type
         raise SuspectMismatchError(

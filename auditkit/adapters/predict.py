@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from auditkit.adapters.base import CONCURRENT, Kind, Port, Shape
+from auditkit.adapters.base import CONCURRENT, Kind, Outputs, Port, Shape
 from auditkit.adapters.wire.replies import excerpt, unpacked
-from auditkit.adapters.wire.tensors import FIRST_BYTES, FIRST_POINTS, answering_rows
+from auditkit.adapters.wire.tensors import FIRST_BYTES, FIRST_POINTS
 from auditkit.core.arrays import Json, Rows
 from auditkit.core.errors import QueryError, ReplyError
 from auditkit.core.requests import Options
@@ -26,7 +26,7 @@ class PredictAdapter:
         from auditkit.adapters.wire.web import Web  # its HTTP client takes long to load
 
         self._web = Web(source, options.reach)
-        self._url, self._classes = source, options.classes
+        self._url = source
         self.runtime = {"protocol": "predict"}
         try:
             shape = self._declared()
@@ -58,14 +58,14 @@ class PredictAdapter:
         # TensorFlow writes -1 for an axis of any size; the first axis is the batch.
         return tuple(size if size > 0 else None for size in sizes[1:]) or None
 
-    def answer(self, batch: Rows) -> Rows:
+    def answer(self, batch: Rows) -> Outputs:
         """See `Adapter.answer`."""
         body = json.dumps({"instances": batch.tolist()}).encode()
         found = self._web.post(self._url, body, {"content-type": "application/json"}).json()
         reply = unpacked(found)
         if not isinstance(reply, dict) or not isinstance(reply.get("predictions"), list):
             raise ReplyError(f"the reply has no list of 'predictions': {excerpt(reply)}")
-        return answering_rows(_columns(reply["predictions"]), len(batch), self._classes)
+        return _columns(reply["predictions"])
 
     def close(self) -> None:
         """See `Adapter.close`."""

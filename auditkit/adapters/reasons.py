@@ -10,6 +10,11 @@ LONGEST = 200
 """Characters of a foreign message that are repeated."""
 NEWER = "bring onnxruntime up to date, or ask for a file that was exported for an older one"
 
+FLOAT32_WANTED = (
+    "ask for the file exported in float32 (model.float()), or for TorchScript or .pt2, which torch "
+    "runs"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -34,6 +39,19 @@ KNOWN = (
         lambda m: (
             f"it uses the operator {m[1]}, which onnxruntime does not have; ask for a file "
             "of standard operators, or ask the model through python:module:function"
+        ),
+    ),
+    _Known(
+        r"Could not find an implementation for (\w+)",
+        lambda m: (
+            f"onnxruntime has no {m[1]} for the number type that the file has there, mostly "
+            f"bfloat16; {FLOAT32_WANTED}"
+        ),
+    ),
+    _Known(
+        r"Type '(?:tensor\()?(\w+)\)?' of input parameter \([^)]*\) of operator \((\w+)\)",
+        lambda m: (
+            f"its {m[2]} takes {m[1]} numbers, which its opset does not have; {FLOAT32_WANTED}"
         ),
     ),
     _Known(

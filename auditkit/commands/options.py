@@ -64,7 +64,7 @@ SuspectSeconds = Annotated[
     float,
     typer.Option(
         min=0.1,
-        help="Longest time in seconds to open a suspect's file, and for each batch of its answers.",
+        help="Longest time in seconds to open a suspect's file and get all of its answers.",
     ),
 ]
 SuspectMemory = Annotated[

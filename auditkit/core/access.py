@@ -33,6 +33,10 @@ TOP_K = 3
 """How many of the best classes an API of access `top-k` is taken to list: the commonest number."""
 IMPOSSIBLE = 30.0
 """How far below the best a class at minus infinity is put: e to the -30 is no probability."""
+WHOLES = (100, 255, 1000)
+"""What probabilities sum to where they are written in percent, as bytes or per mille."""
+NEAR = 0.1
+"""Share of the whole that rounding may at most take from a row's sum, or add to it."""
 DECIMALS = 2
 """Decimals of probabilities at access `rounded`: the fewest that still say more than the label."""
 
@@ -152,30 +156,67 @@ def usable(whole: Rows) -> BoolArray:
     return np.asarray(np.isfinite(whole).all(axis=-1) if whole.ndim == 2 else whole >= 0)
 
 
+def as_shares(whole: Rows) -> Rows:
+    """Return checked replies with probabilities in percent, per mille or bytes as shares of 1.
+
+    All rows must say so: a row of logits may sum to 100 by chance, but not every one.
+
+    Args:
+        whole: (n, classes) scores or (n,) labels.
+    """
+    if whole.ndim == 1:
+        return whole
+    rows = whole[usable(whole)].astype(np.float64)
+    if not len(rows) or (rows < 0).any() or float(rows[0].sum()) < (1 - NEAR) * WHOLES[0]:
+        return whole
+    sums = rows.sum(axis=1)
+    for one in WHOLES:
+        off = _rounding(rows, _digits(rows)) + 1e-2 * one
+        if rows.max() <= one + 0.5 and np.abs(sums - one).max() <= min(off, NEAR * one):
+            shares: FloatArray = (whole / np.float32(one)).astype(np.float32)
+            return shares
+    return whole
+
+
 def access_of(whole: Rows) -> Access:
     """Return the access level of checked replies.
 
-    One-hot rows, and rows of one decimal, reveal no more than a label.
+    One-hot rows, and rows of one decimal, reveal no more than a label. Nor do whole numbers, whose
+    scale nobody knows, and sigmoids, which are no probabilities of one class among others.
 
     Args:
         whole: (n, classes) scores or (n,) labels, at least one of them usable.
     """
     if whole.ndim == 1:
         return Access.LABEL
+    whole = as_shares(whole)
     rows = whole[usable(whole)].astype(np.float64)
     listed = _listed(rows)
     if listed is not None:
         return Access.TOP_K if listed >= TOP_K else Access.LABEL
-    digits = next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
-    # Rounding moves each probability by up to half a digit, so rounded rows need not sum to 1;
-    # one-hot rows (0 digits) are exact.
-    rounding = 0.5 * rows.shape[1] / 10**digits if digits else 0.0
+    digits = _digits(rows)
     off = float(np.abs(rows.sum(axis=1) - 1).max())
-    if (rows < 0).any() or (rows > 1 + 1e-2).any() or off > 1e-2 + rounding:
-        return Access.LOGITS
+    inside = bool((rows >= 0).all() and (rows <= 1 + 1e-2).all())
+    if not inside or off > 1e-2 + _rounding(rows, digits):
+        return Access.LABEL if inside or digits == 0 else Access.LOGITS
     if digits in (0, 1):
         return Access.LABEL
     return Access.ROUNDED if digits == DECIMALS else Access.PROBABILITIES
+
+
+def _digits(rows: DoubleArray) -> int | None:
+    """Return the number of decimals that all numbers are rounded to; None if they are not."""
+    return next((digits for digits in (0, 1, 2, 3, 4) if _has_digits(rows, digits)), None)
+
+
+def _rounding(rows: DoubleArray, digits: int | None) -> float:
+    """Return how far rounding may move the sum of a row: by half a digit for each class.
+
+    One-hot rows (0 digits) of shares are exact.
+    """
+    if digits is None or (not digits and rows.max() <= 1):
+        return 0.0
+    return float(0.5 * rows.shape[1] / 10**digits)
 
 
 def _listed(rows: DoubleArray) -> int | None:

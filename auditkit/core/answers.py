@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditkit.core.access import DECIMALS, TOP_K, Access, usable
+from auditkit.core.access import DECIMALS, TOP_K, Access, as_shares, usable
 from auditkit.core.arrays import BoolArray, FloatArray, IntArray, Rows, frozen
 from auditkit.core.errors import QueryError
 
@@ -112,7 +112,7 @@ def answers_of(whole: Rows, revealed: Access, used: Access) -> Answers:
         revealed: What these replies reveal.
         used: No more than this is used of them; not above `revealed`.
     """
-    rows = usable(whole)
+    whole, rows = as_shares(whole), usable(whole)
     if whole.ndim == 1:
         return Answers(np.where(rows, whole, -1))
     labels = np.full(len(whole), -1, np.int64)

@@ -63,8 +63,8 @@ class Isolation(enum.StrEnum):
 class Limits:
     """What a suspect that is a file may use."""
 
-    seconds: float = 300.0
-    """Longest time to open it, and for each batch that it answers."""
+    seconds: float = 600.0
+    """Longest time to open it and to answer everything."""
     memory: int | None = None
     """Most bytes of memory; None: half of what this machine has."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from auditkit.core.access import Access
 from auditkit.core.arrays import Json
 from auditkit.core.errors import AuditkitError
-from auditkit.core.escape import first_line
+from auditkit.core.escape import clean, first_line
 from auditkit.core.evidence import Evidence
 from auditkit.core.fingerprint import Terms
 from auditkit.core.models import ReferenceKind, SuspectRecord
@@ -227,6 +227,10 @@ class Verdict:
         raise TypeError("a verdict has three values, not two: compare its `decision`")
 
 
+LONGEST_REASON = 1000
+"""Characters of a refusal's reason; it may repeat what a stranger wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A suspect that could not be audited: an outcome with its reason, not a verdict."""
@@ -241,10 +245,10 @@ class Refusal:
     def of(cls, suspect: str, error: BaseException) -> "Refusal":
         """Return the refusal that stands for an error."""
         if isinstance(error, AuditkitError):
-            return cls(suspect, str(error), error.code)
+            return cls(suspect, clean(str(error), LONGEST_REASON), error.code)
         if isinstance(error, MemoryError):
             return cls(suspect, "memory ran out while it was examined", "out-of-memory")
-        line = f"{type(error).__name__}: {first_line(error)}"
+        line = f"{type(error).__name__}: {clean(first_line(error), LONGEST_REASON)}"
         return cls(suspect, f"something failed that nobody foresaw: {line}")
 
 

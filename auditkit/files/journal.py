@@ -120,6 +120,10 @@ class Journal:
         """Return the endpoint's answers to a point, one for each time it was asked."""
         return self._answers[endpoint].get(key, ())
 
+    def endpoints(self) -> Sequence[str]:
+        """Return every name under which answers are kept, in the order of the first answer."""
+        return [endpoint for endpoint, kept in self._answers.items() if kept]
+
     def asked(self, endpoint: str, keys: Sequence[Hashable], budget: int | None) -> None:
         """Note that these points are about to be sent.
 

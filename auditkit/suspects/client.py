@@ -88,7 +88,11 @@ class Client:
     @property
     def readings(self) -> list[Reading]:
         """What could be answers of the suspect, known once it has answered; the first is read."""
-        return self._sender.readings
+        if self._sender.readings:
+            return self._sender.readings
+        # All answers were in the log: it tells by which readings.
+        known = (Reading.placed(one, self.port.identity) for one in self._log.endpoints())
+        return [one for one in known if one is not None]
 
     @property
     def heard(self) -> tuple[Heard, ...]:
@@ -156,7 +160,7 @@ class Client:
         return max(0, self._patience.budget - self._log.spent(self.port.identity))
 
     def _kept(self, key: Key, turn: int) -> Recorded | None:
-        known = self._log.answers(self.port.identity, key)
+        known = self._log.answers(self._sender.place, key)
         if not 0 <= turn < len(known):
             return None
         if self._sender.blank is None:
@@ -224,7 +228,7 @@ class Client:
                 raise error
             self.lost.append(str(error))
         if isinstance(error, ReplyError) and error.final:
-            self._log.answered(self.port.identity, question.keys, self._sender.blank[None])
+            self._log.answered(self._sender.place, question.keys, self._sender.blank[None])
 
     def _shrink(self, count: int, error: QueryError) -> None:
         """Ask fewer than so many points at once from here on.

@@ -9,10 +9,7 @@ from auditkit.core.verdicts import Decision
 from auditkit.files.bundle import Bundle
 from auditkit.judging.judge import judge
 from auditkit.suspects.preprocessing import RECOGNISED
-from auditkit.suspects.readings import Reading
-
-MOST_READ = 8
-"""Outputs that are asked and judged; each costs an audit, and the corrections that come with it."""
+from auditkit.suspects.readings import MOST_READ, Reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)

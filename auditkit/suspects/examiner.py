@@ -22,12 +22,12 @@ from auditkit.files.journal import Journal
 from auditkit.files.signing import keys
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.client import Client
-from auditkit.suspects.closest import MOST_READ, Read, closest
+from auditkit.suspects.closest import Read, closest
 from auditkit.suspects.interview import Interview
 from auditkit.suspects.isolation.isolated import opened
 from auditkit.suspects.log import Log, Memory
 from auditkit.suspects.patience import Pace, patiently
-from auditkit.suspects.readings import Reading
+from auditkit.suspects.readings import MOST_READ, Reading
 from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_references, is_sequential
 from auditkit.suspects.transcript import Transcript
@@ -122,15 +122,14 @@ class _Hearing:
         """
         client = self._client(log)
         read = [self._said(client)]
-        others = client.readings[1:MOST_READ]
-        # Answers in the log are those of the first output.
-        more = [self._client(Memory(), reading) for reading in others]
+        more = [self._client(log, reading) for reading in client.readings[1:MOST_READ]]
         with contextlib.suppress(QueryError):
             read.extend(map(self._said, more))
         if not client.readings:  # it has one output, or all of its answers were in the journal
             return read[0]
         pairs = zip(client.readings, read, strict=False)
-        return closest(self.bundle, [Read(*pair) for pair in pairs], client.outputs)
+        found = closest(self.bundle, [Read(*pair) for pair in pairs], client.outputs)
+        return replace(found, sent=sum(one.sent for one in (client, *more)))
 
     def _client(self, log: Log, reading: Reading | None = None) -> Client:
         options = self.asking.options

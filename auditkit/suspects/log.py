@@ -32,6 +32,9 @@ class Log(Protocol):
     def answers(self, endpoint: str, key: Key) -> Sequence[Recorded]:
         """Return the endpoint's answers to a point, one for each time it was asked."""
 
+    def endpoints(self) -> Sequence[str]:
+        """Return every name under which answers are kept, in the order of the first answer."""
+
     def asked(self, endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
         """Note that these points are about to be sent.
 
@@ -54,7 +57,7 @@ class Memory:
     def __init__(self) -> None:
         self.begun = ""
         self._spent = 0
-        self._answers: dict[Key, list[Recorded]] = {}
+        self._answers: dict[str, dict[Key, list[Recorded]]] = {}
         self._specs: list[InputSpec] = []
 
     def key(self, point: FloatArray, spec: InputSpec) -> Key:
@@ -68,9 +71,13 @@ class Memory:
         """See `Log.spent`."""
         return self._spent
 
-    def answers(self, _endpoint: str, key: Key) -> Sequence[Recorded]:
+    def answers(self, endpoint: str, key: Key) -> Sequence[Recorded]:
         """See `Log.answers`."""
-        return self._answers.get(key, ())
+        return self._answers.get(endpoint, {}).get(key, ())
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Log.endpoints`."""
+        return tuple(self._answers)
 
     def asked(self, _endpoint: str, keys: Sequence[Key], budget: int | None) -> None:
         """See `Log.asked`."""
@@ -78,10 +85,11 @@ class Memory:
             raise BudgetError(f"the budget of {budget} queries is spent")
         self._spent += len(keys)
 
-    def answered(self, _endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
+    def answered(self, endpoint: str, keys: Sequence[Key], rows: Rows) -> None:
         """See `Log.answered`."""
+        kept = self._answers.setdefault(endpoint, {})
         for key, row in zip(keys, rows, strict=True):
-            self._answers.setdefault(key, []).append(Recorded(row, ""))
+            kept.setdefault(key, []).append(Recorded(row, ""))
 
     def failed(self, _endpoint: str, _keys: Sequence[Key], _why: str) -> None:
         """See `Log.failed`."""

@@ -4,7 +4,7 @@ Both are found on natural controls, which every model of the task gets right, an
 anything is compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,12 +43,13 @@ class Preprocessing:
     name: str
     spec: InputSpec
     """The input domain with the mean and deviation that turn points into such inputs."""
-    reversed_channels: bool = False
+    change: Callable[[FloatArray], FloatArray] | None = None
+    """What becomes of points besides; None: nothing."""
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """Return (n, *shape) points with their channels in the suspect's order."""
-        # The copy makes the reversed view contiguous, which the runtimes want.
-        return points[:, ::-1].copy() if self.reversed_channels else points
+        """Return (n, *shape) points as the suspect wants them."""
+        # The copy makes a turned view contiguous, which the runtimes want.
+        return points if self.change is None else self.change(points).copy()
 
 
 def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
@@ -67,8 +68,12 @@ def preprocessings(spec: InputSpec) -> Iterator[Preprocessing]:
     if spec.shape[0] == 3:
         turned = replace(spec, mean=spec.mean[::-1], std=spec.std[::-1])
         yield Preprocessing(
-            "channels in the order blue, green, red", turned, reversed_channels=True
+            "channels in the order blue, green, red", turned, lambda points: points[:, ::-1]
         )
+    top = np.float32(spec.upper[0])
+    yield Preprocessing("with black as white", spec, lambda points: top - points)
+    if spec.shape[1] == spec.shape[2]:
+        yield Preprocessing("width before height", spec, lambda points: points.swapaxes(2, 3))
 
 
 def _usual(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:

@@ -4,6 +4,7 @@ Every output that could be the owner's is a reading: rows as wide as the owner's
 a list of the best classes beside their scores. Where several fit, each is asked and judged.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ SCORES = ("logit", "prob", "score", "output")
 """Words in the names of outputs that hold scores: those are read first."""
 SHOWN = 5
 """Outputs that a message lists."""
+MOST_READ = 8
+"""Outputs that are judged; each is another look, and is corrected for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,20 @@ class Reading:
         labels, scores = (one.reshape(count, -1) for one in found)
         return checked(from_best(labels, scores, classes or 0), count)
 
+    def place(self, identity: str) -> str:
+        """Return the name under which a log keeps what a suspect says by this reading."""
+        return f"{identity} output {json.dumps(self.names)}"
+
+    @classmethod
+    def placed(cls, place: str, identity: str) -> "Reading | None":
+        """Return the reading whose place in a log this is; None if it is something else."""
+        begun = f"{identity} output "
+        try:
+            names = json.loads(place.removeprefix(begun)) if place.startswith(begun) else []
+        except ValueError:
+            return None
+        return cls(tuple(map(str, names))) if isinstance(names, list) and names else None
+
     def __str__(self) -> str:
         return " with ".join(repr(name[:40]) for name in self.names)
 
@@ -61,8 +78,13 @@ def readings(outputs: Outputs, count: int, classes: int | None, only: str = "") 
             raise QueryError(f"there is no output {only[:40]!r}; there are {_listed(outputs)}")
         return [Reading((only,))]
     rows = {name: _lined_up(array, count) for name, array in outputs.items()}
-    pairs = [] if classes is None else _pairs(rows, count, classes)
-    paired = {name for pair in pairs for name in pair.names}
+    best = {} if classes is None else _best(rows, count, classes)
+    paired = {*best, *best.values()}
+    # A label beside its own score alone is no list: the label says all that can be compared.
+    pairs = [
+        Reading((label,) if rows[label].ndim == 1 else (label, score))
+        for label, score in best.items()
+    ]
     single = [Reading((name,)) for name in rows if name not in paired]
     fitting = [one for one in single if _is_answer(rows[one.names[0]], count)]
     own = [one for one in fitting if _width(rows[one.names[0]]) in (classes, None)]
@@ -92,9 +114,9 @@ def _is_answer(array: Rows, count: int) -> bool:
     return found.ndim == 2 or bool((found >= 0).any())
 
 
-def _pairs(rows: Outputs, count: int, classes: int) -> list[Reading]:
-    """Return each pair of best classes and their scores."""
-    found = []
+def _best(rows: Outputs, count: int, classes: int) -> dict[str, str]:
+    """Return each output that lists the best classes, and the one with their scores."""
+    found = {}
     for label, classes_listed in rows.items():
         for score, scores in rows.items():
             if (
@@ -103,13 +125,15 @@ def _pairs(rows: Outputs, count: int, classes: int) -> list[Reading]:
                 and classes_listed.shape == scores.shape
                 and _are_best(classes_listed, scores, count, classes)
             ):
-                found.append(Reading((label, score)))
+                found[label] = score
                 break
     return found
 
 
 def _are_best(labels: Rows, scores: Rows, count: int, classes: int) -> bool:
     labels, scores = labels.reshape(count, -1), scores.reshape(count, -1)
+    if labels.shape[1] == 1:
+        return True
     # The best classes come with falling scores; other whole numbers beside scores don't.
     if labels.shape[1] > classes or (np.diff(scores, axis=1) > 0).any():
         return False

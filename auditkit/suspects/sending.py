@@ -1,5 +1,6 @@
 """Sends requests to an opened suspect: one at a time, retried, checked, written to the log."""
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from auditkit.core.requests import Patience
 from auditkit.suspects.fitting import Fit
 from auditkit.suspects.log import Key, Log
 from auditkit.suspects.patience import FIRST_PAUSE, Pace, patiently
-from auditkit.suspects.readings import Reading, readings
+from auditkit.suspects.readings import MOST_READ, Reading, readings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +63,13 @@ class Sender:
         self._adapter, self._patience, self._log = adapter, patience, log
         self._port, self._pace = adapter.port, Pace(patience.rate)
         self._classes, self._output = classes, output
+        self._reading = reading
+
+    @property
+    def place(self) -> str:
+        """The name under which the log keeps the answers."""
+        identity = self._port.identity
+        return identity if self._reading is None else self._reading.place(identity)
 
     def heard(self, question: Question, fit: Fit) -> None:
         """Send one request until a reply holds answers, at most `Patience.tries` times."""
@@ -89,23 +97,26 @@ class Sender:
         with self.counting:
             self.sent += max(count, fit.size if fit.filled else 0)  # what fills it up is sent too
         try:
-            rows = self._asked(batch, max(count, fit.size if fit.filled else 0))[:count]
+            reply = self._asked(batch, max(count, fit.size if fit.filled else 0))
         except QueryError as error:
             self._log.failed(endpoint, question.keys, str(error))
             raise
-        self._log.answered(endpoint, question.keys, rows)
+        rows = reply.rows[:count]
+        self._log.answered(self.place, question.keys, rows)
+        for place, others in reply.besides.items():
+            self._log.answered(place, question.keys, others[:count])
         with self.counting:
             self.proven = max(self.proven, count)
             self.blank, self.lost_in_turn = blank_like(rows[0]), 0
 
-    def _asked(self, batch: Rows, count: int) -> Rows:
+    def _asked(self, batch: Rows, count: int) -> "_Reply":
         """Return the checked reply to a batch of so many points."""
         # Whatever an adapter or a stranger's code raises becomes one line here, for all adapters.
         try:
             reply = self._adapter.answer(batch)
             if isinstance(reply, Mapping):
                 return self._read(reply, count)
-            return checked(reply, count)
+            return _Reply(checked(reply, count), {})
         except SuspectError:
             raise
         except (ConnectionError, TimeoutError) as error:
@@ -115,12 +126,29 @@ class Sender:
         except BaseException as error:  # a suspect that exits must not choose our exit code
             raise QueryError(_raised(error)) from error
 
-    def _read(self, outputs: Outputs, count: int) -> Rows:
+    def _read(self, outputs: Outputs, count: int) -> "_Reply":
         """Return the answers among a reply's outputs."""
         if not self.readings:
             self.outputs = tuple(outputs)
             self.readings = readings(outputs, count, self._classes, self._output)
-        return self.readings[0].rows(outputs, count, self._classes)
+        first, *others = self.readings
+        besides = {}
+        # One reply holds what each reading wants, so that no point is asked, and paid for, again.
+        for one in (first, *others[: MOST_READ - 1]) if others else ():
+            # A reading that fails now and then asks these points itself.
+            with contextlib.suppress(QueryError):
+                besides[one.place(self._port.identity)] = one.rows(outputs, count, self._classes)
+        return _Reply(first.rows(outputs, count, self._classes), besides)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reply:
+    """What one reply says."""
+
+    rows: Rows
+    """By the first reading."""
+    besides: Mapping[str, Rows]
+    """By each reading, where there are several; by their places in the log."""
 
 
 def _filled_up(points: FloatArray, fit: Fit) -> FloatArray:

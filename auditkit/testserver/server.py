@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from auditkit.adapters.wire.tensors import DTYPES
+from auditkit.core.access import Access
 from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.escape import first_line
@@ -88,7 +89,7 @@ class Server:
         model = self._models[0]
         # The model runs once, since which outputs are shown depends on behaviour and model.
         blank = np.zeros([max(size, 1) for size in model.shape], DTYPES[model.datatype])
-        shown = revealed(model.scores(blank), self.behaviour)
+        shown = self._shown(model, blank)
         return {
             "name": self.name,
             "versions": ["1"],
@@ -117,6 +118,12 @@ class Server:
             before, self._answered = self._answered, self._answered + len(batch)
         after = self.behaviour.swap_after
         model = self._models[0 if after is None or before < after else 1]
+        return self._shown(model, batch)
+
+    def _shown(self, model: Model, batch: Rows) -> dict[str, Rows]:
+        # Whoever hides nothing shows all outputs, as they are.
+        if self.behaviour.reveal is Access.LOGITS:
+            return model.outputs(batch)
         return revealed(model.scores(batch), self.behaviour)
 
     def fault(self) -> str | None:

@@ -32,7 +32,7 @@ def answered(rows, wrap=lambda reply: reply):
     with Api(reply) as api:
         adapter = PredictAdapter(f"{api.url}/v1/models/m:predict", Options(classes=5))
         try:
-            return answered_by(adapter, POINTS, SPEC)
+            return answered_by(adapter, POINTS, SPEC, classes=5)
         finally:
             adapter.close()
 

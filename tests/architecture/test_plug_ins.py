@@ -79,7 +79,7 @@ def test_an_adapter_is_one_file(here, drop):
         # In this process, which alone has the folder that the file was dropped into.
         found = suspect("check", "model.fp", name, "--isolation", "off")
         assert (found["exit code"], found["adapter"]) == (3, "brand_new")
-        assert found["runtime"] == {"numpy": np.__version__}
+        assert found["runtime"] == {"numpy": np.__version__, "isolation": "none"}
     assert ".weights" in suspect("check", "model.fp", "copy.unknown")["reason"]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from auditkit.core.access import Access, access_of, checked, from_best
+from auditkit.core.access import Access, access_of, as_shares, checked, from_best
 from auditkit.core.answers import answers_of, joined
 from auditkit.core.errors import QueryError
 
@@ -104,11 +104,58 @@ def test_top_k_keeps_the_best_three_and_all_the_probability(rows):
     np.testing.assert_allclose(np.exp(top.scores).sum(axis=1), 1, atol=1e-4)
 
 
-def test_whole_numbers_that_are_no_one_hot_rows_are_scores():
-    """Rows of noughts and ones that don't sum to one reveal more than a label."""
-    rows = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]], np.float32)
-    assert access_of(rows) is Access.LOGITS
-    assert access_of(rows[2:]) is Access.LABEL
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[0, 1, 1], [0, 0, 0], [1, 0, 0]],
+        [[-128, 3, 127], [5, 4, 0]],
+        [[-2150, 31000, 12], [5, 4, 0]],
+        [[0.91, 0.83, 0.105], [0.002, 0.9991, 0.2]],
+        [[0.91, 0.05, 0.0], [0.0, 0.4231, 0.0]],
+    ],
+)
+def test_scores_on_a_scale_that_nobody_knows_are_labels(rows):
+    """Whole numbers and sigmoids say which class is the best, and nothing that can be compared."""
+    found = np.array(rows, np.float32)
+    assert access_of(found) is Access.LABEL
+    assert answers_of(found, Access.LABEL, Access.LABEL).labels.tolist() == [
+        int(row.argmax()) for row in found
+    ]
+
+
+SHARES = np.random.default_rng(3).dirichlet(np.ones(10), 40)
+
+
+@pytest.mark.parametrize("digits", [0, 1, None])
+@pytest.mark.parametrize("whole", [100, 255, 1000])
+def test_probabilities_of_another_whole_are_probabilities(whole, digits):
+    """Percent, bytes and per mille are shares of 1, rounded or not."""
+    rows = whole * SHARES if digits is None else np.round(whole * SHARES, digits)
+    rows = rows.astype(np.float32)
+    rows[7] = np.nan  # a point without an answer
+    level = access_of(rows)
+    assert level in (Access.ROUNDED, Access.PROBABILITIES)
+    found = answers_of(rows, level, level)
+    answered = np.arange(len(rows)) != 7
+    np.testing.assert_allclose(np.exp(found.scores[answered]), SHARES[answered], atol=0.02)
+    assert not found.answered[7]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        SHARES,
+        np.log(SHARES),
+        30 * SHARES,  # no whole that anybody uses
+        np.abs(np.random.default_rng(4).normal(10, 4, (40, 10))),  # sums of about 100, by chance
+        np.array([[60, 40.5, 0], [60, 20, 0.5]]),  # the first row alone sums to 100
+        np.array([[150, -50.5, 0.5], [60, 20.5, 19.5]]),
+        np.array([[1, 2, 0], [0, 1, 5]]),
+    ],
+)
+def test_other_scores_are_left_as_they_are(rows):
+    """Nothing is taken for percent unless every row says so."""
+    assert as_shares(rows.astype(np.float32)).tolist() == rows.astype(np.float32).tolist()
 
 
 def listed(rows, count, decimals=None):

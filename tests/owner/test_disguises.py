@@ -137,8 +137,18 @@ def test_a_class_order_is_undone_exactly(scores):
 
 
 def test_only_images_have_usual_preprocessings():
-    """Each way differs from the owner's own, and points stay inside the input's domain."""
-    ways = list(preprocessings(InputSpec((3, 8, 8), (0.0,), (1.0,))))
-    assert len({(way.spec.mean, way.spec.std, way.reversed_channels) for way in ways}) == len(ways)
-    assert any(way.reversed_channels for way in ways)
+    """Each way differs from the others, and points stay inside the input's domain."""
+    spec = InputSpec((3, 8, 8), (0.0,), (1.0,))
+    ways = list(preprocessings(spec))
+    points = np.random.default_rng(0).random((2, 3, 8, 8)).astype(np.float32)
+    given = [(way.spec.mean, way.spec.std, way(points).tobytes()) for way in ways]
+    assert len({*given, (spec.mean, spec.std, points.tobytes())}) == len(ways) + 1
+    for way in ways:
+        assert way(points).shape == points.shape
+        assert (way(points) >= 0).all()
+        assert (way(points) <= 1).all()
+    turned = [way for way in ways if "width" in way.name]
+    oblong = preprocessings(InputSpec((3, 8, 4), (0.0,), (1.0,)))
+    assert turned
+    assert all("width" not in way.name for way in oblong)
     assert not list(preprocessings(InputSpec((6,), (0.0,), (1.0,))))

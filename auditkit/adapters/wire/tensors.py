@@ -1,12 +1,10 @@
-"""Named tensors of the Open Inference Protocol, and which of a reply's tensors is the answer."""
+"""Named tensors of the Open Inference Protocol."""
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from auditkit.core.access import from_best, squeezed
 from auditkit.core.arrays import DType, Json, Rows
 from auditkit.core.errors import ReplyError
 
@@ -29,8 +27,6 @@ DTYPES: dict[str, DType] = {
 # with 400, 413 or 422 and sent again in halves, which costs the budget of the refused points.
 FIRST_BYTES, FIRST_POINTS = 1 << 20, 32
 """Limits of a remote suspect's first requests: bytes of numbers, and points."""
-SCORES = ("logit", "prob", "score", "output")
-"""Words in the names of outputs that hold scores."""
 
 
 class Tensor(NamedTuple):
@@ -96,46 +92,6 @@ def tensor(datatype: str, shape: Json, values: Json) -> Rows:
     if any(size < 0 for size in sizes) or math.prod(sizes) != array.size:
         raise ReplyError(f"an output of shape {str(sizes)[:60]} has {array.size} numbers")
     return array.reshape(sizes)
-
-
-def answering_rows(outputs: Mapping[str, Rows], count: int, classes: int | None) -> Rows:
-    """Choose the output that holds the answers: a row of scores or a label for each point.
-
-    Args:
-        outputs: Arrays by name; those without `count` rows are ignored.
-        count: How many points were sent.
-        classes: How many classes the owner knows. Scores of so many come before others, and it is
-            needed for models that list only the best, as labels beside scores.
-
-    Returns:
-        (count, classes) scores, or (count,) labels.
-
-    Raises:
-        ReplyError: No output has a row for each point.
-    """
-    # A model without a batch axis answers the one point that it was asked without one.
-    alone = [n for n, array in outputs.items() if count == 1 and array.shape == (classes,)]
-    whole = {**outputs, **{name: outputs[name][None] for name in alone}}
-    rows = {name: squeezed(array, count) for name, array in whole.items() if len(array) == count}
-    scores = [name for name, array in rows.items() if array.dtype.kind == "f" and array.ndim == 2]
-    labels = [name for name, array in rows.items() if array.dtype.kind in "iu"]
-    # First of all, because the scores of such a list alone would pass for scores of classes 0 to k.
-    for label in labels:
-        beside = [name for name in scores if rows[name].shape == rows[label].shape]
-        if beside and classes is not None:
-            return from_best(rows[label], rows[beside[0]], classes)
-    # Scores tell more than labels; features are float rows too. As many scores as the owner has
-    # classes come before others, and then names that say so.
-    scores.sort(key=lambda name: (rows[name].shape[1] != classes, not _is_named(name)))
-    for names in (scores, labels):
-        if names:
-            return rows[names[0]]
-    listed = ", ".join(f"{name[:40]} {array.shape}" for name, array in list(outputs.items())[:5])
-    raise ReplyError(f"no output has one row of scores, or one label, for each point: {listed}")
-
-
-def _is_named(name: str) -> bool:
-    return any(word in name.lower() for word in SCORES)
 
 
 def listed_tensors(found: Json) -> tuple[Tensor, ...]:

@@ -6,6 +6,7 @@ what is no reply, and errors that it tells of.
 
 import itertools
 import threading
+import time
 from concurrent.futures import CancelledError, Future
 from typing import NoReturn
 
@@ -29,16 +30,19 @@ LAST_WORDS = 2.0
 class Exchange:
     """Asks a worker, several questions at once if the suspect takes them."""
 
-    def __init__(self, worker: Worker, seconds: float, name: str = "", place: str = "") -> None:
+    def __init__(
+        self, worker: Worker, seconds: float | None, name: str = "", place: str = ""
+    ) -> None:
         """Take over a worker.
 
         Args:
             worker: Whom to ask.
-            seconds: The longest time for one reply.
+            seconds: How long all replies may take together; None: any time.
             name: The suspect's name as the user wrote it.
             place: The same as the worker knows it; messages are told with the name.
         """
         self._worker, self._seconds = worker, seconds
+        self._started = time.monotonic()
         self._name, self._place = name, place
         self._numbers = itertools.count()
         self._sending = threading.Lock()
@@ -62,12 +66,11 @@ class Exchange:
                     raise self._failed
                 self._waiting[number] = reply
                 head = {**question.head, "number": number}
-                self._worker.channel.send(Frame(head, question.arrays), self._seconds)
-            found = reply.result(self._seconds)
+                self._worker.channel.send(Frame(head, question.arrays), self._left())
+            found = reply.result(self._left())
         except TimeoutError as error:
             self._failed = TimeLimitError(
-                f"it did not answer within {self._seconds:g} seconds; --suspect-seconds gives it "
-                "more"
+                f"it was not done within {self._seconds:g} seconds; --suspect-seconds gives it more"
             )
             self._worker.kill()
             raise self._failed from error
@@ -79,6 +82,11 @@ class Exchange:
             told = told.replace(self._place, self._name) if self._place else told
             _raise(found.head, told)
         return found
+
+    def _left(self) -> float | None:
+        if self._seconds is None:
+            return None
+        return max(self._started + self._seconds - time.monotonic(), 0.0)
 
     def close(self) -> None:
         """End the worker; a second call does nothing."""

@@ -51,7 +51,8 @@ def opened(suspect: Suspect, options: Options) -> Adapter:
             raise IsolationError(f"{name!r} was not opened: suspects can be isolated on Linux only")
         return open_suspect(suspect, options)
     worker = fork(suspect.adapter, PurePath(suspect.source).suffix[:16])
-    exchange = Exchange(worker, options.limits.seconds, suspect.source, _place(suspect))
+    seconds = None if kind.own_code else options.limits.seconds
+    exchange = Exchange(worker, seconds, suspect.source, _place(suspect))
     try:
         return _Opening(suspect, options, exchange, name).adapter()
     except BaseException:
