@@ -44,6 +44,8 @@ class Heard:
 
     kind: str
     """`asked`, `answered`, `failed`, or `kept`: answered in an earlier audit."""
+    output: str
+    """Names of the outputs that answered, in JSON; empty where the suspect has one."""
     at: str
     """ISO 8601, UTC."""
     points: tuple[str, ...]

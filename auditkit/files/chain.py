@@ -1,8 +1,9 @@
 """The chain of an evidence file: every question with its answer and time, each bound to the last.
 
 An entry is what was heard at once: its kind, its time, the points by digest, and the digest of the
-answers, which are rows of the tensor `heard` in the order of the entries. Each entry's digest is
-taken of itself and of the one before, the first one's of the bundle and the suspect.
+answers, which are rows of a tensor `heard/<form>` in the order of the entries; another output may
+answer in another form. Each entry's digest is taken of itself and of the one before, the first
+one's of the bundle and the suspect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from auditkit.core.provenance import canonical, sha256
 from auditkit.files.container import Tensors, take
 
 FORMAT = "auditkit.chain/1"
-TENSOR = "heard"
+PREFIX = "heard/"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,23 +36,22 @@ def chained(heard: Sequence[Heard], bundle: str, suspect: str | None) -> Chained
         heard: In the order of time.
         bundle: Digest of the bundle that was asked.
         suspect: Digest of the suspect, if it has one.
-
-    Raises:
-        EvidenceError: The suspect answered now in one form, now in another.
     """
-    before, entries, rows = _start(bundle, suspect), list[Json](), list[Rows]()
+    before, entries, parts = _start(bundle, suspect), list[Json](), dict[str, list[Rows]]()
+    forms: dict[tuple[object, ...], int] = {}
     for one in heard:
         entry: JsonObject = {"kind": one.kind, "at": one.at, "points": list(one.points)}
+        if one.output:
+            entry["output"] = one.output
         if one.rows is not None:
-            entry["answers"] = _digest(one.rows)
-            rows.append(one.rows)
+            form = forms.setdefault((one.rows.shape[1:], one.rows.dtype), len(forms))
+            entry |= {"answers": _digest(one.rows), "form": form}
+            parts.setdefault(f"{PREFIX}{form}", []).append(one.rows)
         if one.why:
             entry["why"] = one.why
         before = _next(before, entry)
         entries.append(entry | {"digest": before})
-    if len({(part.shape[1:], part.dtype) for part in rows}) > 1:
-        raise EvidenceError("the suspect answered now in one form, now in another")
-    return Chained(entries, {TENSOR: np.concatenate(rows)} if rows else {})
+    return Chained(entries, {name: np.concatenate(rows) for name, rows in parts.items()})
 
 
 def check(manifest: Mapping[str, Json], tensors: Tensors) -> None:
@@ -60,18 +60,18 @@ def check(manifest: Mapping[str, Json], tensors: Tensors) -> None:
     Raises:
         EvidenceError: One does not.
     """
-    suspect = take(manifest, "suspect", dict).get("digest")
-    before, start = _start(take(manifest, "bundle", str), suspect), 0
-    rows = tensors.get(TENSOR)
+    before = _start(take(manifest, "bundle", str), take(manifest, "suspect", dict).get("digest"))
+    left = {name: rows for name, rows in tensors.items() if name.startswith(PREFIX)}
     for number, entry in enumerate(take(manifest, "chain", list), 1):
         before = _next(before, {key: value for key, value in entry.items() if key != "digest"})
-        part = None
-        if "answers" in entry and rows is not None:
-            part, start = rows[start : start + len(entry["points"])], start + len(entry["points"])
-        same = "answers" not in entry or (part is not None and _digest(part) == entry["answers"])
+        same = True
+        if "answers" in entry:
+            name, count = f"{PREFIX}{entry['form']}", len(entry["points"])
+            part, left[name] = left[name][:count], left[name][count:]
+            same = len(part) == count and _digest(part) == entry["answers"]
         if before != entry["digest"] or not same:
             raise EvidenceError(f"entry {number} of the chain does not follow from the one before")
-    if start != (0 if rows is None else len(rows)):
+    if any(len(rows) for rows in left.values()):
         raise EvidenceError("there are answers that are in no entry of the chain")
 
 

@@ -21,7 +21,6 @@ import numpy as np
 
 from auditkit.core.arrays import FloatArray, JsonObject, Rows
 from auditkit.core.errors import BudgetError, JournalError
-from auditkit.core.evidence import Heard
 from auditkit.core.points import InputSpec, point_digest
 from auditkit.files.signing import sealing
 from auditkit.files.signing.keys import Signer
@@ -56,9 +55,6 @@ class Recorded:
 
 class Journal:
     """An open journal. Every entry is in the file before the audit takes its next step."""
-
-    heard: tuple[Heard, ...] = ()
-    """A journal keeps what is heard in its file, not here."""
 
     def __init__(self, path: Path | None = None, signer: Signer | None = None) -> None:
         """Open a journal, or begin one.

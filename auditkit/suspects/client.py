@@ -25,7 +25,6 @@ from auditkit.core.errors import (
     ReplyError,
     TransientError,
 )
-from auditkit.core.evidence import Heard
 from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.files.journal import Recorded
@@ -93,11 +92,6 @@ class Client:
         # All answers were in the log: it tells by which readings.
         known = (Reading.placed(one, self.port.identity) for one in self._log.endpoints())
         return [one for one in known if one is not None]
-
-    @property
-    def heard(self) -> tuple[Heard, ...]:
-        """Everything that was asked and answered, if that is kept."""
-        return self._log.heard
 
     @property
     def outputs(self) -> tuple[str, ...]:

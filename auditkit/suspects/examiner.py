@@ -92,15 +92,16 @@ def query(
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
         signer = None if asking.key is None else keys.private(asking.key)
-        log = (
-            Memory()
-            if kept is None
-            else stack.enter_context(contextlib.closing(Journal(kept, signer)))
-        )
+        journal = None if kept is None else Journal(kept, signer)
+        if journal is not None:
+            stack.enter_context(contextlib.closing(journal))
+        script = None if signer is None else Transcript(journal or Memory())
+        log = script or journal or Memory()
         evidence = _Hearing(bundle, found, adapter, asking, progress).of_every_output(log)
-        evidence = replace(evidence, weights=seen_weights(bundle, adapter))
-        if isinstance(log, Journal):
-            evidence = _sealed(evidence, log, adapter.port.identity)
+        heard = () if script is None else script.heard
+        evidence = replace(evidence, weights=seen_weights(bundle, adapter), heard=heard)
+        if journal is not None:
+            evidence = _sealed(evidence, journal, adapter.port.identity)
     return evidence
 
 
@@ -137,7 +138,7 @@ class _Hearing:
             self.adapter,
             self.bundle.fingerprint.spec,
             self.asking.patience,
-            log if self.asking.key is None else Transcript(log),
+            log,
             resize=options.resize,
             classes=options.classes,
             output=options.output,

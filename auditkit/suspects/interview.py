@@ -232,7 +232,6 @@ class Interview:
             disguises=why,
             repeated=len(twice),
             changed=sum(pair.changed for pair in twice),
-            heard=self._client.heard,
         )
 
     def _remarks(self) -> tuple[str, ...]:

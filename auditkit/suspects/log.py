@@ -5,7 +5,6 @@ from typing import Protocol
 
 from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import BudgetError
-from auditkit.core.evidence import Heard
 from auditkit.core.points import InputSpec
 from auditkit.files.journal import Recorded
 
@@ -18,10 +17,6 @@ class Log(Protocol):
 
     begun: str
     """ISO 8601; what was answered before is an earlier audit's."""
-
-    @property
-    def heard(self) -> tuple[Heard, ...]:
-        """Everything that passed through it, if it is a `Transcript`."""
 
     def key(self, point: FloatArray, spec: InputSpec) -> Key:
         """Return the name under which the answer to a point with this normalisation is kept."""
@@ -51,8 +46,6 @@ class Log(Protocol):
 
 class Memory:
     """A log in memory: a file can be asked anew at no cost, so nothing is written for it."""
-
-    heard: tuple[Heard, ...] = ()
 
     def __init__(self) -> None:
         self.begun = ""

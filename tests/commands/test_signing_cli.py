@@ -178,7 +178,7 @@ def test_evidence_holds_every_question(here, bundle):
     asked = [point for entry in entries if entry["kind"] == "asked" for point in entry["points"]]
     heard = [point for entry in entries if entry["kind"] == "answered" for point in entry["points"]]
     assert len(asked) == contents.manifest["sent"] == 125
-    assert (len(set(heard)), len(heard), len(contents.tensors["heard"])) == (120, 125, 125)
+    assert (len(set(heard)), len(heard), len(contents.tensors["heard/0"])) == (120, 125, 125)
     assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
     assert contents.manifest["suspect"]["runtime"]["isolation"]
     [kept] = Path("kept").glob("*.evidence")
@@ -197,8 +197,8 @@ def test_a_broken_chain_is_refused_though_sealed(here):
         lambda manifest, _: manifest["chain"][0].update(at="1999"),
         lambda manifest, _: manifest["chain"][0].pop("digest"),
         lambda manifest, _: manifest["chain"].insert(0, 1),
-        lambda _, tensors: tensors["heard"].__setitem__((0, 0), 9),
-        lambda _, tensors: tensors.pop("heard"),
+        lambda _, tensors: tensors["heard/0"].__setitem__((0, 0), 9),
+        lambda _, tensors: tensors.pop("heard/0"),
     ):
         manifest = json.loads(json.dumps(dict(contents.manifest)))
         tensors = {name: np.array(rows) for name, rows in contents.tensors.items()}
