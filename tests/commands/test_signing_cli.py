@@ -21,6 +21,7 @@ from auditkit.files.signing import keys, signed
 from auditkit.testserver.server import Server
 from tests.conftest import COPY, linear_onnx
 from tests.files.test_sealing import rechained
+from tests.files.test_stamps import Authority
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -333,3 +334,82 @@ def test_every_one_of_1000_edits_is_detected(whole, second):
             left.unlink()
         path.write_bytes(kept[path])
     assert second.main(["model.fp", *map(str, whole), *given]) == 0
+
+
+@pytest.mark.parametrize("access", ["logits", "label", "rounded", "top-k"])
+def test_both_readers_agree_on_every_sort_of_suspect(here, second, access):
+    """Scores, labels, several outputs, other classes: what is heard is what is judged."""
+    run("sign", "model.fp", "--key", "owner")
+    linear_onnx(here / "a.onnx", weights=COPY, last="Softmax")
+    linear_onnx(here / "b.onnx", weights=COPY, last="ArgMax")
+    linear_onnx(here / "c.onnx", weights=COPY, extra_output=True)
+    linear_onnx(here / "d.onnx", weights=np.ones((16, 7), np.float32))
+    linear_onnx(here / "e.onnx", weights=COPY[:, [1, 0, 2, 3, 4]])
+    suspects = [f"{name}.onnx" for name in "abcde"]
+    options = ("--key", "auditor", "--evidence", "kept", "--access", access, "-f", "json")
+    checked = json.loads(run("check", "model.fp", *suspects, *options).stdout)
+    kept = [next(Path("kept").glob(f"{name}.*.evidence")) for name in suspects]
+    judged = json.loads(run("judge", "model.fp", *kept, "-f", "json").stdout)
+    assert judged["suspects"] == checked["suspects"]
+    given = ["--owner", "owner.pub", "--auditor", "auditor.pub"]
+    assert second.main(["model.fp", *map(str, kept), *given]) == 0
+
+
+def test_answers_of_an_earlier_audit_are_in_the_chain(whole, here, second):
+    """An audit that goes on from its journal keeps when each answer was given."""
+    options = ("--key", "auditor", "--evidence", "again", "--journal", "a.journal")
+    with Server(here / "copy.onnx", port=0) as server:
+        address = server.url
+        run("check", "model.fp", address, *options[:4], "--journal", "b.journal", "--budget", "60")
+        run("check", "model.fp", address, *options[:4], "--journal", "b.journal")
+    [kept] = Path("again").glob("*.evidence")
+    entries = container.read(kept, "evidence", 1).manifest["chain"]
+    counts = dict.fromkeys(("kept", "asked", "answered"), 0)
+    for entry in entries:
+        counts[entry["kind"]] += len(entry["points"])
+    assert counts["kept"] >= 50
+    assert counts["kept"] + counts["answered"] >= 120
+    given = ["model.fp", str(kept), "b.journal", "--owner", "owner.pub", "--auditor", "auditor.pub"]
+    assert second.main(given) == 0
+
+
+def test_a_label_that_was_not_heard_is_noticed(here, second):
+    """Even the auditor can't judge by labels that the chain does not hold."""
+    run("sign", "model.fp", "--key", "owner")
+    linear_onnx(here / "labels.onnx", weights=COPY, last="ArgMax")
+    run("check", "model.fp", "labels.onnx", "--key", "auditor", "--evidence", "kept")
+    [kept] = Path("kept").glob("*.evidence")
+    contents = container.read(kept, "evidence", 1)
+    tensors = {name: np.array(rows) for name, rows in contents.tensors.items()}
+    tensors["answers/core/labels"][3] = (tensors["answers/core/labels"][3] + 1) % 5
+    rest = {k: v for k, v in contents.manifest.items() if k not in ("tensors", "seal")}
+    container.write(kept, container.Packed(rest, tensors))
+    signed.envelope_path(kept).unlink()
+    run("sign", kept, "--key", "auditor")
+    given = ["model.fp", str(kept), "--owner", "owner.pub", "--auditor", "auditor.pub"]
+    assert second.main(given) == 1
+
+
+def test_a_stamped_bundle_is_reported_with_its_time(here, tmp_path_factory):
+    """Request, reply, check: the report's first lines say since when the bundle exists."""
+    pytest.importorskip("rfc3161_client")
+    authority = Authority(tmp_path_factory.mktemp("tsa") / "a", "Good Time")
+    run("sign", "model.fp", "--key", "owner", "--timestamp-request", "out.tsq")
+    Path("in.tsr").write_bytes(authority.reply(Path("out.tsq").read_bytes()))
+    attached = run("sign", "model.fp", "--timestamp-reply", "in.tsr")
+    assert attached.exit_code == 0
+    assert "model.fp.sig.1.tsr" in attached.stderr
+    by = ("--public", "owner.pub", "--authority", authority.root)
+    assert "It existed by 20" in run("verify", "model.fp", *by).stdout
+    found = json.loads(run("check", "model.fp", "copy.onnx", *by, "-f", "json").stdout)
+    assert found["commitment"]["existed_by"].endswith("Z")
+    assert found["commitment"]["authority"] == "CN=Good Time stamper"
+    plain = json.loads(run("check", "model.fp", "copy.onnx", "-f", "json").stdout)
+    assert plain["commitment"]["existed_by"] is None
+    assert plain["commitment"]["unchecked_stamps"] == 1
+    Path("in.tsr").write_bytes(b"no stamp")
+    refused = run("sign", "model.fp", "--timestamp-reply", "in.tsr")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (5, 1)
+    Path("model.fp.sig.1.tsr").write_bytes(b"no stamp")
+    refused = run("check", "model.fp", "python:nothing:here", *by)
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (5, "", 1)

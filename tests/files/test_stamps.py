@@ -1,7 +1,9 @@
 """Time stamps of an authority made on the spot: what holds is believed, and nothing else."""
 
 import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
@@ -10,7 +12,7 @@ from auditkit.files import bundle as bundles
 from auditkit.files.signing import keys, signed, stamps
 from tests.files.test_signing import small
 
-pytest.importorskip("rfc3161_client")
+pytestmark = pytest.mark.skipif(find_spec("rfc3161_client") is None, reason="needs rfc3161-client")
 
 CONFIG = """
 [tsa]
@@ -187,7 +189,7 @@ def test_a_file_without_certificates_is_one_line(path, authority, tmp_path):
 
 def test_without_the_package_the_way_to_it_is_told(path, monkeypatch):
     """Time stamps are an extra; signatures need nothing of it."""
-    monkeypatch.setitem(__import__("sys").modules, "rfc3161_client", None)
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
     with pytest.raises(MissingRuntimeError, match=r"model-auditkit\[timestamps\]"):
         stamps.request(b"x")
     assert signed.commitment(path).key
