@@ -211,6 +211,20 @@ def test_a_broken_chain_is_refused_though_sealed(here):
         assert (found["verdict"], found["reason_code"]) == ("refused", "evidence")
 
 
+def test_evidence_whose_signature_is_broken_is_refused(here):
+    """Judge looks at the signature beside evidence; the verdicts on others stay."""
+    for name in ("copy.onnx", "other.onnx"):
+        linear_onnx(here / name, weights=COPY + (name == "other.onnx") * np.float32(0.01))
+    options = ("--evidence", "kept", "--key", "auditor")
+    run("check", "model.fp", "copy.onnx", "other.onnx", *options)
+    kept = sorted(Path("kept").glob("*.evidence"))
+    signed.envelope_path(kept[0]).write_bytes(signed.envelope_path(kept[1]).read_bytes())
+    judged = run("judge", "model.fp", *kept, "-f", "json")
+    first, second_ = json.loads(judged.stdout)["suspects"]
+    assert (first["verdict"], first["reason_code"]) == ("refused", "signature")
+    assert second_["verdict"] == "pirated"
+
+
 def test_a_second_key_of_the_suspect_is_no_way_in(here):
     """Evidence whose signature was replaced by a stranger's is not the auditor's."""
     run("check", "model.fp", "copy.onnx", "--evidence", "kept", "--key", "auditor")

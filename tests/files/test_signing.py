@@ -298,6 +298,14 @@ def test_an_odd_payload_is_one_line(path, signer, payload):
             signed.verified(path, signer.public)
 
 
+def test_what_is_signed_as_another_type_is_refused(path, signer):
+    """A text that was signed as something else can't be passed off as a statement."""
+    made = envelope.sealed(statement.of(path), signer, "text/plain")
+    signed.envelope_path(path).write_bytes(made)
+    with pytest.raises(SignatureError, match="it signs 'text/plain'"):
+        signed.verified(path, signer.public)
+
+
 def test_nothing_is_parsed_before_the_signature_holds(path, signer, monkeypatch):
     """A payload that nobody signed never reaches the parser."""
 

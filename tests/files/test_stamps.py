@@ -101,7 +101,7 @@ def stamped(path, authority):
 
 
 def test_a_stamp_shows_when_a_bundle_existed(path, authority, other):
-    """The earliest of several stamps counts, with its authority; unchecked ones are counted."""
+    """The time and who gave it are told; stamps that were not checked are counted."""
     assert signed.commitment(path).stamped().startswith("No time stamp")
     first = stamped(path, authority)
     assert first.name == "model.fp.sig.1.tsr"
@@ -116,6 +116,15 @@ def test_a_stamp_shows_when_a_bundle_existed(path, authority, other):
     assert both.since == found.since
     with pytest.raises(TimeStampError, match="none of the given authorities"):
         signed.commitment(path, authorities=[authority.root])
+
+
+def test_the_earliest_of_several_stamps_counts(path, monkeypatch):
+    """Not the first that was attached, nor the last."""
+    times = iter(["2026-03-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"])
+    monkeypatch.setattr(stamps, "verified", lambda *_: stamps.Stamp(next(times), "somebody"))
+    for place in signed.stamp_paths(path)[:3]:
+        place.write_bytes(b"a stamp")
+    assert signed.commitment(path, authorities=[path]).since == "2026-01-01T00:00:00Z"
 
 
 def test_openssl_reads_the_stamp_too(path, authority):
