@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditkit.commands import remote
+from auditkit.commands import remote, signing
 from auditkit.commands.console import errors, exit_code, progress_bar, tell
 from auditkit.commands.options import (
     AllowHttp,
@@ -26,10 +26,13 @@ from auditkit.commands.options import (
     Longest,
     ModelOutput,
     Output,
+    PrivateKey,
     Proxy,
+    PublicKeyPath,
     Quiet,
     Rate,
     Resize,
+    StampAuthorities,
     SuspectMemory,
     SuspectSeconds,
     Timeout,
@@ -102,6 +105,9 @@ def check(
     isolation: HowIsolated = Isolation.AUTO,
     suspect_seconds: SuspectSeconds = Limits().seconds,
     suspect_memory: SuspectMemory = None,
+    public: PublicKeyPath = None,
+    authority: StampAuthorities = None,
+    key: PrivateKey = None,
     quiet: Quiet = False,
 ) -> None:
     """Give a verdict on each suspect.
@@ -113,14 +119,15 @@ def check(
     """
     from auditkit import api
     from auditkit.core.requests import Asking, Options, Patience
-    from auditkit.files import bundle
+    from auditkit.reports.build import report
 
     with errors():
         check_format(output_format)
-        opened = bundle.read(bundle_path)
+        signer = signing.signer(key, evidence, output, journal)
+        opened, commitment = signing.opened(bundle_path, public, authority)
         # Whatever can be wrong with the command is noticed before a suspect is asked: queries may
         # cost money, and a vendor may not answer twice.
-        keeper = None if evidence is None else EvidenceFolder(evidence, opened)
+        keeper = None if evidence is None else EvidenceFolder(evidence, opened, signer)
         reach = remote.reach(header, timeout, proxy, ca)
         reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote.journal_of(suspects, journal, quiet=quiet)
@@ -137,6 +144,7 @@ def check(
             thorough=thorough,
             patience=how,
             journal=kept,
+            key=key,
         )
         outcomes: list[Outcome] = []
         with progress_bar(quiet=quiet) as progress:
@@ -145,7 +153,7 @@ def check(
                 outcomes.append(examination.outcome)
                 if keeper is not None and examination.evidence is not None:
                     keeper.keep(examination.evidence)
-        show(opened, outcomes, output_format, output)
+        show(report(opened, outcomes, commitment), output_format, output, signer)
         if keeper is not None:
             keeper.check()
     raise typer.Exit(exit_code(outcomes))
@@ -161,26 +169,32 @@ def judge(
     ],
     output_format: Format = "terminal",
     output: Output = None,
+    public: PublicKeyPath = None,
+    authority: StampAuthorities = None,
 ) -> None:
     """Give the same verdicts again from kept answers.
 
     The suspects are not needed.
     """
-    from auditkit.files import bundle
+    from auditkit.reports.build import report
 
     with errors():
         check_format(output_format)
-        opened = bundle.read(bundle_path)
+        opened, commitment = signing.opened(bundle_path, public, authority)
         outcomes = [_judged(opened, path) for path in evidence]
-        show(opened, outcomes, output_format, output)
+        show(report(opened, outcomes, commitment), output_format, output)
     raise typer.Exit(exit_code(outcomes))
 
 
 def _judged(bundle: "Bundle", path: Path) -> Outcome:
     """The verdict on one evidence file; a bad file does not cost the verdicts on the others."""
     from auditkit import api
+    from auditkit.files.signing import signed
 
     try:
+        # Whose signature it is, is told by `auditkit verify`; here a broken one is enough.
+        if signed.envelope_path(path).exists():
+            signed.verified(path)
         return api.judge(bundle, api.read_evidence(path, bundle))
     except AuditkitError as error:
         return Refusal.of(str(path), error)

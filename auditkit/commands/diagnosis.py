@@ -20,7 +20,9 @@ from auditkit.core.escape import clean
 
 # Two names for the same Python module: installed together they write over each other's files.
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-NEEDED = ("numpy", "scipy", "onnx", "safetensors", "httpx", "pillow", "typer", "rich")
+NEEDED = (
+    *("numpy", "scipy", "onnx", "safetensors", "cryptography", "httpx", "pillow", "typer", "rich"),
+)
 
 
 class State(StrEnum):

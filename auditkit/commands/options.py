@@ -210,3 +210,31 @@ Authorities = Annotated[
         "--ca", help="PEM file of certificate authorities to trust instead of the system's."
     ),
 ]
+
+# Signatures.
+PrivateKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="Your private key (`auditkit keygen`): seals the journal, keeps every question and "
+        "answer in the evidence, and signs evidence and report.",
+    ),
+]
+PublicKeyPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--public",
+        metavar="KEY.pub",
+        help="The owner's public key: a bundle that it did not sign is refused.",
+    ),
+]
+StampAuthorities = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--authority",
+        metavar="CERT.pem",
+        help="Certificate of an authority whose time stamps are believed; may be given several "
+        "times. Needs the extra timestamps.",
+    ),
+]

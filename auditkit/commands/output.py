@@ -8,11 +8,12 @@ import typer
 
 from auditkit.core.errors import AuditkitError, EvidenceError
 from auditkit.core.escape import clean
-from auditkit.core.verdicts import Outcome
 
 if TYPE_CHECKING:
     from auditkit.core.evidence import Evidence
     from auditkit.files.bundle import Bundle
+    from auditkit.files.signing.keys import Signer
+    from auditkit.reports.base import Report
 
 
 def check_format(name: str) -> None:
@@ -36,13 +37,13 @@ class EvidenceFolder:
     disk must not cost the verdicts on suspects that were already asked.
     """
 
-    def __init__(self, folder: Path, bundle: "Bundle") -> None:
+    def __init__(self, folder: Path, bundle: "Bundle", signer: "Signer | None" = None) -> None:
         """Make the folder, before any suspect is asked.
 
         Raises:
             EvidenceError: There is a file of that name, or the folder can't be made.
         """
-        self._folder, self._bundle = folder, bundle
+        self._folder, self._bundle, self._signer = folder, bundle, signer
         self._trouble: AuditkitError | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -56,10 +57,16 @@ class EvidenceFolder:
     def keep(self, evidence: "Evidence") -> None:
         """Write one suspect's answers; an error is kept for `check`."""
         from auditkit.files import evidence as files
+        from auditkit.files.signing import signed
 
         try:
             # The file name has the digest in it, so that two suspects called model.onnx both stay.
-            files.write(evidence, self._bundle, self._folder / files.file_name(evidence))
+            path = self._folder / files.file_name(evidence)
+            # A signature of what lay there before would read as one that does not hold.
+            signed.envelope_path(path).unlink(missing_ok=True)
+            files.write(evidence, self._bundle, path)
+            if self._signer is not None:
+                signed.sign(path, self._signer)
         except AuditkitError as error:
             self._trouble = self._trouble or error
 
@@ -74,9 +81,9 @@ class EvidenceFolder:
 
 
 def show(
-    bundle: "Bundle", outcomes: "list[Outcome]", output_format: str, output: Path | None
+    found: "Report", output_format: str, output: Path | None, signer: "Signer | None" = None
 ) -> None:
-    """Print the report, or write it to a file.
+    """Print the report, or write it to a file and sign that with a key.
 
     Raises:
         AuditkitError: The file can't be written.
@@ -84,14 +91,16 @@ def show(
     from auditkit import reports
     from auditkit.core import plugins
     from auditkit.files.container import write_whole
+    from auditkit.files.signing import signed
     from auditkit.reports.base import Screen
-    from auditkit.reports.build import report
 
     # A file is UTF-8 without colours, whatever the terminal of whoever made it can show.
     render = plugins.load(reports, output_format)
     if output is not None:
-        write_whole(output, render(report(bundle, outcomes), Screen()))
+        write_whole(output, render(found, Screen()))
+        if signer is not None:
+            signed.sign_report(output, signer)
         return
     # Bytes, because a renderer knows how to escape what this encoding lacks; print would crash.
     screen = Screen(sys.stdout.encoding or "utf-8", sys.stdout.isatty())
-    typer.echo(render(report(bundle, outcomes), screen), nl=False)
+    typer.echo(render(found, screen), nl=False)

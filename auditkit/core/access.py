@@ -184,8 +184,8 @@ def as_shares(whole: Rows) -> Rows:
 def access_of(whole: Rows) -> Access:
     """Return the access level of checked replies.
 
-    One-hot rows, and rows of one decimal, reveal no more than a label. Nor do quantised scores, whose
-    scale nobody knows, and sigmoids, which are no probabilities of one class among others.
+    One-hot rows, and rows of one decimal, reveal no more than a label. Nor do quantised scores,
+    whose scale nobody knows, and sigmoids, which are no probabilities of one class among others.
 
     Args:
         whole: (n, classes) scores or (n,) labels, at least one of them usable.

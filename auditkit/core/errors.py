@@ -24,6 +24,9 @@ AuditkitError
 │       ├── ReplyError
 │       └── BudgetError
 ├── EvidenceError
+├── SigningKeyError
+├── SignatureError
+│   └── TimeStampError
 ├── TrainedModelsError
 ├── JournalError
 └── BenchmarkError
@@ -184,6 +187,24 @@ class EvidenceError(AuditkitError):
     """An evidence file can't be used with this bundle."""
 
     code = "evidence"
+
+
+class SigningKeyError(AuditkitError):
+    """A key file can't be read or made."""
+
+    code = "key"
+
+
+class SignatureError(AuditkitError):
+    """A signature is missing or does not hold."""
+
+    code = "signature"
+
+
+class TimeStampError(SignatureError):
+    """A time stamp does not hold, or stamps something else."""
+
+    code = "time-stamp"
 
 
 class TrainedModelsError(AuditkitError):

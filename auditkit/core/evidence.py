@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
+from auditkit.core.arrays import Rows
 from auditkit.core.models import SuspectRecord
 
 IN_ORDER = "in the order given"
@@ -38,6 +39,24 @@ class SeenWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """One event of an audit: points that were asked, answered or failed at once."""
+
+    kind: str
+    """`asked`, `answered`, `failed`, or `kept`: answered in an earlier audit."""
+    output: str
+    """Names of the outputs that answered, in JSON; empty where the suspect has one."""
+    at: str
+    """ISO 8601, UTC."""
+    points: tuple[str, ...]
+    """Hexadecimal digests of the points (`core.points.point_digest`), as they were asked."""
+    rows: Rows | None = None
+    """The answers, one row or label a point, as the suspect gave them."""
+    why: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
     """Everything a suspect said: enough to judge again without it."""
 
@@ -67,6 +86,8 @@ class Evidence:
     weights: SeenWeights | None = None
     """What the weights of the suspect's file showed; None where it is no file, or has none that can
     be compared."""
+    heard: tuple[Heard, ...] = ()
+    """Everything that was asked and answered, in the order of time; empty: that was not kept."""
 
     def __post_init__(self) -> None:
         if self.looks < 1:

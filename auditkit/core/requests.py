@@ -124,6 +124,9 @@ class Asking:
     journal: Path | None = None
     """SQLite file of everything asked and answered. Not used for local files: their digest
     identifies them, and they can be asked anew at no cost."""
+    key: Path | None = None
+    """The auditor's private key: everything that is heard is kept in the evidence, and the journal
+    is sealed with it. None: neither."""
 
 
 ROBUST = ("jpeg", "resize")

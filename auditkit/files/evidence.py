@@ -9,8 +9,8 @@ from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import BundleError, EvidenceError
 from auditkit.core.evidence import Evidence, SeenWeights
 from auditkit.core.models import SuspectRecord
-from auditkit.core.provenance import sha256
-from auditkit.files import columns, container
+from auditkit.core.provenance import sha256, versions
+from auditkit.files import chain, columns, container
 from auditkit.files.bundle import Bundle
 from auditkit.files.container import take
 
@@ -51,6 +51,10 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
         **({} if evidence.weights is None else {"weights": asdict(evidence.weights)}),
     }
     tensors = columns.packed("answers", sheet, evidence.answers)
+    if evidence.heard:
+        kept = chain.chained(evidence.heard, evidence.bundle_digest, evidence.suspect.digest)
+        manifest |= {"chain": kept.entries, "versions": versions("numpy")}
+        tensors |= kept.tensors
     container.write(Path(path), container.Packed(manifest, tensors))
 
 
@@ -65,8 +69,8 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
         EvidenceError: Not evidence, of an unknown version, changed after it was written, or of
             another bundle.
     """
-    contents = _contents(path)
-    manifest = contents.manifest
+    found = contents(path)
+    manifest = found.manifest
     try:
         digest = take(manifest, "bundle", str)
         # Rows are told by the order of the bundle's points: with another bundle they would be
@@ -78,7 +82,7 @@ def read(path: Path | str, bundle: Bundle) -> Evidence:
             )
         access, families = Access(take(manifest, "access", str)), take(manifest, "families", list)
         answers = columns.unpacked(
-            "answers", bundle.fingerprint.sheet, families, access, contents.tensors
+            "answers", bundle.fingerprint.sheet, families, access, found.tensors
         )
         return Evidence(
             _suspect(take(manifest, "suspect", dict)),
@@ -105,8 +109,8 @@ def described(path: Path) -> list[str]:
     Raises:
         EvidenceError: Not evidence, of an unknown version, or changed after it was written.
     """
-    contents = _contents(path)
-    manifest, tensors = contents.manifest, contents.tensors
+    found = contents(path)
+    manifest, tensors = found.manifest, found.tensors
     try:
         suspect = _suspect(take(manifest, "suspect", dict))
         labels = {
@@ -126,6 +130,7 @@ def described(path: Path) -> list[str]:
                 f"answers         {int((column >= 0).sum())} of {len(column)} {family} points"
                 for family, column in labels.items()
             ),
+            *(f"chain           {head}" for head in [chain.head(manifest)] if head),
             *(f"disguise        {line}" for line in take(manifest, "disguises", list)),
             *(f"note            {line}" for line in take(manifest, "notes", list)),
         ]
@@ -133,11 +138,23 @@ def described(path: Path) -> list[str]:
         raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
 
 
-def _contents(path: Path | str) -> container.Contents:
+def contents(path: Path | str) -> container.Contents:
+    """Read an evidence file without its bundle, and check every byte and its chain.
+
+    Raises:
+        EvidenceError: Not evidence, of an unknown version, or changed after it was written.
+    """
     try:
-        return container.read(Path(path), "evidence", VERSION)
+        found = container.read(Path(path), "evidence", VERSION)
+        if "chain" in found.manifest:
+            chain.check(found.manifest, found.tensors)
+    except EvidenceError as error:
+        raise EvidenceError(f"{str(path)!r} was changed after it was written: {error}") from error
     except BundleError as error:
         raise EvidenceError(str(error)) from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
+    return found
 
 
 def _suspect(record: JsonObject) -> SuspectRecord:

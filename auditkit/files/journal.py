@@ -2,7 +2,8 @@
 
 Each entry holds the hash of the one before it. A killed audit continues from its journal, and
 anyone who knows the digest of the last entry can tell whether an earlier one was changed, removed
-or added. Secrets are never written: points are kept by digest, answers as numbers.
+or added. With a key the journal is sealed, and shows that by itself (`signing.sealing`). Secrets
+are never written: points are kept by digest, answers as numbers.
 """
 
 import hashlib
@@ -21,6 +22,9 @@ import numpy as np
 from auditkit.core.arrays import FloatArray, JsonObject, Rows
 from auditkit.core.errors import BudgetError, JournalError
 from auditkit.core.points import InputSpec, point_digest
+from auditkit.files.signing import sealing
+from auditkit.files.signing.keys import Signer
+from auditkit.files.signing.sealing import Seal
 
 FORMAT = "auditkit.journal/1"
 START = hashlib.sha256(FORMAT.encode()).hexdigest()
@@ -52,8 +56,12 @@ class Recorded:
 class Journal:
     """An open journal. Every entry is in the file before the audit takes its next step."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Open a journal, or begin one; None: a journal in memory alone.
+    def __init__(self, path: Path | None = None, signer: Signer | None = None) -> None:
+        """Open a journal, or begin one.
+
+        Args:
+            path: None: a journal in memory alone.
+            signer: The key that seals it; None: whoever can write the file can change it.
 
         Raises:
             JournalError: Not a journal, changed, in use by another audit, or not writable.
@@ -65,17 +73,34 @@ class Journal:
         self._asked_as: dict[InputSpec, bytes] = {}
         self._spent: dict[str, int] = defaultdict(int)
         self._answers: dict[str, dict[Hashable, list[Recorded]]] = defaultdict(dict)
-        self.head = START
+        self.head, self.entries = START, 0
+        self._signer = signer
         try:
             self._file = _opened(self._name)
-            for entry in _verified(self._file, self._name):
-                self._note(entry)
+            try:
+                for entry in _verified(self._file, self._name):
+                    self._note(entry)
+                self.seal = self._sealed()
+            except BaseException:
+                self._file.close()
+                raise
         except sqlite3.Error as error:
             raise JournalError(_trouble(self._name, error)) from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise JournalError(
                 f"{self._name!r} holds what no audit wrote; name another with --journal"
             ) from error
+
+    def _sealed(self) -> Seal | None:
+        """Check the seal, and begin one with a key; a journal that is not sealed has none."""
+        try:
+            seal = sealing.read(self._file)
+            if seal is not None:
+                sealing.check(seal, self.entries, self.head)
+            sealing.begin(self._file, seal, self.entries, self.head, self._signer)
+            return sealing.read(self._file)
+        except JournalError as error:
+            raise JournalError(f"{self._name!r}: {error}") from error
 
     def key(self, point: FloatArray, spec: InputSpec) -> str:
         """Return the name under which the answer to a point with this normalisation is kept."""
@@ -125,14 +150,17 @@ class Journal:
         at, text = _now(), json.dumps(content, separators=(",", ":"))
         entry = Entry(kind, endpoint, at, text, _chained(self.head, kind, endpoint, at, text))
         try:
+            # One step, so that a killed audit leaves entry and seal, or neither.
             with self._file:
                 self._file.execute(INSERT, entry)
+                after = self.entries + 1
+                sealing.renew(self._file, self.seal, after, entry.digest, self._signer)
         except sqlite3.Error as error:
             raise JournalError(_trouble(self._name, error)) from error
         self._note(entry)
 
     def _note(self, entry: Entry) -> None:
-        self.head = entry.digest
+        self.head, self.entries = entry.digest, self.entries + 1
         content = json.loads(entry.content)
         if entry.kind == ASKED:
             self._spent[entry.endpoint] += len(content["points"])
@@ -153,7 +181,13 @@ def described(path: Path) -> list[str]:
     """
     journal = Journal(path)
     journal.close()
-    lines = [f"journal {journal.head}, every entry bound to the one before"]
+    seal = journal.seal
+    lines = [
+        f"journal {journal.head}, every entry bound to the one before",
+        f"{journal.entries} entries, sealed by {seal.key.fingerprint}"
+        if seal is not None
+        else "not sealed: whoever can write the file can have changed it",
+    ]
     for endpoint, spent in journal._spent.items():
         answers = journal._answers[endpoint]
         times = sum(len(kept) for kept in answers.values())
@@ -161,6 +195,17 @@ def described(path: Path) -> list[str]:
             f"{endpoint}: {spent} points sent, {times} answers to {len(answers)} different ones"
         )
     return lines
+
+
+def seal_of(path: Path) -> Seal | None:
+    """Return a journal's seal, after every entry and the seal were checked; None: it has none.
+
+    Raises:
+        JournalError: Not a journal, or changed after it was written.
+    """
+    journal = Journal(path)
+    journal.close()
+    return journal.seal
 
 
 def is_journal(path: Path) -> bool:
@@ -177,7 +222,7 @@ def _opened(name: str) -> sqlite3.Connection:
     # The file may come from a stranger: views and triggers in it must not run functions.
     file.execute("PRAGMA trusted_schema = OFF")
     tables = [table for (table,) in file.execute("SELECT name FROM sqlite_master")]
-    if tables not in ([], ["entries"]):
+    if sorted(tables) not in ([], ["entries"], sealing.TABLES):
         raise JournalError(f"{name!r} is a database of something else; name another with --journal")
     # Two audits in one journal would count each other's answers as their own.
     file.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from auditkit.core.commitment import Commitment
 from auditkit.core.fingerprint import Discrimination, LineUpTerms, Siblings
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Outcome
@@ -70,6 +71,8 @@ class Report:
     """When the report was made: ISO 8601, UTC."""
     corrected: tuple[Corrected | None, ...] = ()
     """For each outcome, if two or more have a line-up; no verdict depends on it."""
+    commitment: Commitment = field(default_factory=Commitment)
+    """Who stands behind the bundle, and since when it exists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from auditkit.core.commitment import Commitment
 from auditkit.core.provenance import now, versions
 from auditkit.core.verdicts import Outcome, Verdict
 from auditkit.files.bundle import Bundle
@@ -10,7 +11,9 @@ from auditkit.judging.multiplicity import benjamini_hochberg, holm
 from auditkit.reports.base import BundleSummary, Corrected, Report
 
 
-def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:
+def report(
+    bundle: Bundle, outcomes: Iterable[Outcome], commitment: Commitment = Commitment()
+) -> Report:
     """Return the report on the outcomes of one bundle."""
     found = tuple(outcomes)
     return Report(
@@ -19,6 +22,7 @@ def report(bundle: Bundle, outcomes: Iterable[Outcome]) -> Report:
         versions=versions("numpy"),
         generated=now(),
         corrected=corrected(found),
+        commitment=commitment,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from auditkit.core.arrays import JsonObject
+from auditkit.core.commitment import Commitment
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Identification, LineUp, Outcome, Refusal, Verdict
 from auditkit.reports.base import Corrected, Report, Screen
@@ -32,11 +33,23 @@ def render_json(report: Report, _screen: Screen) -> bytes:
         "schema": SCHEMA,
         "generated": report.generated,
         "bundle": asdict(report.bundle) | {"references": _counts(report.bundle.references)},
+        "commitment": _committed(report.commitment),
         "versions": dict(report.versions),
         "suspects": [_suspect(*pair) for pair in zip(report.outcomes, corrected, strict=True)],
     }
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return f"{text}\n".encode()
+
+
+def _committed(found: Commitment) -> JsonObject:
+    return {
+        "signed": bool(found.key),
+        "key": found.key or None,
+        "key_known": found.known,
+        "existed_by": found.since or None,
+        "authority": found.authority or None,
+        "unchecked_stamps": found.unchecked,
+    }
 
 
 def _suspect(outcome: Outcome, corrected: Corrected | None) -> JsonObject:

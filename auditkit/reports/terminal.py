@@ -52,6 +52,9 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     """Yield the parts of the report from top to bottom."""
     verdicts = [outcome for outcome in report.outcomes if isinstance(outcome, Verdict)]
     alone = len(report.outcomes) == 1
+    # First of all: what follows is worth as much as the bundle that it rests on.
+    yield from (_line(told, "dim") for told in report.commitment.told())
+    yield Text()
     if not alone:
         yield _summary(report.outcomes)
         yield Text()

@@ -19,6 +19,7 @@ from auditkit.core.requests import Asking, Patience
 from auditkit.core.verdicts import Examination, Refusal
 from auditkit.files.bundle import Bundle
 from auditkit.files.journal import Journal
+from auditkit.files.signing import keys
 from auditkit.judging.judge import check_identifications, judge
 from auditkit.suspects.client import Client
 from auditkit.suspects.closest import Read, closest
@@ -29,6 +30,7 @@ from auditkit.suspects.patience import Pace, patiently
 from auditkit.suspects.readings import MOST_READ, Reading
 from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_twins, is_sequential
+from auditkit.suspects.transcript import Transcript
 
 LONGEST_FREE = 60.0
 """Seconds that a file may take to answer the natural points, unless the user wants them anyway."""
@@ -89,11 +91,17 @@ def query(
         stack.callback(_closed, adapter)
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
-        log = Memory() if kept is None else stack.enter_context(contextlib.closing(Journal(kept)))
+        signer = None if asking.key is None else keys.private(asking.key)
+        journal = None if kept is None else Journal(kept, signer)
+        if journal is not None:
+            stack.enter_context(contextlib.closing(journal))
+        script = None if signer is None else Transcript(journal or Memory())
+        log = script or journal or Memory()
         evidence = _Hearing(bundle, found, adapter, asking, progress).of_every_output(log)
-        evidence = replace(evidence, weights=seen_weights(bundle, adapter))
-        if isinstance(log, Journal):
-            evidence = _sealed(evidence, log, adapter.port.identity)
+        heard = () if script is None else script.heard
+        evidence = replace(evidence, weights=seen_weights(bundle, adapter), heard=heard)
+        if journal is not None:
+            evidence = _sealed(evidence, journal, adapter.port.identity)
     return evidence
 
 

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from auditkit.core.access import Access
+from auditkit.core.commitment import Commitment
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.verdicts import Decision, Identification, LineUp, Place, Refusal
 from auditkit.reports.base import Screen
@@ -53,13 +54,15 @@ def words(*outcomes, **changes) -> str:
 
 @pytest.mark.parametrize(("outcome", "title"), list(zip(KINDS, TITLES, strict=True)))
 def test_the_verdict_comes_first(outcome, title):
-    """Before the suspect's name, which could pretend to be one."""
-    assert words(outcome).startswith(title)
+    """Before the suspect's name, which could pretend to be one; only the bundle stands above."""
+    above = " ".join(Commitment().told())
+    assert words(outcome).startswith(f"{above} {title}")
 
 
 def test_of_several_suspects_the_verdicts_come_first():
     """A table leads, with the verdict in the first column of each row."""
     lines = text(*KINDS).splitlines()
+    lines = lines[lines.index("") + 1 :]  # who stands behind the bundle comes before
     rows = [line.split()[0] for line in lines[: lines.index("Why")] if line[:1].isalpha()]
     assert rows == ["verdict", "pirated", "homologous", "inconclusive", "refused"]
 

@@ -19,10 +19,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import auditkit
 from auditkit.core.errors import IsolationError
 from auditkit.suspects.isolation.channel import Channel, pipes
 
+PACKAGES = Path(__file__).parents[3]
+"""The folder in which this package lies."""
 KEPT = (
     *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
@@ -74,7 +75,7 @@ class Nursery:
         # An empty folder to work in: what is named without a folder is not found there.
         self._folder = tempfile.TemporaryDirectory(prefix="auditkit-")
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        found = [*sys.path, str(Path(auditkit.__file__).parent.parent)]
+        found = [*sys.path, str(PACKAGES)]
         # Where the auditor works, there may be anything; packages are elsewhere.
         path = [str(Path(one).absolute()) for one in found if one and one != str(Path.cwd())]
         with theirs:
