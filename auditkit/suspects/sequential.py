@@ -54,7 +54,7 @@ def ask_in_turn(bundle: Bundle, interview: Interview, progress: Progress = silen
 
 
 def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent) -> Evidence:
-    """Ask in the sheet's order until the line-up decides, or to the end.
+    """Ask in the sheet's order until the line-up accuses, or to the end.
 
     Raises:
         QueryError: The suspect fails to answer, or answers nonsense.
@@ -63,7 +63,9 @@ def one_by_one(bundle: Bundle, interview: Interview, progress: Progress = silent
         interview.ask(range(count), progress)
         # What a suspect reveals may grow with its answers, and looks must stay comparable.
         interview.settle_access()
-        if judge(bundle, interview.evidence(count)).decision is not Decision.INCONCLUSIVE:
+        # An acquittal takes all answers: few of them look like an innocent's sooner than like a
+        # copy's, and measured copies may have been milder than this suspect's changes.
+        if judge(bundle, interview.evidence(count)).decision is Decision.PIRATED:
             break
     # Repeats come last: before, they would only delay the answers that decide.
     interview.repeat()

@@ -55,6 +55,8 @@ class Course:
 
     last: Look
     alarmed: int | None
+    looks: int = 1
+    """How often it was looked at; chances are multiplied by it (Bonferroni)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +82,8 @@ class Panel:
 
         A suspect that is asked one by one is looked at again and again, and the first member that
         stands out settles the line-up. To an innocent suspect each member is equally likely to be
-        that one, so stopping early costs the exact p-value nothing.
+        that one, so stopping early costs the exact p-value nothing. The chance of a gap is another
+        matter: it is multiplied by the number of looks.
 
         Args:
             said: Its answers, one row.
@@ -88,12 +91,12 @@ class Panel:
             asked: How many points were looked at one by one; None: all at once.
         """
         stops = [len(self.core)] if asked is None else self.looks[self.looks <= asked].tolist()
-        for stop in stops or [asked]:
+        for number, stop in enumerate(stops or [asked], 1):
             look = self._look(said, weights, stop)
-            alarmed = look.alarmed(self.level)
+            alarmed = look.alarmed(self.level / number)
             if alarmed is not None:
                 break
-        return Course(look, alarmed)
+        return Course(look, alarmed, number)
 
     def _look(self, said: Said, weights: tuple[float, ...], stop: int) -> Look:
         answered = (said.labels[0] >= 0) & (np.arange(len(self.core)) < stop)

@@ -28,6 +28,7 @@ def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
     seen = panel.course(said_by([evidence.answers]), _weights(bundle, evidence), evidence.asked)
     kinds = _kinds(bundle, evidence, seen)
     standings = seen.last.standings
+    chance = gap_p(float(standings[0]), len(standings) - 1, len(seen.last.likeness))
     return LineUp(
         access=evidence.access,
         places=tuple(
@@ -36,7 +37,7 @@ def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
         ),
         p=1 / len(standings) if seen.alarmed == 0 else rank_p(standings),
         gap=float(standings[0]),
-        p_gap=gap_p(float(standings[0]), len(standings) - 1, len(seen.last.likeness)),
+        p_gap=min(1.0, seen.looks * chance),
         like_twin=seen.alarmed not in (None, 0),
         excluded=kinds.excluded,
         unseen=kinds.unseen,

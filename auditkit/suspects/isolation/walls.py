@@ -17,6 +17,12 @@ from pathlib import Path
 
 from auditkit.suspects.isolation import seccomp
 
+try:
+    import landlockpy
+    from landlockpy import AccessFS, Ruleset, Scope
+except ImportError:  # it is for Linux alone
+    landlockpy = None  # type: ignore[assignment]
+
 CORES = os.cpu_count() or 1
 ROOM = (1 << 30) + CORES * (160 << 20)
 """Bytes of addresses beside the memory that is used: libraries, and for each thread a stack and an
@@ -105,10 +111,7 @@ def _in_use() -> tuple[int, int]:
 
 
 def _shut_files(readable: Sequence[str], *, cuda: bool) -> None:
-    try:
-        import landlockpy
-        from landlockpy import AccessFS, Ruleset, Scope
-    except ImportError:
+    if landlockpy is None:
         return
     reading = AccessFS.READ_FILE | AccessFS.READ_DIR
     writing = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
