@@ -37,7 +37,7 @@ from auditkit.commands.options import (
     SuspectSeconds,
     Timeout,
 )
-from auditkit.commands.output import EvidenceFolder, check_format, show
+from auditkit.commands.output import EvidenceFolder, check_apart, check_format, show
 from auditkit.core.access import Access
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
@@ -123,6 +123,7 @@ def check(
 
     with errors():
         check_format(output_format)
+        check_apart(output, bundle_path, *suspects, journal)
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
         # Whatever can be wrong with the command is noticed before a suspect is asked: queries may
@@ -180,6 +181,7 @@ def judge(
 
     with errors():
         check_format(output_format)
+        check_apart(output, bundle_path, *evidence)
         opened, commitment = signing.opened(bundle_path, public, authority)
         outcomes = [_judged(opened, path) for path in evidence]
         show(report(opened, outcomes, commitment), output_format, output)
@@ -218,6 +220,7 @@ def queries(
     from auditkit.files import bundle
 
     with errors():
+        check_apart(Path(output), bundle_path)
         count = api.queries(bundle.read(bundle_path), output)
     tell(f"{output}: {count} points; record the answers with their index (docs/vendor.md)")
 

@@ -30,6 +30,19 @@ def check_format(name: str) -> None:
         raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
 
 
+def check_apart(output: Path | None, *read: str | Path | None) -> None:
+    """Check that nothing which a command reads would be written over by what it writes.
+
+    Raises:
+        typer.BadParameter: The output is one of the files that are read.
+    """
+    if output is None or not output.exists():
+        return
+    for one in filter(None, map(str, filter(None, read))):
+        if Path(one).exists() and output.samefile(one):
+            raise typer.BadParameter(f"-o would write over {clean(one)!r}; name another file")
+
+
 class EvidenceFolder:
     """The folder of `--evidence`.
 

@@ -23,6 +23,7 @@ from auditkit.commands.options import (
     Std,
     Weights,
 )
+from auditkit.commands.output import check_apart
 from auditkit.core.requests import Order
 
 
@@ -105,6 +106,7 @@ def fingerprint(
     name = model.partition("(")[0].replace(":", ".")
     path = output or Path(Path(name).name).with_suffix(".fp")
     with errors(), progress_bar(quiet=quiet) as progress:
+        check_apart(path, model, weights, samples, *(twins or ()))
         facts = input_facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
         order = Order(

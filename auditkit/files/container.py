@@ -92,8 +92,13 @@ def write_whole(path: Path, data: bytes) -> None:
     """Replace a file by these bytes in one step: a killed run leaves the old file or the new.
 
     Raises:
-        BundleError: The place can't be written.
+        BundleError: The place can't be written, or there is something that is no file, such as a
+            pipe, a device or a link.
     """
+    # Replacing a name is not writing to what it stands for: a pipe's reader would wait for ever,
+    # and /dev/stdout would be an ordinary file from then on.
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise BundleError(f"{str(path)!r} is a link, a folder or a device; name a new file")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
         try:
