@@ -155,7 +155,10 @@ class Interview:
     def _known(self, controls: list[int], said: dict[int, Rows]) -> float:
         """Return the share of these controls that are right, in another class order if one fits."""
         owners = self._sheet.labels[controls]
-        own = float((np.array([_label(said[row]) for row in controls]) == owners).mean())
+        first = said[controls[0]]  # classes that it has no score for can't be known
+        named = owners < (np.size(first) if np.ndim(first) else np.inf)
+        same = np.array([_label(said[row]) for row in controls]) == owners
+        own = float(same[named].mean()) if named.any() else 0.0
         if own > 1 - REORDERED or len(controls) < len(self.controls):
             return own  # good enough as it is, or too few to match classes by
         rows = joined([said[row][None] for row in controls])
