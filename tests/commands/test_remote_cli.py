@@ -59,7 +59,7 @@ def test_an_address_is_a_suspect(here, name, code):
     assert first.exit_code == second.exit_code == code
     assert "auditkit.journal: everything asked and answered" in first.stderr
     [suspect] = json.loads(first.stdout)["suspects"]
-    assert suspect["queries"] < 120
+    assert (suspect["queries"] < 120) == (name == "copy")  # an acquittal takes all answers
     assert json.loads(second.stdout)["suspects"][0]["verdict"] == suspect["verdict"]
     told_of = run("inspect", "auditkit.journal").stdout
     assert f"{name} " in told_of or f"/{name}" in told_of
