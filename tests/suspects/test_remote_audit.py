@@ -77,7 +77,7 @@ def test_whatever_is_revealed_the_verdict_is_right(tmp_path, lined_up, name, beh
         found = judged(lined_up, server.url)
     assert found.access is access
     assert found.decision is decision
-    assert found.queries < 120
+    assert (found.queries < 120) == (name == "copy")  # an acquittal takes all answers
 
 
 def test_without_twins_everything_is_asked(tmp_path, bundle):
