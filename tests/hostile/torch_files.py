@@ -106,7 +106,7 @@ def _zipped(path: Path, members: dict[str, bytes]) -> None:
 def programs() -> Iterator[Hostile]:
     """Exported programs with code where a tensor should be."""
     for name, expression in EXPRESSIONS.items():
-        yield Hostile(f"weights-{name}.pt2", partial(_in_weights, expression=expression))
+        yield Hostile(f"weights-{name}.pt2", partial(in_weights, expression=expression))
 
 
 def archives() -> Iterator[Hostile]:
@@ -114,7 +114,7 @@ def archives() -> Iterator[Hostile]:
     for name in ("command", "write", "exit-0"):
         write = partial(_in_samples, expression=EXPRESSIONS[name])
         yield Hostile(f"samples-{name}.pt2", write, honest=True)
-        yield Hostile(f"misnamed-{name}.pt", partial(_in_weights, expression=EXPRESSIONS[name]))
+        yield Hostile(f"misnamed-{name}.pt", partial(in_weights, expression=EXPRESSIONS[name]))
     yield Hostile("sympy.pt2", _in_sympy, honest=True)
     for name in ("models/model.json", "archive_version", "byteorder"):
         yield Hostile(
@@ -122,7 +122,8 @@ def archives() -> Iterator[Hostile]:
         )
 
 
-def _in_weights(path: Path, expression: str) -> None:
+def in_weights(path: Path, expression: str) -> None:
+    """Write a program that evaluates an expression when its weights are read."""
     members = dict(_exported())
     [listing] = [name for name in members if name.endswith("weights_config.json")]
     config = json.loads(members[listing])

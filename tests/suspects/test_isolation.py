@@ -1,13 +1,10 @@
 """Suspects that are files can't harm whoever opens them, and never end the audit of others."""
 
-import io
 import json
 import os
 import subprocess
 import sys
 import time
-import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +19,7 @@ from auditkit.suspects.isolation import forks
 from auditkit.suspects.isolation.isolated import walls_here
 from auditkit.suspects.isolation.walls import Wall
 from tests.conftest import COPY, SHAPE, linear_onnx
-
-torch = pytest.importorskip("torch")
+from tests.hostile.torch_files import in_weights
 
 LIMITS = Limits(seconds=20.0, memory=2 << 30)
 ASKING = Asking(options=Options("cpu", limits=LIMITS))
@@ -37,47 +33,10 @@ def refused(bundle, suspect: object, asking: Asking = ASKING) -> Refusal:
     return found.outcome
 
 
-class Evaluated:
-    """Unpickling it evaluates an expression, and ends the process with what comes of it."""
-
-    def __init__(self, expression: str) -> None:
-        told = f"'value: ' + str({expression})[:100]"
-        self.code = f"(_ for _ in ()).throw(SystemExit({told}))"
-
-    def __reduce__(self):
-        return eval, (self.code,)
-
-
-class Net(torch.nn.Module):
-    """Something that can be exported."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weights = torch.nn.Parameter(torch.ones(16, 5))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 1, 4, 4) -> (n, 5)."""
-        return x.flatten(1) @ self.weights
-
-
 def evaluating(path: Path, expression: str) -> Path:
-    """A .pt2 file that evaluates an expression when it is opened; the error tells its value."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.export.save(torch.export.export(Net(), (torch.zeros(2, 1, 4, 4),)), path)
-    pickled = io.BytesIO()
-    torch.save(Evaluated(expression), pickled)
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    [listing] = [name for name in members if name.endswith("weights_config.json")]
-    config = json.loads(members[listing])
-    [tensor] = config["config"].values()
-    tensor["use_pickle"] = True
-    members[listing] = json.dumps(config).encode()
-    members[f"{listing.rpartition('/')[0]}/{tensor['path_name']}"] = pickled.getvalue()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
+    """A .pt2 file that evaluates an expression when it is opened; the refusal tells its value."""
+    told = f"'value: ' + str({expression})[:100]"
+    in_weights(path, f"(_ for _ in ()).throw(SystemExit({told}))")
     return path
 
 
