@@ -13,6 +13,10 @@ from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, f
 CORE, CONTROL, MISTAKE = "core", "control", "mistake"
 DISPUTED, NATURAL = "disputed", "natural"
 """Families of points: each was found in one way, with one purpose."""
+FAMILIES = (CORE, CONTROL, MISTAKE, DISPUTED, NATURAL)
+FEWEST = 20
+"""Least number of core points of a fingerprint. With fewer, a single answer would change the share
+of matching labels by more than 5 %."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ LARGEST_HEADER = 1 << 24
 DTYPES = {"F16": 2, "F32": 4, "I64": 8}
 
 
-UNSEALED = ("created", "versions", "seal")
-"""Keys that a digest leaves out, so that the same fingerprint made twice has the same digest."""
+UNSEALED = ("versions", "seal")
+"""Keys that a digest leaves out: they say nothing of what is asked and judged."""
 
 
 Tensors = Mapping[str, Rows]
@@ -64,7 +64,7 @@ class Contents:
 
 
 def digest(manifest: Mapping[str, Json]) -> str:
-    """Return the digest of a manifest with its tensors' hashes, without time and tool versions."""
+    """Return the digest of a manifest with its tensors' hashes, without the tools' versions."""
     return sha256(canonical({k: v for k, v in manifest.items() if k not in UNSEALED}))
 
 
@@ -209,8 +209,10 @@ def _check_format(path: Path, manifest: Mapping[str, Json], kind: str, version: 
     if got == wanted:
         return
     if got.startswith(f"auditkit.{kind}/"):
+        older = got in {f"auditkit.{kind}/{number}" for number in range(1, version)}
+        cure = "make it anew" if older else "update auditkit"
         raise BundleFormatError(
-            f"{str(path)!r} has format {got!r}, this version reads {wanted!r}; update auditkit"
+            f"{str(path)!r} has format {got!r}, this version reads {wanted!r}; {cure}"
         )
     raise BundleFormatError(f"{str(path)!r} has format {got!r}, wanted {wanted!r}")
 

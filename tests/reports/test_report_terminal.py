@@ -177,7 +177,7 @@ def test_how_sure_says_what_stands_behind():
     assert "Uncalibrated" in told
     assert "No error rate is stated: that takes twins of the owner's model" in told
     assert "The fingerprint is unmeasured: there were no samples. Its stand-ins: 1." in told
-    assert "Its siblings: none were tried (the bundle was made before" in told
+    assert "Its siblings: none were tried (none were asked for" in told
 
 
 def lined_up(**changes) -> LineUp:
