@@ -8,7 +8,17 @@ from typing import NoReturn
 
 import typer
 
-from auditkit.commands import bench, check, doctor, owner, remote, serve, signing, training
+from auditkit.commands import (
+    accusers,
+    bench,
+    check,
+    doctor,
+    owner,
+    remote,
+    serve,
+    signing,
+    training,
+)
 
 app = typer.Typer(
     name="auditkit",
@@ -23,6 +33,7 @@ app = typer.Typer(
 for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
+    *(accusers.regenerate, accusers.screen),
     *(check.check, check.judge, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):

@@ -56,6 +56,7 @@ class InputSpec:
             raise ValueError("mean and std must be finite")
         if any(value <= 0 for value in self.std):
             raise ValueError("every std must be above 0")
+        _check_inputs(self)
 
     @property
     def is_image(self) -> bool:
@@ -193,6 +194,18 @@ def normalised(points: FloatArray, spec: InputSpec) -> FloatArray:
     std = np.array(spec.std, np.float32).reshape(axes)
     result: FloatArray = (points - mean) / std
     return result
+
+
+def _check_inputs(spec: InputSpec) -> None:
+    """Refuse a normalisation that leaves no finite numbers for a model.
+
+    Raises:
+        ValueError: It does.
+    """
+    with np.errstate(all="ignore"):
+        ends = [normalised(np.broadcast_to(end, (1, *spec.shape)), spec) for end in spec.bounds()]
+    if not np.isfinite(ends).all():
+        raise ValueError("mean and std leave no finite inputs")
 
 
 def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
