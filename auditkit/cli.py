@@ -8,7 +8,18 @@ from typing import NoReturn
 
 import typer
 
-from auditkit.commands import bench, check, doctor, owner, remote, serve, signing, training
+from auditkit.commands import (
+    bench,
+    check,
+    console,
+    doctor,
+    owner,
+    remote,
+    serve,
+    signing,
+    streams,
+    training,
+)
 
 app = typer.Typer(
     name="auditkit",
@@ -31,5 +42,12 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line."""
-    app()
+    streams.make_usable()
+    try:
+        app()
+    except OSError as error:
+        if not streams.is_of_output(error):
+            raise
+        streams.give_up(error)
+        raise SystemExit(console.COULD_NOT_AUDIT) from error
     raise SystemExit(0)

@@ -1,6 +1,6 @@
 """Tries mutants and prints what came of them.
 
-    python -m fuzz [HARNESS ...] [--inputs N] [--seed S] [--first NUMBER]
+python -m fuzz [HARNESS ...] [--inputs N] [--seed S] [--first NUMBER]
 """
 
 import argparse

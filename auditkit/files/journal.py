@@ -22,6 +22,7 @@ import numpy as np
 from auditkit.core.arrays import FloatArray, JsonObject, Rows
 from auditkit.core.errors import BudgetError, JournalError
 from auditkit.core.points import InputSpec, point_digest
+from auditkit.core.reading import beginning
 from auditkit.files.signing import sealing
 from auditkit.files.signing.keys import Signer
 from auditkit.files.signing.sealing import Seal
@@ -75,6 +76,8 @@ class Journal:
         self._answers: dict[str, dict[Hashable, list[Recorded]]] = defaultdict(dict)
         self.head, self.entries = START, 0
         self._signer = signer
+        if path is not None and path.exists() and not path.is_file():
+            raise JournalError(f"{self._name!r} is a folder, a pipe or a device; name a new file")
         try:
             self._file = _opened(self._name)
             try:
@@ -211,9 +214,8 @@ def seal_of(path: Path) -> Seal | None:
 def is_journal(path: Path) -> bool:
     """Return whether the file begins like an SQLite database."""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(16) == b"SQLite format 3\0"
-    except OSError:
+        return beginning(path, 16) == b"SQLite format 3\0"
+    except (OSError, ValueError):
         return False
 
 

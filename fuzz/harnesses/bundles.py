@@ -55,7 +55,7 @@ class _Bundles:
 
 def _read(data: bytes) -> bundle.Bundle:
     # From memory: writing each mutant to a file would take most of the time.
-    with mock.patch.object(container, "_bytes", lambda _path: data):
+    with mock.patch.object(container, "_bytes", return_value=data):
         return bundle.read(NOWHERE)
 
 

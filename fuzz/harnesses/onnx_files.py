@@ -1,4 +1,4 @@
-"""ONNX files: what is walked before onnxruntime sees them, references to other files and weights."""
+"""ONNX files: what is walked before onnxruntime sees them, links to other files and weights."""
 
 from pathlib import Path
 from random import Random
