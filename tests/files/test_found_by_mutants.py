@@ -111,20 +111,6 @@ def test_a_database_s_own_lines_stay_out_of_the_message(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_refused_journal_is_let_go_of(tmp_path):
-    """Whoever keeps the error does not keep the file in use."""
-    path = tmp_path / "other.db"
-    with sqlite3.connect(path) as file:
-        file.execute("CREATE TABLE other (x)")
-    file.close()
-    with pytest.raises(JournalError) as caught:
-        Journal(path)
-    assert caught.value
-    with sqlite3.connect(path, timeout=0) as file:
-        file.execute("DROP TABLE other")
-    file.close()
-
-
 @pytest.mark.filterwarnings("error")
 def test_numbers_beyond_every_float_are_no_answers():
     """Neither a foreign exception nor a warning on the auditor's screen."""

@@ -1,13 +1,11 @@
 """The served model keeps the protocol, reveals what it may, fails as told, outlives nonsense."""
 
-import contextlib
 import http.client
 import json
 import signal
 import socket
 import subprocess
 import sys
-import time
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,7 +15,6 @@ from hypothesis import strategies as st
 
 from auditkit.core.access import Access
 from auditkit.core.errors import SuspectLoadError
-from auditkit.testserver import handler
 from auditkit.testserver.behaviour import FAULTS, Behaviour, Luck, revealed
 from auditkit.testserver.handler import LENGTH
 from auditkit.testserver.server import Server
@@ -311,45 +308,3 @@ def test_the_command_serves_until_it_is_interrupted(path):
         process.send_signal(signal.SIGINT)
         assert "ended" in process.stderr.read()
         assert process.wait(10) == 0
-
-
-def opened_at(url: str) -> socket.socket:
-    """A connection to a server, on which nothing was asked yet."""
-    parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
-
-
-def test_a_request_that_does_not_end_is_let_go_of(path, monkeypatch):
-    """A client that sends a byte now and then can't hold a thread for ever."""
-    monkeypatch.setattr(handler, "PATIENCE", 0.5)
-    with Server(path) as server, opened_at(server.url) as line:
-        line.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n")
-        with contextlib.suppress(OSError):
-            for _ in range(100):
-                line.sendall(b"x")
-                time.sleep(0.05)
-        line.settimeout(10)
-        with contextlib.suppress(ConnectionError):
-            assert line.recv(100) == b""
-
-
-def test_more_connections_than_there_is_room_for_are_turned_away(path, monkeypatch):
-    """Those that are open are answered, and a place that gets free is given again."""
-    monkeypatch.setattr(handler, "MOST_CONNECTIONS", 2)
-    ask = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-    with Server(path) as server, contextlib.ExitStack() as stack:
-        lines = [stack.enter_context(opened_at(server.url)) for _ in range(2)]
-        for line in lines:
-            line.sendall(ask)
-            assert line.recv(100).startswith(b"HTTP/1.1 200")
-        with opened_at(server.url) as third:
-            assert third.recv(100).startswith(b"HTTP/1.1 503")
-        lines[0].close()
-        for _ in range(100):
-            with opened_at(server.url) as again:
-                again.sendall(ask)
-                with contextlib.suppress(ConnectionError):
-                    if again.recv(100).startswith(b"HTTP/1.1 200"):
-                        return
-            time.sleep(0.05)
-        raise AssertionError("no place got free")
