@@ -34,6 +34,8 @@ LARGEST_FILE = 1 << 30
 LARGEST_HEADER = 1 << 24
 
 
+ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What headers that no auditkit wrote lead to; 1e999 is infinite, and no size."""
 DTYPES = {"F16": 2, "F32": 4, "I64": 8}
 
 
@@ -182,7 +184,7 @@ def _manifest(path: Path, data: bytes) -> JsonObject:
         header = json.loads(data[8 : 8 + length])
         manifest = json.loads(header.pop("__metadata__")[KEY])
         sizes = [_tensor_size(entry) for entry in header.values()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except ODD as error:
         raise stranger from error
     if not isinstance(manifest, dict):
         raise stranger

@@ -38,6 +38,20 @@ def test_scores_of_other_points_are_refused(tmp_path, core, control):
         bundles.read(tmp_path / "odd.fp")
 
 
+@pytest.mark.parametrize("size", ["1e999", "-1e999", "NaN", "9" * 5000, "[]"])
+def test_a_size_that_is_none_is_one_line(tmp_path, size):
+    """The header around the manifest is read before any hash is compared."""
+    path = tmp_path / "odd.fp"
+    container.write(path, bundles._packed(full()))
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].replace(b'"shape":[4,', b'"shape":[%s,' % size.encode(), 1)
+    assert len(header) != length
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
+    with pytest.raises(BundleFormatError, match="no auditkit file"):
+        bundles.read(path)
+
+
 @pytest.mark.parametrize(
     "change",
     [
