@@ -8,6 +8,7 @@ import json
 import math
 import os
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,7 +221,8 @@ def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
     value = record.get(key) if isinstance(record, Mapping) else None
     # JSON writes 1.0 as 1 in some tools, so whole numbers count as floats, but true is no number.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        # What no float can hold stays a whole number, and is refused as one.
+        value = float(value) if abs(value) <= sys.float_info.max else value
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise BundleFormatError(
             f"the manifest's {key!r} must be {kind.__name__}, got {type(value).__name__}"

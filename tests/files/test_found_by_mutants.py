@@ -11,16 +11,23 @@ from auditkit.adapters.wire.oip_rest import RestWire
 from auditkit.adapters.wire.replies import number, numbers
 from auditkit.adapters.wire.tensors import tensor
 from auditkit.adapters.wire.web import Reply
-from auditkit.core.errors import BundleFormatError, JournalError, SignatureError, SuspectLoadError
+from auditkit.core.errors import (
+    BundleFormatError,
+    EvidenceError,
+    JournalError,
+    SignatureError,
+    SuspectLoadError,
+)
 from auditkit.core.points import InputSpec
 from auditkit.core.provenance import canonical
 from auditkit.core.requests import Reach
 from auditkit.files import bundle as bundles
-from auditkit.files import container, journal
+from auditkit.files import container, evidence, journal
 from auditkit.files.container import Packed
 from auditkit.files.journal import Journal
 from auditkit.files.signing import envelope
 from fuzz.bundles import full
+from fuzz.harnesses.evidence_files import _made
 from fuzz.harnesses.onnx_files import _beside
 
 
@@ -90,6 +97,21 @@ def test_a_place_of_weights_that_is_no_text_is_one_line(tmp_path):
     data = _beside().SerializeToString().replace(b"model.onnx.data", b"model.onnx.dat\xff")
     with pytest.raises(SuspectLoadError, match="no text"):
         onnx_external.whole(str(tmp_path / "model.onnx"), data)
+
+
+@pytest.mark.parametrize("change", [{"likeness": [10**400]}, {"chance": 10**400}])
+def test_numbers_beyond_every_float_are_no_evidence(tmp_path, change):
+    """Neither of weights, nor as a number of outputs that a p is multiplied by."""
+    path, made = tmp_path / "odd.evidence", full()
+    evidence.write(_made(made), made, path)
+    found = container.read(path, "evidence", evidence.VERSION)
+    weights = {"weights": {**found.manifest["weights"], **change}}
+    for odd in (weights, {"looks": 10**400}):
+        body = {k: v for k, v in found.manifest.items() if k not in ("tensors", "seal")}
+        container.write(path, Packed(body | odd, found.tensors))
+        with pytest.raises(EvidenceError, match="no valid evidence") as caught:
+            evidence.read(path, made)
+        assert len(str(caught.value)) < 300
 
 
 def test_half_a_character_in_an_envelope_is_one_line():
