@@ -12,11 +12,13 @@ from auditkit.commands import (
     accusers,
     bench,
     check,
+    console,
     doctor,
     owner,
     remote,
     serve,
     signing,
+    streams,
     training,
 )
 
@@ -42,5 +44,12 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line."""
-    app()
+    streams.make_usable()
+    try:
+        app()
+    except OSError as error:
+        if not streams.is_of_output(error):
+            raise
+        streams.give_up(error)
+        raise SystemExit(console.COULD_NOT_AUDIT) from error
     raise SystemExit(0)
