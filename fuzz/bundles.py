@@ -8,7 +8,8 @@ from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, OwnWeights, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
-from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
+from auditkit.core.points import CONTROL, CORE, FEWEST, Family, InputSpec, Sheet
+from auditkit.core.provenance import sha256
 from auditkit.core.weights import Layer, sketch
 from auditkit.files.bundle import Bundle
 
@@ -17,14 +18,14 @@ TWINS = 19
 
 
 def smallest() -> Bundle:
-    """One point of two numbers, and nothing that need not be there."""
-    points = np.array([[0.25, 0.5]], np.float32)
+    """The fewest points of two numbers, and nothing that need not be there."""
+    points = np.stack([np.full(FEWEST, 0.5), np.arange(FEWEST) / FEWEST], axis=1)
     made = Fingerprint(
         "deepcore",
         {"level": 1.0},
         0,
         InputSpec((2,), (0.0,), (1.0,)),
-        OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, 2),
+        OwnerRecord("owner.pt", sha256(b"owner"), Access.LOGITS, 2),
         Sheet.of({CORE: Family(points, points)}),
         Discrimination.DISCRIMINATING,
         "measured",
@@ -40,7 +41,7 @@ def full() -> Bundle:
             chance.uniform(size=(count, 1, 2, 2)).astype(np.float32),
             chance.normal(size=(count, 3)).astype(np.float32),
         )
-        for name, count in ((CORE, 4), (CONTROL, 3))
+        for name, count in ((CORE, FEWEST), (CONTROL, 3))
     }
     sheet = Sheet.of(families)
     kept = sketch([Layer("first", chance.normal(size=(8, 8)).astype(np.float32), 8)], 0)
@@ -49,18 +50,18 @@ def full() -> Bundle:
         {"settings": {"points": 4}, "core share": 0.5},
         3,
         InputSpec((1, 2, 2), (0.0,), (1.0,), (0.5,), (0.25,)),
-        OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, 3),
+        OwnerRecord("owner.pt", sha256(b"owner"), Access.LOGITS, 3),
         sheet,
-        Discrimination.DISCRIMINATING,
+        Discrimination.NOT_DISCRIMINATING,
         "measured",
         transports={"jpeg": 0.75},
         identifications=("clustering", "label_similarity"),
-        siblings=Siblings((0.25, 0.5), ""),
+        siblings=Siblings((), "twins take their place"),
         line_up=LineUpTerms(TWINS),
         weights=OwnWeights(kept, 0.5, from_scratch=True),
     )
     references = tuple(
-        Reference(f"{kind} {n}", kind, f"sha256:{n}", _answers(sheet, chance), {"how": "noisy"})
+        Reference(f"{kind} {n}", kind, sha256(f"{kind} {n}".encode()), _answers(sheet, chance), {"how": "noisy"})
         for kind, count in ((ReferenceKind.TWIN, TWINS), (ReferenceKind.MEASURED_COPY, 2))
         for n in range(count)
     )
