@@ -52,7 +52,7 @@ def test_a_size_that_is_none_is_one_line(tmp_path, size):
     container.write(path, bundles._packed(full()))
     data = path.read_bytes()
     length = int.from_bytes(data[:8], "little")
-    header = data[8 : 8 + length].replace(b'"shape":[4,', b'"shape":[%s,' % size.encode(), 1)
+    header = data[8 : 8 + length].replace(b'"shape":[20,', b'"shape":[%s,' % size.encode(), 1)
     assert len(header) != length
     path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
     with pytest.raises(BundleFormatError, match="no auditkit file"):
