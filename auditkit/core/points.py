@@ -221,6 +221,12 @@ def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
     return result
 
 
+def from_pixels(levels: NDArray[np.uint8], spec: InputSpec) -> FloatArray:
+    """Return the points of an image spec, (n, *shape) float32, that have these pixels."""
+    result: FloatArray = levels.astype(np.float32) * np.float32(spec.upper[0]) / np.float32(255)
+    return result
+
+
 def point_digest(point: FloatArray) -> str:
     """Return the hexadecimal SHA-256 of one point's little-endian float32 bytes."""
     # The byte order is fixed, so that every machine names a point alike.

@@ -37,7 +37,7 @@ LARGEST_HEADER = 1 << 24
 
 ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 """What headers that no auditkit wrote lead to; 1e999 is infinite, and no size."""
-DTYPES = {"F16": 2, "F32": 4, "I64": 8}
+DTYPES = {"U8": 1, "F16": 2, "F32": 4, "I64": 8}
 
 
 UNSEALED = ("versions", "seal")

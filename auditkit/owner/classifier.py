@@ -252,7 +252,7 @@ def snapped(points: Tensor, spec: InputSpec) -> Tensor:
     if not spec.is_image:
         return points
     levels = (points * (255 / spec.upper[0])).round()
-    return (levels * (spec.upper[0] / 255)).clamp(0, spec.upper[0])
+    return levels.clamp(0, 255) * spec.upper[0] / 255
 
 
 def torch_device(name: str) -> torch.device:
