@@ -55,8 +55,15 @@ class _Twice:
 
     @property
     def changed(self) -> bool:
-        """Whether the second answer has another label."""
-        return _label(self.first) != _label(self.later)
+        """Whether the second answer has another label, or scores that rounding can't explain."""
+        return _label(self.first) != _label(self.later) or self.moved > MOVED
+
+    @property
+    def moved(self) -> float:
+        """The greatest change of a score, as a share of the largest; 0 where there are none."""
+        if not self.first.ndim or not (np.isfinite(self.first) & np.isfinite(self.later)).all():
+            return 0.0
+        return float(np.abs(self.first - self.later).max() / (1 + np.abs(self.first).max()))
 
 
 class Interview:
@@ -179,6 +186,8 @@ class Interview:
         """
         first = sorted(self._said)[:count]
         rows = [row for row in first if row not in self._again]
+        # In another order, each comes to another place of a batch: answers may depend on that.
+        rows = rows[1:] + rows[:1]
         if rows:
             said = self._client.answer(self._shown(rows, self._way), self._way.spec)
             self._again.update(zip(rows, said, strict=True))
@@ -272,11 +281,7 @@ def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
 
 
 def _unsteady(twice: list[_Twice]) -> tuple[str, ...]:
-    scored = [pair for pair in twice if pair.first.ndim]
-    moved = [
-        np.abs(pair.first - pair.later).max() / (1 + np.abs(pair.first).max()) for pair in scored
-    ]
-    worst = float(np.nan_to_num(moved).max(initial=0.0)) if moved else 0.0
+    worst = max((pair.moved for pair in twice), default=0.0)
     if worst <= MOVED:
         return ()
     return (

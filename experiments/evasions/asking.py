@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from auditkit.core.access import Access
 from auditkit.core.evidence import Evidence
-from auditkit.core.requests import Asking, Options
+from auditkit.core.requests import Asking, Isolation, Options
 from auditkit.core.verdicts import Verdict
 from auditkit.files.bundle import Bundle
 from auditkit.judging.judge import judge
@@ -22,6 +22,8 @@ from experiments.zoo.export import save_onnx
 
 FUNCTION = "function"
 FILE, HIDDEN = "file", "file, weights hidden"
+OWN = Options("cpu", isolation=Isolation.OFF)
+"""A function here is code of ours, and must see the model that it answers by."""
 _CURRENT: list[Model] = []
 
 
@@ -59,7 +61,7 @@ def as_files(model: Model, parts: tuple[nn.Module, ...], folder: Path) -> dict[s
 def heard_as_function(model: Model, bundle: Bundle) -> Evidence:
     """What a model says that answers on somebody's machine: no file is seen."""
     _CURRENT[:] = [model]
-    return query(bundle, "python:experiments.evasions.asking:answer", Asking(options=Options("cpu")))
+    return query(bundle, "python:experiments.evasions.asking:answer", Asking(options=OWN, thorough=True))
 
 
 def heard_as_file(path: str, bundle: Bundle) -> Evidence:

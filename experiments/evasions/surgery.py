@@ -16,7 +16,7 @@ def hidden(source: Path, target: Path) -> Path:
         values = numpy_helper.to_array(tensor)
         if values.ndim < 2 or values.dtype != np.float32:
             continue
-        drawn = rng.normal(size=values.shape, scale=30 * values.std()).astype(np.float32)
+        drawn = rng.normal(size=values.shape, scale=1000 * values.std()).astype(np.float32)
         parts = {f"{tensor.name}.a": drawn, f"{tensor.name}.b": values - drawn}
         graph.initializer.remove(tensor)
         graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in parts.items())
