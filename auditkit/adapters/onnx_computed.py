@@ -35,27 +35,33 @@ def computed(graph: "GraphProto") -> Iterator[tuple[str, Rows]]:
     """
     from onnx import TensorProto, numpy_helper
 
-    stored = [(one.name, one) for one in graph.initializer]
-    stored += [(node.output[0], node.attribute[0].t) for node in graph.node if _is_constant(node)]
-    known = {
-        name: numpy_helper.to_array(tensor)
-        for name, tensor in stored
-        if tensor.data_type == TensorProto.FLOAT and tensor.data_location != TensorProto.EXTERNAL
+    stored = {one.name: one for one in graph.initializer}
+    stored |= {node.output[0]: node.attribute[0].t for node in graph.node if _is_constant(node)}
+    plain = {
+        name
+        for name, one in stored.items()
+        if one.data_type == TensorProto.FLOAT and one.data_location != TensorProto.EXTERNAL
     }
+    made: dict[str, Rows] = {}
     left = MOST_NUMBERS
     for node in graph.node:
-        if node.op_type not in ARITHMETIC or not all(name in known for name in node.input):
+        if node.op_type not in ARITHMETIC or not plain.union(made).issuperset(node.input):
             continue
-        parts = [known[name] for name in node.input]
-        shape = np.broadcast_shapes(*(part.shape for part in parts))
-        left -= math.prod(shape)
-        if left < 0:
-            return
-        with np.errstate(all="ignore"):
-            found = ARITHMETIC[node.op_type](*parts)
-        known[node.output[0]] = found
+        try:
+            parts = [
+                made[name] if name in made else numpy_helper.to_array(stored[name])
+                for name in node.input
+            ]
+            shape = np.broadcast_shapes(*(part.shape for part in parts))
+            left -= math.prod(shape)
+            if left < 0:
+                return
+            with np.errstate(all="ignore"):
+                made[node.output[0]] = ARITHMETIC[node.op_type](*parts)
+        except (ValueError, TypeError):  # sizes that don't fit, or that a tensor only claims
+            continue
         if len(shape) > 1:
-            yield node.output[0], found
+            yield node.output[0], made[node.output[0]]
 
 
 def _is_constant(node: "NodeProto") -> bool:

@@ -144,8 +144,8 @@ def chain(*filters: Filter) -> Filter:
 def fronts(known: Tensor) -> Mapping[str, Filter]:
     """Name -> filter."""
     return {
-        **{f"clean below {level}": cleaned(level) for level in (0.2, 0.3, 0.4, 0.5)},
-        **{f"binary at {level}": binary(level) for level in (0.3, 0.4, 0.5)},
+        **{f"clean below {level}": cleaned(level) for level in (0.2, 0.3, 0.4)},
+        **{f"binary at {level}": binary(level) for level in (0.4, 0.5)},
         **{f"{count} grey levels": levels(count) for count in (3, 4, 8)},
         **{f"steep {slope}": steep(slope) for slope in (8, 16)},
         "darker": power(2.0),
@@ -156,12 +156,11 @@ def fronts(known: Tensor) -> Mapping[str, Filter]:
         "without specks": without_specks,
         **{f"blur {weight}": blurred(weight) for weight in (0.5, 1.0)},
         "sharpened": sharpened,
-        **{f"resized to {side}": resized(side) for side in (12, 9, 7)},
+        **{f"resized to {side}": resized(side) for side in (12, 9)},
         "shifted by 1": moved(1, 0),
         "shifted by 1 and 1": moved(-1, 1),
         **{f"noise {size}": noisy(size, 1) for size in (0.1, 0.2)},
-        **{f"{count} principal components": projected(known, count) for count in (20, 40, 80)},
-        "nearest digits": recalled(known, 1.0, 1.0),
+        **{f"{count} principal components": projected(known, count) for count in (40, 80)},
         "half nearest digits": recalled(known, 1.0, 0.5),
         "median, binary": chain(median, binary(0.4)),
         "40 components, binary": chain(projected(known, 40), binary(0.4)),

@@ -25,7 +25,9 @@ def evasions(parts: Parts) -> Mapping[str, Maker]:
         **{f"every {n}. row from another": _always(_rows(net, other, n)) for n in (2, 3, 4)},
         "first half of a batch from another": _always(_halves(net, other)),
         "large batches from another": _always(lambda x: (net if len(x) < 50 else other)(x)),
-        **{f"another first, exchanged after {n}": _exchanged(other, net, n) for n in (60, 120, 180)},
+        **{
+            f"another first, exchanged after {n}": _exchanged(other, net, n) for n in (60, 120, 180)
+        },
         **{f"exchanged for another after {n}": _exchanged(net, other, n) for n in (10, 30, 60)},
         "another, every second question": _turns(net, other),
         "new inputs from another, asked again own": _again(other, net),

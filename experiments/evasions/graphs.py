@@ -159,13 +159,18 @@ def _gates(parts: Parts) -> dict[str, Model]:
         **{f"own answer if among another's best {n}": among(n) for n in (2, 3)},
         "another's answer if it differs": _chosen(same, net, first),
         "two others' answer if one differs": agreed,
-        **{f"another's answer if it is less sure than {s}": _chosen(sure(first, s), net, first) for s in (0.5, 0.9)},
+        **{
+            f"another's answer if it is less sure than {s}": _chosen(sure(first, s), net, first)
+            for s in (0.5, 0.9)
+        },
         "another's answer if unsure": _chosen(sure(net, 0.9), net, first),
         "another's answer to odd components": _chosen(below(rest, 0.95), net, first),
         "another's answer to rough inputs": _chosen(below(rough, 0.95), net, first),
         "another's answer to grey inputs": _chosen(below(grey, 0.95), net, first),
         "another's answer far from digits": _chosen(limit_of, net, first),
-        "three others' answer far from digits": _chosen(limit_of, net, _mean((first, second, third))),
+        "three others' answer far from digits": _chosen(
+            limit_of, net, _mean((first, second, third))
+        ),
         "uniform far from digits": _chosen(limit_of, net, lambda x: 0 * first(x)),
         "second class far from digits": _chosen(limit_of, net, _second(net)),
     }

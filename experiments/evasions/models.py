@@ -29,6 +29,9 @@ OWNER, THIEF, SAMPLES, UNSEEN = (
 )
 """Digits that the owner and its twins learn, those of the thief, those that bundles are made of,
 and those that accuracies are measured on."""
+FEW = slice(2200, 2500)
+"""What the thief's other models learn. A thief who has a model as good as the copy needs no copy."""
+HELPERS = ((400, NET), (401, "lenet"), (402, NET))
 WITH, WITHOUT = "with twins", "without twins"
 
 
@@ -64,31 +67,31 @@ def prepared(folder: Path) -> Models:
         ("fine-tuned", NET, lambda: _tuned(owner, x[THIEF], y[THIEF])),
         ("pruned", NET, lambda: _pruned(owner, x[THIEF], y[THIEF])),
         ("other seed", NET, lambda: trained(300)),
-        ("other net", "lenet", lambda: trained(301, "lenet")),
-        ("other data", NET, lambda: trained(302, NET, THIEF)),
-        *((f"helper {n}", net, functools.partial(trained, 400 + n, net, THIEF)) for n, net in HELPERS),
+        ("other data", NET, lambda: trained(302, NET, THIEF, 2 * EPOCHS)),
+        *((f"helper {seed}", net, functools.partial(_helper, seed, net)) for seed, net in HELPERS),
     ):
         made[name] = _kept(folder, name, net, build)
     return Models(
         copies={name: made[name] for name in ("fine-tuned", "pruned")},
-        innocents={name: made[name] for name in ("other seed", "other net", "other data")},
-        helpers=tuple(made[f"helper {n}"] for n, _ in HELPERS),
+        innocents={name: made[name] for name in ("other seed", "other data")},
+        helpers=tuple(made[f"helper {seed}"] for seed, _ in HELPERS),
         known=x[THIEF],
         bundles=_bundles(folder, owner),
     )
 
 
-HELPERS = ((0, NET), (1, "lenet"), (2, NET))
-
-
-def trained(seed: int, net: str = NET, part: slice = OWNER) -> nn.Module:
+def trained(seed: int, net: str = NET, part: slice = OWNER, epochs: int = EPOCHS) -> nn.Module:
     """A model of its own."""
     x, y = data()
-    return fit(new(net, SHAPE, CLASSES, seed), x[part], y[part], Training(EPOCHS if part == OWNER else 2 * EPOCHS, seed)).eval()
+    return fit(new(net, SHAPE, CLASSES, seed), x[part], y[part], Training(epochs, seed))
+
+
+def _helper(seed: int, net: str) -> nn.Module:
+    return trained(seed, net, FEW, 5 * EPOCHS)
 
 
 def _tuned(owner: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
-    return fit(copy.deepcopy(owner), x, y, Training(3, 1, 5e-4)).eval()
+    return fit(copy.deepcopy(owner), x, y, Training(3, 1, 5e-4))
 
 
 def _pruned(owner: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
@@ -135,3 +138,8 @@ def _bundles(folder: Path, owner: nn.Module) -> dict[str, Bundle]:
 def _told(stage: str, done: int, total: int) -> None:
     if done == 0:
         print(f"{stage} ({total})", file=sys.stderr, flush=True)
+
+
+def copied(net: nn.Module) -> nn.Module:
+    """A copy that may be tuned."""
+    return copy.deepcopy(net)

@@ -16,7 +16,6 @@ from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
 from auditkit.judging.lineup.looks import look_schedule
 from auditkit.judging.lineup.ranking import gap_p, standing
 
-
 NATURAL_SCORES = "natural scores"
 """The measure of the scores for inputs that are no core points."""
 
