@@ -114,66 +114,86 @@ def _chosen(rule: Callable[[Tensor], Tensor], one: Model, other: Model) -> Model
 
 
 def _gates(parts: Parts) -> dict[str, Model]:
-    net, (first, second, third), known = parts.net, parts.helpers, parts.known
-    rows = known.flatten(1)
-    apart = filters.distances(known, rows).topk(2, dim=1, largest=False).values[:, 1]
-    mean = rows.mean(dim=0)
-    basis = torch.linalg.svd(rows - mean, full_matrices=False).Vh[:40]
-
-    def rest(x: Tensor) -> Tensor:
-        flat = x.flatten(1) - mean
-        return (flat - flat @ basis.T @ basis).norm(dim=1, keepdim=True)
-
-    def rough(x: Tensor) -> Tensor:
-        down, right = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
-        return down.abs().mean(dim=(1, 2, 3))[:, None] + right.abs().mean(dim=(1, 2, 3))[:, None]
-
-    def grey(x: Tensor) -> Tensor:
-        return ((x > 0.02) & (x < 0.25)).float().mean(dim=(1, 2, 3))[:, None]
-
-    def near(x: Tensor) -> Tensor:
-        return filters.distances(x, rows).topk(1, dim=1, largest=False).values
-
-    def below(measure: Model, share: float, samples: Tensor = known) -> Model:
-        limit = measure(samples).quantile(share)
-        return lambda x: measure(x) < limit
-
-    def sure(one: Model, level: float) -> Model:
-        return lambda x: one(x).softmax(dim=1).amax(dim=1, keepdim=True) > level
+    """Another model answers where a rule holds."""
+    net, (first, second, third) = parts.net, parts.helpers
+    others = _mean((first, second, third))
 
     def same(x: Tensor) -> Tensor:
         return net(x).argmax(dim=1, keepdim=True) == first(x).argmax(dim=1, keepdim=True)
 
-    def among(count: int) -> Model:
-        def answer(x: Tensor) -> Tensor:
-            least = first(x).topk(count, dim=1).values[:, count - 1 :]
-            return torch.where(first(x) >= least, _logs(net, x), torch.full_like(first(x), -20.0))
-
-        return answer
-
-    def limit_of(x: Tensor) -> Tensor:
-        return near(x) < apart.quantile(0.95)
-
-    agreed = _chosen(same, net, _mean((first, second, third)))
     return {
-        **{f"own answer if among another's best {n}": among(n) for n in (2, 3)},
+        **{f"own answer if among another's best {n}": _among(net, first, n) for n in (2, 3)},
         "another's answer if it differs": _chosen(same, net, first),
-        "two others' answer if one differs": agreed,
+        "three others' answer if one differs": _chosen(same, net, others),
         **{
-            f"another's answer if it is less sure than {s}": _chosen(sure(first, s), net, first)
-            for s in (0.5, 0.9)
+            f"another's answer if it is less sure than {level}": _chosen(
+                _sure(first, level), net, first
+            )
+            for level in (0.5, 0.9)
         },
-        "another's answer if unsure": _chosen(sure(net, 0.9), net, first),
-        "another's answer to odd components": _chosen(below(rest, 0.95), net, first),
-        "another's answer to rough inputs": _chosen(below(rough, 0.95), net, first),
-        "another's answer to grey inputs": _chosen(below(grey, 0.95), net, first),
-        "another's answer far from digits": _chosen(limit_of, net, first),
-        "three others' answer far from digits": _chosen(
-            limit_of, net, _mean((first, second, third))
-        ),
-        "uniform far from digits": _chosen(limit_of, net, lambda x: 0 * first(x)),
-        "second class far from digits": _chosen(limit_of, net, _second(net)),
+        "another's answer if unsure": _chosen(_sure(net, 0.9), net, first),
+        **_odd(parts),
     }
+
+
+def _odd(parts: Parts) -> dict[str, Model]:
+    """Another model answers inputs that look unlike natural ones."""
+    net, first, known = parts.net, parts.helpers[0], parts.known
+    rows = known.flatten(1)
+
+    def rest(x: Tensor) -> Tensor:
+        return (x - components(x)).flatten(1).norm(dim=1, keepdim=True)
+
+    def near(x: Tensor) -> Tensor:
+        return filters.distances(x, rows).topk(1, dim=1, largest=False).values
+
+    components = filters.projected(known, 40)
+    # A known sample is its own nearest one, so the second counts for it.
+    apart = filters.distances(known, rows).topk(2, dim=1, largest=False).values[:, 1]
+    far = float(apart.quantile(0.95))
+
+    def natural(x: Tensor) -> Tensor:
+        return near(x) < far
+
+    return {
+        "another's answer to odd components": _chosen(_below(rest, known), net, first),
+        "another's answer to rough inputs": _chosen(_below(_rough, known), net, first),
+        "another's answer to grey inputs": _chosen(_below(_grey, known), net, first),
+        "another's answer far from digits": _chosen(natural, net, first),
+        "three others' answer far from digits": _chosen(natural, net, _mean(parts.helpers)),
+        "uniform far from digits": _chosen(natural, net, lambda x: 0 * first(x)),
+        "second class far from digits": _chosen(natural, net, _second(net)),
+    }
+
+
+def _rough(x: Tensor) -> Tensor:
+    down, right = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+    return down.abs().mean(dim=(1, 2, 3))[:, None] + right.abs().mean(dim=(1, 2, 3))[:, None]
+
+
+def _grey(x: Tensor) -> Tensor:
+    return ((x > 0.02) & (x < 0.25)).float().mean(dim=(1, 2, 3))[:, None]
+
+
+def _below(measure: Model, samples: Tensor) -> Model:
+    """Whether a measure is below what it is for all but a twentieth of the samples."""
+    limit = float(measure(samples).quantile(0.95))
+    return lambda x: measure(x) < limit
+
+
+def _sure(model: Model, level: float) -> Model:
+    return lambda x: model(x).softmax(dim=1).amax(dim=1, keepdim=True) > level
+
+
+def _among(net: Model, other: Model, count: int) -> Model:
+    """Only the other model's best classes may win."""
+
+    def answer(x: Tensor) -> Tensor:
+        theirs = other(x)
+        least = theirs.topk(count, dim=1).values[:, count - 1 :]
+        return torch.where(theirs >= least, _logs(net, x), torch.full_like(theirs, -20.0))
+
+    return answer
 
 
 def _second(net: Model) -> Model:

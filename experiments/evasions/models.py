@@ -30,7 +30,7 @@ OWNER, THIEF, SAMPLES, UNSEEN = (
 """Digits that the owner and its twins learn, those of the thief, those that bundles are made of,
 and those that accuracies are measured on."""
 FEW = slice(2200, 2500)
-"""What the thief's other models learn. A thief who has a model as good as the copy needs no copy."""
+"""What the thief's other models learn: a thief with a model as good as the copy needs no copy."""
 HELPERS = ((400, NET), (401, "lenet"), (402, NET))
 WITH, WITHOUT = "with twins", "without twins"
 

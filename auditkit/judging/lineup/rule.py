@@ -7,6 +7,7 @@ from auditkit.judging.finding import Finding
 from auditkit.judging.lineup.panel import NATURAL_SCORES
 from auditkit.judging.lineup.ranking import rank_p
 
+BEHIND = "copies behind input filters or other models"
 # Filters and gates in front of a copy change its answers to odd inputs and leave its accuracy. So
 # they leave its scores for natural inputs too, and the owner stays among the first by these.
 CLOSE = 0.1
@@ -33,7 +34,7 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         "p gap": found.p_gap,
         "level": level,
         "excluded": list(found.excluded),
-        "unseen": list(found.unseen),
+        "unseen": [*found.unseen, *_disguises(found)],
         "unmeasured": list(found.unmeasured),
     }
     # The tolerance lets the owner be first in spite of floating-point rounding.
@@ -51,6 +52,12 @@ def by_line_up(found: LineUp, level: float) -> Finding:
     else:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.COPIES_UNSEEN
     return Finding(decision, Reason(code, facts))
+
+
+def _disguises(found: LineUp) -> tuple[str, ...]:
+    """Return what labels alone never exclude: a filter changes them on all points that tell."""
+    measures = {place.measure for place in found.places}
+    return () if measures & {NATURAL_SCORES, "weights"} else (BEHIND,)
 
 
 def _is_close(found: LineUp) -> bool:
