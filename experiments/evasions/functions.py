@@ -22,13 +22,11 @@ def evasions(parts: Parts) -> Mapping[str, Maker]:
     net, other = parts.net, parts.helpers[0]
     return {
         **{f"JPEG, quality {q}": _always(_compressed(net, q)) for q in (10, 20, 50)},
-        **{f"every {n}. row from another": _always(_rows(net, other, n)) for n in (2, 3, 4)},
+        **{f"every {n}. row from another": _always(rows_of(net, other, n)) for n in (2, 3, 4)},
         "first half of a batch from another": _always(_halves(net, other)),
         "large batches from another": _always(lambda x: (net if len(x) < 50 else other)(x)),
-        **{
-            f"another first, exchanged after {n}": _exchanged(other, net, n) for n in (60, 120, 180)
-        },
-        **{f"exchanged for another after {n}": _exchanged(net, other, n) for n in (10, 30, 60)},
+        **{f"another first, exchanged after {n}": exchanged(other, net, n) for n in (60, 120, 180)},
+        **{f"exchanged for another after {n}": exchanged(net, other, n) for n in (10, 30, 60)},
         "another, every second question": _turns(net, other),
         "new inputs from another, asked again own": _again(other, net),
         "random of the two": _drawn(net, other, 0.5),
@@ -94,7 +92,8 @@ def _where(rows: Tensor, net: Model, other: Model, x: Tensor) -> Tensor:
     return torch.where(rows[:, None], net(x), other(x))
 
 
-def _rows(net: Model, other: Model, every: int) -> Model:
+def rows_of(net: Model, other: Model, every: int) -> Model:
+    """The other model answers the first of every so many rows of a batch."""
     return lambda x: _where(torch.arange(len(x)) % every != 0, net, other, x)
 
 
@@ -102,7 +101,9 @@ def _halves(net: Model, other: Model) -> Model:
     return lambda x: _where(torch.arange(len(x)) >= len(x) // 2, net, other, x)
 
 
-def _exchanged(first: Model, later: Model, after: int) -> Maker:
+def exchanged(first: Model, later: Model, after: int) -> Maker:
+    """Another model answers from some question on."""
+
     def made() -> Model:
         asked = 0
 

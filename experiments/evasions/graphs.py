@@ -46,7 +46,7 @@ def evasions(parts: Parts) -> Mapping[str, Model]:
         **found,
         **_views(net),
         **_ensembles(parts),
-        **_gates(parts),
+        **gates(parts),
         **_changed(net),
         **_several(parts),
     }
@@ -113,7 +113,7 @@ def _chosen(rule: Callable[[Tensor], Tensor], one: Model, other: Model) -> Model
     return lambda x: torch.where(rule(x), _logs(one, x), _logs(other, x))
 
 
-def _gates(parts: Parts) -> dict[str, Model]:
+def gates(parts: Parts) -> dict[str, Model]:
     """Another model answers where a rule holds."""
     net, (first, second, third) = parts.net, parts.helpers
     others = _mean((first, second, third))
@@ -248,8 +248,8 @@ def _several(parts: Parts) -> dict[str, Model]:
         "median, mean with 1 other": _mean((smooth, first)),
         "40 components, mean with 1 other": _mean((project, first)),
         "40 components, mean with 3 others": _mean((project, first, second, third)),
-        "clean, among another's best 2": _gates(inner)["own answer if among another's best 2"],
-        "clean, another's answer if it differs": _gates(inner)["another's answer if it differs"],
+        "clean, among another's best 2": gates(inner)["own answer if among another's best 2"],
+        "clean, another's answer if it differs": gates(inner)["another's answer if it differs"],
         "binary, one class only": _changed(bare)["one class only"],
         "clean, temperature 5": _changed(clean)["temperature 5"],
         "clean, classes permuted": _changed(clean)["classes permuted"],
