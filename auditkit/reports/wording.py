@@ -192,7 +192,8 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.WEIGHTS_UNLIKE: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, as independent models' are "
         f"(quick copies keep {f['copies keep']:.0%} or more): it was not made from the owner's "
-        "weights; a distilled or extracted copy is not excluded"
+        "weights as far as the file shows them; a distilled or extracted copy is not excluded, nor "
+        "one whose weights a graph hides"
     ),
     CODE.WEIGHTS_BETWEEN: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, and {f['shared']:.0%} of the "

@@ -98,15 +98,24 @@ def asked_as_file(
     model: Model, parts: tuple[nn.Module, ...], folder: Path, bundles: Mapping[str, Bundle]
 ) -> Iterator[Asked]:
     """Yield the verdicts on the same model as a real file."""
-    path = str(as_file(model, parts, folder))
+    yield from asked_as(as_file(model, parts, folder), bundles)
+
+
+def asked_as(path: Path, bundles: Mapping[str, Bundle]) -> Iterator[Asked]:
+    """Yield the verdicts on a file."""
     for twins, bundle in bundles.items():
-        yield from _judged(twins, FILE, _of_file(path, bundle), bundle)
+        yield from _judged(twins, FILE, _of_file(str(path), bundle), bundle)
 
 
-def as_file(model: Model, parts: tuple[nn.Module, ...], folder: Path) -> Path:
-    """Write an ONNX file that stores each weight as a sum of two."""
+def as_file(
+    model: Model,
+    parts: tuple[nn.Module, ...],
+    folder: Path,
+    hide: Callable[[Path, Path], Path] = hidden,
+) -> Path:
+    """Write an ONNX file that hides its weights, each in a sum of two unless told otherwise."""
     shown = save_onnx(Evasion(model, parts).eval(), SHAPE, folder / "suspect.onnx")
-    return hidden(shown, folder / "hidden.onnx")
+    return hide(shown, folder / "hidden.onnx")
 
 
 def _of_file(path: str, bundle: Bundle) -> Evidence:
