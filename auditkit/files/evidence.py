@@ -125,7 +125,7 @@ def described(path: Path) -> list[str]:
             f"access          {Access(take(manifest, 'access', str))}, "
             f"{_count(manifest, 'classes')} classes, {asked} points asked",
             f"asked twice     {take(manifest, 'repeated', int)} points, "
-            f"{take(manifest, 'changed', int)} got another label",
+            f"{take(manifest, 'changed', int)} got another answer",
             *(
                 f"answers         {int((column >= 0).sum())} of {len(column)} {family} points"
                 for family, column in labels.items()

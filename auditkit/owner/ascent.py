@@ -91,8 +91,8 @@ class Climb:
     """Adam ascent of points on the owner's margin, away from what stand-ins recognise.
 
     As many points as fit climb in one batch, and a point that is deep enough leaves it; climbing
-    them one by one is slower (`python -m experiments.speed` prints by how much). Adam is written out here
-    because torch's own would go on moving the points that have left.
+    them one by one is slower (`python -m experiments.speed` prints by how much). Adam is written
+    out here because torch's own would go on moving the points that have left.
 
     Args:
         owner: The model whose margin at the targets grows.

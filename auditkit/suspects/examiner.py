@@ -181,11 +181,12 @@ def _ask_at_once(
     interview.recognise(progress)
     interview.ask(rows, progress)
     took = time.monotonic() - started
-    interview.repeat()
     free = range(sheet.questions, len(sheet))
     quick = took * len(free) <= LONGEST_FREE * sheet.questions
     if asking.thorough or (asking.thorough is None and interview.is_file and quick):
         interview.ask(free, progress)
+    # At the end, when a suspect that is exchanged meanwhile has been exchanged.
+    interview.repeat()
     return interview.evidence()
 
 
