@@ -209,8 +209,8 @@ def _check_inputs(spec: InputSpec) -> None:
         ValueError: It does.
     """
     with np.errstate(all="ignore"):
-        ends = [normalised(np.broadcast_to(end, (1, *spec.shape)), spec) for end in spec.bounds()]
-    if not np.isfinite(ends).all():
+        ends = [normalised(end[None], spec) for end in spec.bounds()]
+    if not all(np.isfinite(end).all() for end in ends):
         raise ValueError("mean and std leave no finite inputs")
 
 
