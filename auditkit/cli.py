@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from auditkit.commands import bench, check, doctor, owner, remote, serve, signing, training
+from auditkit.commands import bench, check, doctor, owner, remote, scan, serve, signing, training
 
 app = typer.Typer(
     name="auditkit",
@@ -23,7 +23,7 @@ app = typer.Typer(
 for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
-    *(check.check, check.judge, check.queries, check.plan),
+    *(check.check, scan.scan, check.judge, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
     app.command()(command)

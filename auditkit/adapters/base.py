@@ -189,6 +189,9 @@ class Kind:
     """Whether the auditor wrote what answers; it runs in a process of its own without walls."""
     reads_beside: bool = False
     """Whether a file names others in its folder that belong to it."""
+    same_for_all: bool = False
+    """Whether opening takes no notice of `Options.classes` and `Options.points`, so that a suspect
+    that is open can be asked for one bundle after the other."""
 
 
 def read_file(source: str) -> bytes:

@@ -171,6 +171,8 @@ def serve(control: int) -> None:
                 continue
             name, pipes_of_one, _, _ = socket.recv_fds(asked, MESSAGE, 3)
             if not name:
+                with contextlib.suppress(OSError):  # the auditor's process may have been killed
+                    Path.cwd().rmdir()
                 return
             reading, writing, status = pipes_of_one
             with contextlib.suppress(Exception):  # the worker tells what is missing
