@@ -22,8 +22,8 @@ from pathlib import Path
 from auditkit.core.errors import IsolationError
 from auditkit.suspects.isolation.channel import Channel, pipes
 
-PACKAGES = Path(__file__).parents[3]
-"""The folder in which this package lies."""
+PACKAGE = Path(__file__).parents[2]
+"""The folder of auditkit."""
 KEPT = (
     *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
@@ -33,7 +33,12 @@ MESSAGE = 256
 """Longest message in bytes between the two processes."""
 PATIENCE = 300.0
 """Seconds that a worker may take to be there; loading torch for the first takes some."""
-STARTED = "import sys, json; sys.path[:] = json.loads(sys.argv[2]); " + (
+# auditkit is loaded from its own folder, also where that is not on the path or the auditor works in
+# the one above it.
+STARTED = (
+    "import sys, json; from importlib import util; sys.path[:] = json.loads(sys.argv[2]); "
+    "spec = util.spec_from_file_location('auditkit', sys.argv[3]); "
+    "sys.modules['auditkit'] = found = util.module_from_spec(spec); spec.loader.exec_module(found);"
     "from auditkit.suspects.isolation.forks import serve; serve(int(sys.argv[1]))"
 )
 
@@ -75,12 +80,14 @@ class Nursery:
         # An empty folder to work in: what is named without a folder is not found there.
         self._folder = tempfile.TemporaryDirectory(prefix="auditkit-")
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        found = [*sys.path, str(PACKAGES)]
         # Where the auditor works, there may be anything; packages are elsewhere.
-        path = [str(Path(one).absolute()) for one in found if one and one != str(Path.cwd())]
+        path = [str(Path(one).absolute()) for one in sys.path if one and one != str(Path.cwd())]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter
-                [sys.executable, "-I", "-c", STARTED, str(theirs.fileno()), json.dumps(path)],
+                [
+                    *(sys.executable, "-I", "-c", STARTED, str(theirs.fileno())),
+                    *(json.dumps(path), str(PACKAGE / "__init__.py")),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
