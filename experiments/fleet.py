@@ -1,11 +1,12 @@
 """A scan of many suspects beside the bare work in it: `python -m experiments.fleet [--suspects N]`.
 
 Bare is onnxruntime alone on both cores, one thread each: every suspect is opened once and asked as
-many points as the scan asked it. Both are measured one after the other, so on a machine with other work only the ratios
-say something, and those of runs that were disturbed vary by a tenth or two.
+many points as the scan asked it. Both are measured one after the other, so on a machine with other
+work only the ratios say something, and those of disturbed runs vary by a tenth or two.
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,8 @@ class Measured:
     """One run."""
 
     seconds: float
+    computed: float
+    """Seconds of computing time of all its processes; other work on the machine changes it less."""
     memory: float
     """Largest sum of what its processes held at one moment, in MiB; shared pages count once."""
 
@@ -71,8 +74,8 @@ def main() -> None:
         place = Place(Path(name), chosen.net)
         place.write_suspects(chosen.suspects)
         place.write_bundles(MANY_BUNDLES)
-        start = place.scanned("start", place.suspects(1), 1).seconds
-        print(f"start of a scan                          {start:7.1f} s", flush=True)
+        start = place.scanned("start", place.suspects(1), 1)
+        print(f"start of a scan                          {start.seconds:7.1f} s", flush=True)
         few = min(FEW, chosen.suspects)
         _against_bare(place, few, start)
         if chosen.suspects > few:
@@ -81,16 +84,18 @@ def main() -> None:
         _hostile(place, few)
 
 
-def _against_bare(place: "Place", count: int, start: float) -> None:
+def _against_bare(place: "Place", count: int, start: Measured) -> None:
     suspects = place.suspects(count)
     found = place.scanned(f"whole{count}", suspects, BUNDLES)
     bare = place.bare(f"whole{count}")
-    ratio = found.seconds / (bare.seconds + start)
-    each = 1e3 * WORKERS * (found.seconds - bare.seconds - start) / count
+    ratio = found.seconds / (bare.seconds + start.seconds)
+    each = 1e3 * (found.computed - bare.computed - start.computed) / count
     print(f"{count} suspects, {BUNDLES} bundles", flush=True)
     print(f"  bare onnxruntime on {WORKERS} cores            {bare.seconds:7.1f} s")
     print(f"  scan over bare and start               {ratio:7.2f} times (aim 1.25)")
     print(f"  beside the bare work, a suspect        {each:7.0f} ms of a core")
+    ratio = found.computed / (bare.computed + start.computed)
+    print(f"  the same in computing time             {ratio:7.2f} times")
     print(
         f"  largest memory                         {found.memory:7.0f} MiB (aim: flat)", flush=True
     )
@@ -101,12 +106,18 @@ def _many_bundles(place: "Place", count: int) -> None:
     found, bare = [], []
     for bundles_each in (1, MANY_BUNDLES):
         name = f"bundles{bundles_each}"
-        found.append(place.scanned(name, suspects, bundles_each).seconds)
-        bare.append(place.bare(name).seconds)
-    ratio = (found[1] - (bare[1] - bare[0])) / found[0]
+        found.append(place.scanned(name, suspects, bundles_each))
+        bare.append(place.bare(name))
+    wall, computed = (
+        (getattr(found[1], what) - getattr(bare[1], what) + getattr(bare[0], what))
+        / getattr(found[0], what)
+        for what in ("seconds", "computed")
+    )
     print(f"{count} suspects, {MANY_BUNDLES} bundles over one bundle", flush=True)
-    print(f"  {found[1]:.1f} s over {found[0]:.1f} s, bare {bare[1]:.1f} s over {bare[0]:.1f} s")
-    print(f"  without the extra inference            {ratio:7.2f} times (aim 1.3)", flush=True)
+    print(f"  scans of {found[1].seconds:.1f} s over {found[0].seconds:.1f} s")
+    print(f"  bare of {bare[1].seconds:.1f} s over {bare[0].seconds:.1f} s")
+    print(f"  without the extra inference            {wall:7.2f} times (aim 1.3)")
+    print(f"  the same in computing time             {computed:7.2f} times", flush=True)
 
 
 def _hostile(place: "Place", count: int) -> None:
@@ -223,6 +234,7 @@ class Place:
 
 
 def _run(commands: Sequence[Sequence[str]]) -> Measured:
+    before = _computed()
     started, peak, over = time.perf_counter(), [0.0], threading.Event()
     running = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in commands]
 
@@ -239,7 +251,12 @@ def _run(commands: Sequence[Sequence[str]]) -> Measured:
     watching.join()
     if any(code not in (0, 3, 4, 5) for code in codes):
         raise SystemExit(f"a run failed with {codes}")
-    return Measured(seconds, peak[0])
+    return Measured(seconds, _computed() - before, peak[0])
+
+
+def _computed() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _tree(roots: Sequence[int]) -> set[int]:

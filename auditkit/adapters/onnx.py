@@ -151,10 +151,17 @@ def _prepare(_source: str) -> None:
     runtime.empty_folder()
 
 
+def _prepare_many() -> None:
+    from auditkit.adapters import onnx_weights
+
+    onnx_weights.prepare()
+
+
 onnx = Kind(
     OnnxAdapter,
     suffixes=(".onnx",),
     prepare=_prepare,
+    prepare_many=_prepare_many,
     reads_beside=True,
     same_for_all=True,
 )

@@ -163,6 +163,7 @@ def serve(control: int) -> None:
 
     asked = socket.socket(fileno=control)
     ended: dict[int, tuple[int, int]] = {}  # pidfd -> process, pipe for its status
+    seen = set[str]()
     poll = select.poll()
     poll.register(asked, select.POLLIN)
     while True:
@@ -184,7 +185,11 @@ def serve(control: int) -> None:
             reading, writing, status = pipes_of_one
             with contextlib.suppress(Exception):  # the worker tells what is missing
                 adapter, _, suffix = name.decode().partition("/")
-                adapter_kind(adapter).prepare(suffix)
+                kind = adapter_kind(adapter)
+                kind.prepare(suffix)
+                if adapter in seen:
+                    kind.prepare_many()
+                seen.add(adapter)
             process = os.fork()
             if not process:
                 asked.close()
