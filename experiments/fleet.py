@@ -68,6 +68,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suspects", type=int, default=1000)
     parser.add_argument("--net", default="resnet")
+    parser.add_argument("--few", type=int, default=FEW, help="suspects of the shorter parts")
+    parser.add_argument("--parts", default="bare,many,hostile", help="what is measured")
     chosen = parser.parse_args()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as name:
@@ -76,12 +78,14 @@ def main() -> None:
         place.write_bundles(MANY_BUNDLES)
         start = place.scanned("start", place.suspects(1), 1)
         print(f"start of a scan                          {start.seconds:7.1f} s", flush=True)
-        few = min(FEW, chosen.suspects)
+        few, parts = min(chosen.few, chosen.suspects), chosen.parts.split(",")
         _against_bare(place, few, start)
-        if chosen.suspects > few:
+        if chosen.suspects > few and "bare" in parts:
             _against_bare(place, chosen.suspects, start)
-        _many_bundles(place, few)
-        _hostile(place, few)
+        if "many" in parts:
+            _many_bundles(place, few)
+        if "hostile" in parts:
+            _hostile(place, few)
 
 
 def _against_bare(place: "Place", count: int, start: Measured) -> None:

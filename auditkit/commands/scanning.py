@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 SCHEMA = "auditkit.scan/1"
 FORMATS = ("terminal", "json")
 REFUSED = "refused"
-ORDER = (*("pirated", REFUSED), *("inconclusive", "homologous"))
+NAMED = ("pirated", REFUSED)
+"""The verdicts of which the summary names suspects."""
+ORDER = (*NAMED, "inconclusive", "homologous")
 LISTED = 50
 """Suspects of one verdict that the summary names."""
 NOW_AND_THEN = 30.0
@@ -204,14 +206,16 @@ def _text(order: Order, tally: "Tally", encoding: str) -> bytes:
         f"{tally.counts[verdict]} {verdict}" for verdict in ORDER if tally.counts.get(verdict)
     )
     console.print(f"{sum(tally.counts.values())} pairs: {counts or 'none'}", soft_wrap=True)
-    console.print(_table(order, tally))
+    table = _table(order, tally)
+    if table.row_count:
+        console.print(table)
     console.print(f"Each verdict with its report is in {clean(str(order.ledger))}.", soft_wrap=True)
     stream.flush()
     return buffer.getvalue()
 
 
 def _table(order: Order, tally: "Tally") -> "Table":
-    """Return one row for each suspect, verdict and reason: the accused first, then the refused."""
+    """Return a row for each suspect and reason: the accused first, then the refused."""
     from rich.table import Table
     from rich.text import Text
 
@@ -219,7 +223,8 @@ def _table(order: Order, tally: "Tally") -> "Table":
 
     by: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
     for one in tally.lines():
-        by[one.verdict, one.suspect, one.code].append(one.bundle)
+        if one.verdict in NAMED:
+            by[one.verdict, one.suspect, one.code].append(one.bundle)
     table, rows = Table("verdict", "suspect", "bundle", "reason", box=None), Counter[str]()
     for (verdict, suspect, code), places in by.items():
         rows[verdict] += 1

@@ -54,13 +54,13 @@ class _Search:
         self.left_out = 0
 
     def take(self, argument: str) -> None:
-        path = Path(argument)
-        if "://" not in argument and _is_there(path):
-            self._take_path(path)
+        is_address = "://" in argument
+        if not is_address and _is_there(Path(argument)):
+            self._take_path(Path(argument))
+        elif not is_address and glob.has_magic(argument):
+            self._take_pattern(argument)
         elif _is_suspect(argument):
             self.suspects[argument] = None
-        elif glob.has_magic(argument):
-            self._take_pattern(argument)
         else:
             raise FleetError(
                 f"{argument!r} names nothing; wanted a file, a folder, a pattern such as "
