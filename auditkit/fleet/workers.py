@@ -59,7 +59,12 @@ class Crew:
             setup: What each is told.
             count: Most workers, 1 or more.
             recycle: How many suspects one examines before another takes its place, 1 or more.
+
+        Raises:
+            FleetError: There are no such workers on Windows.
         """
+        if sys.platform == "win32":
+            raise FleetError("auditkit scan needs Linux or macOS; auditkit check runs here")
         self._setup, self._count, self._recycle = setup, count, recycle
         self._hands: list[_Hand] = []
 

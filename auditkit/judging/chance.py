@@ -88,7 +88,7 @@ def _p_value(pairs: Sequence[FloatArray], seed: int) -> float:
 
 @functools.lru_cache(maxsize=4)
 def _orders(rows: int, seed: int) -> IntArray:
-    """Return (DRAWS, rows) places in a flat (rows, rows) array: one of each column, in any order."""
+    """Return (DRAWS, rows) places in a flat (rows, rows) array: one in each row and column."""
     # Tensors of as many rows share the orders: their p-values need not be independent.
     every = np.tile(np.arange(rows), (DRAWS, 1))
     orders: IntArray = np.random.default_rng(seed).permuted(every, axis=1)

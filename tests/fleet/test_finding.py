@@ -54,7 +54,7 @@ def test_a_changed_file_is_another_content(folder, book):
     path = "models/copy0.onnx"
     first = identity(path, book)
     assert first.is_current
-    times = os.stat(path).st_mtime_ns
+    times = Path(path).stat().st_mtime_ns
     data = bytearray(Path(path).read_bytes())
     data[-1] ^= 1
     with Path(path).open("r+b") as file:

@@ -6,12 +6,14 @@ import shutil
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from auditkit.cli import app
+from auditkit.fleet.identity import identity
 from auditkit.fleet.ledger import Ledger
 from tests.conftest import linear_onnx, stranger_weights
 from tests.fleet.conftest import fill, scanned, started
@@ -69,7 +71,7 @@ def test_nobody_is_asked_twice(folder, kept):
 def test_a_killed_scan_goes_on(folder, kept):
     """Killed at any moment and started again, a scan repeats no verdict and loses none."""
     fill(folder / "models", 12)
-    moments, before = random.Random(0), {}
+    moments, before = random.Random(0), {}  # noqa: S311 - no secret
     for _ in range(3):
         process = started("a.fp", "models")
         deadline = time.monotonic() + 60
@@ -140,6 +142,18 @@ def test_who_ends_its_worker_is_refused(folder, kept):
     pair = kept()["python:deadly:ask"]
     assert (pair.verdict, pair.code) == ("refused", "crashed")
     assert (folder / "asked").read_text() == "xx"
+
+
+def test_who_changes_again_and_again_is_refused(folder, kept, monkeypatch):
+    """What a worker examined counts only if it is what the scan has claimed."""
+
+    def other(name, book):
+        return replace(identity(name, book), digest="sha256:0")
+
+    monkeypatch.setattr("auditkit.fleet.scan.identity", other)
+    code, told, said = scanned("a.fp", "models/copy0.onnx")
+    assert (code, said, told["counts"]["refused"]) == (5, "", 1)
+    assert kept()["copy0.onnx"].code == "cannot-open"
 
 
 def test_watching_takes_what_comes(folder, kept):
