@@ -35,6 +35,8 @@ PATIENCE = 300.0
 """Seconds that a worker may take to be there; loading torch for the first takes some."""
 # auditkit is loaded from its own folder, also where that is not on the path or the auditor works in
 # the one above it.
+LAST_WORDS = 1.0
+"""Seconds in which a process that forks no more must be seen to have ended."""
 STARTED = (
     "import sys, json; from importlib import util; sys.path[:] = json.loads(sys.argv[2]); "
     "spec = util.spec_from_file_location('auditkit', sys.argv[3]); "
@@ -102,6 +104,12 @@ class Nursery:
         """Whether it can still fork."""
         return self._process.poll() is None
 
+    def has_ended(self, seconds: float) -> bool:
+        """Wait so long for its end; return whether it came."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return not self.is_alive
+
     def fork(self, adapter: str, suffix: str) -> Worker:
         """Return a new worker for a suspect of an adapter, with a name that ends in `suffix`.
 
@@ -142,10 +150,15 @@ def fork(adapter: str, suffix: str) -> Worker:
         IsolationError: There is none in time.
     """
     nursery = _nursery(os.getpid())
-    if not nursery.is_alive:
-        _nursery.cache_clear()
-        nursery = _nursery(os.getpid())
-    return nursery.fork(adapter, suffix)
+    if nursery.is_alive:
+        try:
+            return nursery.fork(adapter, suffix)
+        except IsolationError:
+            if not nursery.has_ended(LAST_WORDS):
+                raise
+    # It has ended, perhaps while it loaded a library. A fresh one is tried once.
+    _nursery.cache_clear()
+    return _nursery(os.getpid()).fork(adapter, suffix)
 
 
 @functools.cache
