@@ -5,8 +5,10 @@ RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 
 ZOO ?= zoo
+INPUTS ?= 100000
+SEED ?= 0
 
-.PHONY: help demo test test-servers lint types arch bench benchmark smoke format clean
+.PHONY: help demo test test-servers fuzz lint types arch bench benchmark smoke format clean
 
 help:  ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +27,9 @@ test: lint types arch $(VENV)/.ready  ## Everything CI runs: lint, types, import
 
 test-servers: $(VENV)/.ready  ## Against MLServer, Triton, KServe, LitServe, BentoML (downloads 2 GB)
 	$(VENV)/bin/pytest tests/servers -m servers -n 0
+
+fuzz: $(VENV)/.ready  ## Mutants of all that strangers send: HARNESS=bundles INPUTS=100000 SEED=0
+	$(RUN) -m fuzz $(HARNESS) --inputs $(INPUTS) --seed $(SEED)
 
 lint: $(VENV)/.ready  ## ruff
 	$(VENV)/bin/ruff check .

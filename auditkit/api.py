@@ -22,6 +22,7 @@ from auditkit.suspects.sequential import check_twins
 
 if TYPE_CHECKING:
     from auditkit.fingerprints.base import Method
+    from auditkit.fingerprints.regenerating import Check
 
 __all__ = [
     "audit",
@@ -33,6 +34,7 @@ __all__ = [
     "query",
     "read_evidence",
     "references",
+    "regenerate",
     "twins",
     "write_evidence",
 ]
@@ -51,6 +53,21 @@ def fingerprint(order: Order, progress: Progress = silent) -> Bundle:
     except ModuleNotFoundError as error:
         raise _needs_torch("fingerprinting", error) from error
     return make_fingerprint(order, progress)
+
+
+def regenerate(bundle: Bundle, order: Order, progress: Progress = silent) -> "tuple[Check, ...]":
+    """Check a bundle against the owner's model, and make its points again (needs torch).
+
+    Raises:
+        OwnerError, SamplesError, FingerprintError: See `make_fingerprint`.
+        MissingRuntimeError: torch is not installed.
+    """
+    _calm_threads()
+    try:
+        from auditkit.fingerprints import regenerating
+    except ModuleNotFoundError as error:
+        raise _needs_torch("making points again", error) from error
+    return regenerating.regenerate(bundle, order, progress)
 
 
 def methods() -> "dict[str, Method]":

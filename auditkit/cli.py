@@ -8,7 +8,20 @@ from typing import NoReturn
 
 import typer
 
-from auditkit.commands import bench, check, doctor, owner, remote, scan, serve, signing, training
+from auditkit.commands import (
+    accusers,
+    bench,
+    check,
+    console,
+    doctor,
+    owner,
+    remote,
+    scan,
+    serve,
+    signing,
+    streams,
+    training,
+)
 
 app = typer.Typer(
     name="auditkit",
@@ -23,6 +36,7 @@ app = typer.Typer(
 for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
+    *(accusers.regenerate, accusers.screen),
     *(check.check, scan.scan, check.judge, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
@@ -31,5 +45,12 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line."""
-    app()
+    streams.make_usable()
+    try:
+        app()
+    except OSError as error:
+        if not streams.is_of_output(error):
+            raise
+        streams.give_up(error)
+        raise SystemExit(console.COULD_NOT_AUDIT) from error
     raise SystemExit(0)

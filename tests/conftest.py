@@ -17,6 +17,7 @@ from auditkit.core.answers import Answers
 from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
+from auditkit.core.provenance import sha256
 from auditkit.core.requests import Patience
 from auditkit.files.bundle import Bundle
 from auditkit.suspects.client import Client
@@ -78,7 +79,22 @@ def stand_in(sheet: Sheet) -> Reference:
     """A stranger that always answers class 0."""
     zeros = np.zeros((len(sheet), CLASSES), np.float32)
     answers = Answers(np.zeros(len(sheet), np.int64), zeros, Access.LOGITS)
-    return Reference("net", ReferenceKind.STAND_IN, "sha256:aa", answers, {"steps": 1})
+    return Reference("net", ReferenceKind.STAND_IN, digest_of("net"), answers, {"steps": 1})
+
+
+def sibling(sheet: Sheet, share: float) -> Reference:
+    """A net that shares this part of the core points with the owner, and nothing else."""
+    core = np.flatnonzero(sheet.rows(CORE))
+    labels = (sheet.labels + 1) % CLASSES
+    same = core[: round(share * len(core))]
+    labels[same] = sheet.labels[same]
+    name = f"sibling of {share}"
+    return Reference(name, ReferenceKind.SIBLING, digest_of(name), Answers(labels))
+
+
+def digest_of(name: str) -> str:
+    """A digest such as a file has."""
+    return sha256(name.encode())
 
 
 @pytest.fixture(scope="session")
@@ -95,13 +111,14 @@ def small_bundle() -> Bundle:
         {"level": 1.0},
         0,
         InputSpec(SHAPE, (0.0,), (1.0,)),
-        OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, CLASSES),
+        OwnerRecord("owner.pt", digest_of("owner"), Access.LOGITS, CLASSES),
         sheet,
         Discrimination.DISCRIMINATING,
         "measured",
         siblings=Siblings((0.2, 0.3), ""),
     )
-    return Bundle(made, (stand_in(sheet),), {"auditkit": "0"}, "2026-01-01T00:00:00Z")
+    known = (stand_in(sheet), *(sibling(sheet, share) for share in made.siblings.shares))
+    return Bundle(made, known, {"auditkit": "0"}, "2026-01-01T00:00:00Z")
 
 
 @pytest.fixture(scope="session")
@@ -183,7 +200,7 @@ def lined_up(bundle: Bundle) -> Bundle:
     """The same with 19 twins of the owner, and six copies that it was measured on."""
     points = bundle.fingerprint.sheet.points
     references = [
-        Reference(f"{kind} {n}", kind, f"sha256:{kind}{n}", said_by(points, made(n)), recipe)
+        Reference(f"{kind} {n}", kind, digest_of(f"{kind} {n}"), said_by(points, made(n)), recipe)
         for kind, count, made, recipe in (
             (ReferenceKind.TWIN, TWINS, stranger_weights, {}),
             (ReferenceKind.MEASURED_COPY, 6, copy_weights, {"how": "noisy"}),

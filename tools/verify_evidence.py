@@ -26,7 +26,7 @@ IN_TOTO = "application/vnd.in-toto+json"
 JOURNAL = "application/vnd.auditkit.journal+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 SIZES = {"F16": 2, "F32": 4, "I64": 8}
-LEFT_OUT = ("created", "versions", "seal")
+LEFT_OUT = ("versions", "seal")
 
 
 class WrongError(Exception):

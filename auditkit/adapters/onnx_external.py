@@ -105,7 +105,11 @@ def _tensors(message: "Message") -> Iterator["TensorProto"]:
 
 
 def _entries(tensor: "TensorProto") -> dict[str, str]:
-    return {entry.key: entry.value for entry in tensor.external_data}
+    # protobuf hands out what is no UTF-8 as bytes.
+    texts = [(entry.key, entry.value) for entry in tensor.external_data]
+    if not all(isinstance(text, str) for entry in texts for text in entry):
+        raise SuspectLoadError("a place of weights in another file is no text; save it anew")
+    return dict(texts)
 
 
 def _location(tensor: "TensorProto") -> str:
@@ -215,10 +219,20 @@ def _number(source: str, text: str | None) -> int | None:
 
 
 def _bytes(tensor: "TensorProto") -> int:
-    """Size in bytes of a tensor's numbers; those below 8 bits are packed."""
+    """Size in bytes of a tensor's numbers; those below 8 bits are packed.
+
+    Raises:
+        SuspectLoadError: The type is none that is known, or a size is negative.
+    """
     from onnx import TensorProto
 
-    name = TensorProto.DataType.Name(tensor.data_type)
+    kinds = {number: name for name, number in TensorProto.DataType.items()}
+    name = kinds.get(tensor.data_type)
+    if name is None or any(size < 0 for size in tensor.dims):
+        raise SuspectLoadError(
+            f"weights in another file have the type {tensor.data_type} and sizes "
+            f"{[*tensor.dims][:8]}, which can't be read; save it anew"
+        )
     bits = BITS.get(name) or int(re.findall(r"\d+", name)[0] if re.search(r"\d", name) else 8)
     size: int = -(-math.prod(tensor.dims) * bits // 8)
     return size

@@ -10,15 +10,14 @@ import contextlib
 import ctypes
 import functools
 import io
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import onnxruntime as ort
 
 from auditkit.adapters.onnx_external import PLACE, Tensor
 from auditkit.core.errors import SuspectLoadError
+from auditkit.files.temporary import Folder
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DRIVER = "libcuda.so.1"
@@ -112,9 +111,8 @@ def _opened(
 @functools.cache
 def empty_folder() -> str:
     """Return a folder of nothing but an empty file, which is removed with the process."""
-    folder = tempfile.TemporaryDirectory(prefix="auditkit-")
+    folder = Folder(PLACE)
     atexit.register(folder.cleanup)
-    (Path(folder.name) / PLACE).touch()
     return folder.name
 
 

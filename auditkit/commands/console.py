@@ -1,6 +1,8 @@
 """Progress bar, error lines, remarks and exit codes of all commands."""
 
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import typer
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
 from auditkit.core.progress import Progress
+from auditkit.core.provenance import now
 from auditkit.core.verdicts import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ WORST_FIRST = (3, 5, 4, 0)
 def errors() -> Iterator[None]:
     """Turn errors that auditkit raises on purpose into one line on stderr and exit code 5."""
     # Any other exception is a mistake in auditkit; its traceback is shown, for a bug report.
+    listen()
     try:
+        now()  # a time that can't be written is noticed before a suspect is asked
         yield
     except AuditkitError as error:
         typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
@@ -39,6 +44,13 @@ def errors() -> Iterator[None]:
             "auditkit: interrupted before the end; no report or bundle was written", err=True
         )
         raise typer.Exit(COULD_NOT_AUDIT) from None
+
+
+def listen() -> None:
+    """Let Ctrl-C end a command in an orderly way, from now on; see `auditkit.__main__`."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

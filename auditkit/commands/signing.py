@@ -9,6 +9,7 @@ from auditkit.commands.console import errors, tell
 from auditkit.commands.options import StampAuthorities
 from auditkit.core.errors import SignatureError, SigningKeyError
 from auditkit.core.escape import clean
+from auditkit.core.reading import contents
 
 if TYPE_CHECKING:
     from auditkit.core.commitment import Commitment
@@ -90,8 +91,10 @@ def sign(
 
 
 def _read(path: Path) -> bytes:
+    from auditkit.files.signing import envelope
+
     try:
-        return path.read_bytes()
+        return contents(path, envelope.LARGEST)
     except OSError as error:
         raise SignatureError(f"{str(path)!r} can't be read: {error.strerror or error}") from error
 

@@ -10,6 +10,8 @@ from auditkit.core.models import SuspectRecord
 
 IN_ORDER = "in the order given"
 """What the record of a suspect says of `rows` that are bound to their points by nothing else."""
+MOST_LOOKS = 1_000_000
+"""Most outputs that are read of one suspect; p is multiplied by their number."""
 ENOUGH_SHARED = 0.5
 """Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's."""
 
@@ -90,8 +92,8 @@ class Evidence:
     """Everything that was asked and answered, in the order of time; empty: that was not kept."""
 
     def __post_init__(self) -> None:
-        if self.looks < 1:
-            raise ValueError(f"at least one output is read, got {self.looks}")
+        if not 1 <= self.looks <= MOST_LOOKS:
+            raise ValueError(f"1 to {MOST_LOOKS} outputs are read, got {str(self.looks)[:20]}")
         known = self.answers.classes
         if known is not None and known != self.classes:
             raise ValueError(f"scores are for {known} classes, the suspect knows {self.classes}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from auditkit.core.arrays import JsonObject
 from auditkit.core.models import OwnerRecord
 from auditkit.core.points import CORE, InputSpec, Sheet
 from auditkit.core.weights import Sketch
@@ -15,12 +16,13 @@ FIRST_IDENTIFICATIONS = (
     *("clustering", "correlation", "decision_distance", "label_similarity"),
     *("mistakes", "mutual_information", "output_similarity", "relations"),
 )
-"""Those that may speak of bundles that name none: all that there were when such bundles were
-made."""
-
-
-RETIRED = ("kinship",)
-"""Identifications that older bundles name and that no longer exist: they never decided."""
+"""Those that compare answers, and may speak of any bundle with scores or labels."""
+VETO = 0.60
+"""Points that an innocent shares by more than this share are not the owner's own, 0..1. Measured on
+stand-ins of all populations: innocents of the owner's architecture share at most 0.75 of good
+points, and copies keep 0.88 or more (docs/decisions/0002-verdict.md)."""
+HIGHEST_LEVEL = 0.01
+"""Highest level of a line-up: nobody may be accused of what one innocent in 100 shows."""
 
 
 class Discrimination(enum.StrEnum):
@@ -37,7 +39,7 @@ class Siblings:
 
     shares: tuple[float, ...] = ()
     """Of core points that got the owner's label: one for each net; empty: none were tried."""
-    reason: str = "the bundle was made before auditkit trained any"
+    reason: str = "none were asked for"
     """Why none were tried, or what else a reader must know of them, if anything."""
 
     def __post_init__(self) -> None:
@@ -109,10 +111,9 @@ class Fingerprint:
     lead: str = "label_similarity"  # the identification that answers are weighed with first
     transports: Mapping[str, float] = field(default_factory=dict)
     """Way of travelling -> share of core points that keep the owner's label on it."""
-    identifications: tuple[str, ...] | None = None
-    """The identifications that may speak of suspects; None: the bundle was made before they were
-    named. A plug-in that is not named has no say, so that what is installed on an auditor's machine
-    turns no verdict."""
+    identifications: tuple[str, ...] = FIRST_IDENTIFICATIONS
+    """The identifications that may speak of suspects. A plug-in that is not named has no say, so
+    that what is installed on an auditor's machine turns no verdict."""
     siblings: Siblings = field(default_factory=Siblings)
     """Innocents of the owner's own recipe; where none were tried, thresholds accuse nobody."""
     line_up: LineUpTerms = field(default_factory=LineUpTerms)
@@ -140,7 +141,17 @@ class Fingerprint:
             raise ValueError("points lie outside the input's bounds")
 
     @property
+    def recipe(self) -> JsonObject:
+        """What the points were made from; empty where the maker did not say."""
+        found = self.parameters.get("recipe")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def robust(self) -> bool:
+        """Whether core points were made to survive the way to an API."""
+        return bool(self.recipe.get("robust"))
+
+    @property
     def speaking(self) -> tuple[str, ...]:
         """The identifications that may speak, in the order of the report."""
-        named = FIRST_IDENTIFICATIONS if self.identifications is None else self.identifications
-        return tuple(sorted({*named}.difference(RETIRED)))
+        return tuple(sorted(self.identifications))

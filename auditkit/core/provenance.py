@@ -9,6 +9,10 @@ import platform
 from datetime import UTC, datetime
 
 from auditkit.core.arrays import Json
+from auditkit.core.errors import AuditkitError
+
+LATEST = 253_402_300_799
+"""The last second of the year 9999."""
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -24,10 +28,22 @@ def _version(package: str) -> str:
 
 
 def now() -> str:
-    """Return the time in UTC to the second, ISO 8601; `SOURCE_DATE_EPOCH` fixes it."""
-    # Reproducible builds set this variable, so that the same inputs give the same bytes.
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    """Return the time in UTC to the second, ISO 8601; `SOURCE_DATE_EPOCH` fixes it.
+
+    Raises:
+        AuditkitError: The variable holds no such time.
+    """
+    # Reproducible builds set this variable, so that the same inputs give the same bytes. What it
+    # can't mean is refused: another time in its place would give other bytes each time.
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        moment = datetime.now(UTC)
+    elif epoch.isascii() and epoch.isdecimal() and len(epoch) < 12 and int(epoch) <= LATEST:
+        moment = datetime.fromtimestamp(int(epoch), UTC)
+    else:
+        raise AuditkitError(
+            f"SOURCE_DATE_EPOCH wants seconds since 1970, got {epoch[:40]!r}; correct or unset it"
+        )
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -47,13 +47,17 @@ def unpacked(
     if sorted(families) != sorted(sheet.names):
         raise BundleFormatError(f"{prefix} answers {sorted(families)}, wanted {list(sheet.names)}")
     labels = [tensor(tensors, f"{prefix}/{family}/labels") for family in sheet.names]
-    for family, column in zip(sheet.names, labels, strict=True):
-        if column.shape != (wanted := int(sheet.rows(family).sum()),):
-            raise BundleFormatError(
-                f"{prefix} has {column.shape} answers to {family} points, wanted {wanted}"
-            )
     scores = [tensors.get(f"{prefix}/{family}/scores") for family in sheet.names]
     given = [part for part in scores if part is not None]
+    for family, column, part in zip(sheet.names, labels, scores, strict=True):
+        wanted = int(sheet.rows(family).sum())
+        # Rows are told by their place alone: one too many or too few would answer other points.
+        odd = [one.shape for one in (column,) if one.shape != (wanted,)]
+        odd += [one.shape for one in (part,) if one is not None and one.shape[:1] != (wanted,)]
+        if odd:
+            raise BundleFormatError(
+                f"{prefix} has {odd[0]} answers to {family} points, wanted {wanted}"
+            )
     # One column has scores for all its rows or for none; half a column would compare nothing.
     if len(given) not in (0, len(scores)):
         raise BundleFormatError(f"{prefix} has scores for some families only")

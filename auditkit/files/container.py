@@ -8,7 +8,7 @@ import json
 import math
 import os
 import struct
-import tempfile
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from auditkit.core.arrays import Json, JsonObject, Rows
 from auditkit.core.errors import BundleError, BundleFormatError, BundleIntegrityError
 from auditkit.core.escape import first_line
 from auditkit.core.provenance import canonical, sha256
+from auditkit.core.reading import contents
+from auditkit.files.temporary import new_file, usual_mode
 
 KEY = "auditkit"
 
@@ -33,11 +35,13 @@ LARGEST_FILE = 1 << 30
 LARGEST_HEADER = 1 << 24
 
 
+ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What headers that no auditkit wrote lead to; 1e999 is infinite, and no size."""
 DTYPES = {"F16": 2, "F32": 4, "I64": 8}
 
 
-UNSEALED = ("created", "versions", "seal")
-"""Keys that a digest leaves out, so that the same fingerprint made twice has the same digest."""
+UNSEALED = ("versions", "seal")
+"""Keys that a digest leaves out: they say nothing of what is asked and judged."""
 
 
 Tensors = Mapping[str, Rows]
@@ -64,7 +68,7 @@ class Contents:
 
 
 def digest(manifest: Mapping[str, Json]) -> str:
-    """Return the digest of a manifest with its tensors' hashes, without time and tool versions."""
+    """Return the digest of a manifest with its tensors' hashes, without the tools' versions."""
     return sha256(canonical({k: v for k, v in manifest.items() if k not in UNSEALED}))
 
 
@@ -104,16 +108,13 @@ def write_whole(path: Path, data: bytes) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise BundleError(f"{str(path)!r} is a link, a folder or a device; name a new file")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+        handle, name = new_file(path)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())  # or a power cut could leave an empty file after the rename
-            # mkstemp makes files that only their owner may read; others get the usual rights here.
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
+            Path(name).chmod(usual_mode())
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -162,18 +163,14 @@ def read(path: Path, kind: str, version: int) -> Contents:
 
 def _bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
         if path.is_dir():
             raise BundleFormatError(f"{str(path)!r} is a folder, wanted a file")
-        if size > LARGEST_FILE:
-            raise BundleFormatError(
-                f"{str(path)!r} has {size} bytes, more than the {LARGEST_FILE} that are read"
-            )
-        return path.read_bytes()
+        return contents(path, LARGEST_FILE)
     except FileNotFoundError as error:
         raise BundleFormatError(f"no such file: {str(path)!r}") from error
     except (OSError, ValueError) as error:
-        raise BundleFormatError(f"{str(path)!r} can't be read: {first_line(error)}") from error
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise BundleFormatError(f"{str(path)!r} can't be read: {why}") from error
 
 
 def _manifest(path: Path, data: bytes) -> JsonObject:
@@ -192,7 +189,7 @@ def _manifest(path: Path, data: bytes) -> JsonObject:
         header = json.loads(data[8 : 8 + length])
         manifest = json.loads(header.pop("__metadata__")[KEY])
         sizes = [_tensor_size(entry) for entry in header.values()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except ODD as error:
         raise stranger from error
     if not isinstance(manifest, dict):
         raise stranger
@@ -213,8 +210,10 @@ def _check_format(path: Path, manifest: Mapping[str, Json], kind: str, version: 
     if got == wanted:
         return
     if got.startswith(f"auditkit.{kind}/"):
+        older = got in {f"auditkit.{kind}/{number}" for number in range(1, version)}
+        cure = "make it anew" if older else "update auditkit"
         raise BundleFormatError(
-            f"{str(path)!r} has format {got!r}, this version reads {wanted!r}; update auditkit"
+            f"{str(path)!r} has format {got!r}, this version reads {wanted!r}; {cure}"
         )
     raise BundleFormatError(f"{str(path)!r} has format {got!r}, wanted {wanted!r}")
 
@@ -228,7 +227,8 @@ def take(record: Mapping[str, Json], key: str, kind: type[Value]) -> Value:
     value = record.get(key) if isinstance(record, Mapping) else None
     # JSON writes 1.0 as 1 in some tools, so whole numbers count as floats, but true is no number.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        # What no float can hold stays a whole number, and is refused as one.
+        value = float(value) if abs(value) <= sys.float_info.max else value
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise BundleFormatError(
             f"the manifest's {key!r} must be {kind.__name__}, got {type(value).__name__}"

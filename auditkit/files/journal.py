@@ -19,9 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auditkit.core.arrays import FloatArray, JsonObject, Rows
+from auditkit.core.arrays import FloatArray, Json, JsonObject, Rows
 from auditkit.core.errors import BudgetError, JournalError
+from auditkit.core.escape import first_line
 from auditkit.core.points import InputSpec, point_digest
+from auditkit.core.reading import beginning
 from auditkit.files.signing import sealing
 from auditkit.files.signing.keys import Signer
 from auditkit.files.signing.sealing import Seal
@@ -32,6 +34,9 @@ ASKED, ANSWERED, FAILED = "asked", "answered", "failed"
 TABLE = """CREATE TABLE IF NOT EXISTS entries (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, endpoint TEXT NOT NULL, at TEXT NOT NULL,
     content TEXT NOT NULL, digest TEXT NOT NULL)"""
+ODD = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+"""What entries that no audit wrote lead to."""
+LARGEST_LABEL = 2**62
 INSERT = "INSERT INTO entries (kind, endpoint, at, content, digest) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -75,6 +80,8 @@ class Journal:
         self._answers: dict[str, dict[Hashable, list[Recorded]]] = defaultdict(dict)
         self.head, self.entries = START, 0
         self._signer = signer
+        if path is not None and path.exists() and not path.is_file():
+            raise JournalError(f"{self._name!r} is a folder, a pipe or a device; name a new file")
         try:
             self._file = _opened(self._name)
             try:
@@ -86,7 +93,7 @@ class Journal:
                 raise
         except sqlite3.Error as error:
             raise JournalError(_trouble(self._name, error)) from error
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except ODD as error:
             raise JournalError(
                 f"{self._name!r} holds what no audit wrote; name another with --journal"
             ) from error
@@ -165,12 +172,26 @@ class Journal:
         if entry.kind == ASKED:
             self._spent[entry.endpoint] += len(content["points"])
         if entry.kind == ANSWERED:
-            rows = np.array(content["rows"])
-            # JSON has one kind of number; rows of scores and labels are told apart by their shape.
-            rows = rows.astype(np.float32 if rows.ndim == 2 else np.int64)
+            rows = _rows(content["rows"])
             for point, row in zip(content["points"], rows, strict=True):
                 kept = self._answers[entry.endpoint].setdefault(point, [])
                 kept.append(Recorded(row, entry.at))
+
+
+def _rows(values: Json) -> Rows:
+    """Return rows of scores or labels as they were before they were written as JSON.
+
+    Raises:
+        ValueError, TypeError, OverflowError: They are neither.
+    """
+    # JSON has one kind of number; rows of scores and labels are told apart by their shape.
+    rows = np.array(values)
+    if rows.ndim == 2:
+        with np.errstate(over="ignore"):  # infinite then, which is no usable answer
+            return rows.astype(np.float32)
+    if rows.dtype.kind == "f" and not (np.abs(rows) < LARGEST_LABEL).all():
+        raise ValueError("labels are whole numbers")
+    return rows.astype(np.int64)
 
 
 def described(path: Path) -> list[str]:
@@ -211,14 +232,22 @@ def seal_of(path: Path) -> Seal | None:
 def is_journal(path: Path) -> bool:
     """Return whether the file begins like an SQLite database."""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(16) == b"SQLite format 3\0"
-    except OSError:
+        return beginning(path, 16) == b"SQLite format 3\0"
+    except (OSError, ValueError):
         return False
 
 
 def _opened(name: str) -> sqlite3.Connection:
     file = sqlite3.connect(name, timeout=1, check_same_thread=False)
+    try:
+        _prepare(file, name)
+    except BaseException:
+        file.close()  # or it would stay in use for as long as somebody holds the error
+        raise
+    return file
+
+
+def _prepare(file: sqlite3.Connection, name: str) -> None:
     # The file may come from a stranger: views and triggers in it must not run functions.
     file.execute("PRAGMA trusted_schema = OFF")
     tables = [table for (table,) in file.execute("SELECT name FROM sqlite_master")]
@@ -232,7 +261,6 @@ def _opened(name: str) -> sqlite3.Connection:
     file.execute("PRAGMA synchronous = NORMAL")
     with file:
         file.execute(TABLE)
-    return file
 
 
 def _verified(file: sqlite3.Connection, name: str) -> Iterator[Entry]:
@@ -267,4 +295,5 @@ def _trouble(name: str, error: sqlite3.Error) -> str:
     # SQLite has no error class of its own for this, only the message.
     if "locked" in str(error):
         return f"{name!r} is in use by another audit; wait for it, or name another with --journal"
-    return f"{name!r} can't be used as a journal: {error}"
+    # A stranger's database may have lines of its own in the message.
+    return f"{name!r} can't be used as a journal: {first_line(error)}"

@@ -4,5 +4,5 @@ Each file's one public object is a `Method` (see `base.py`), and the file's name
 name on the command line.
 """
 
-SHARED = ("base", "making", "measuring", "recording", "twins")
+SHARED = ("base", "making", "measuring", "recording", "regenerating", "twins")
 """The files of this folder that are not plug-ins."""

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from auditkit.core.errors import FingerprintError
-from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.core.points import FEWEST
+from auditkit.fingerprints.base import Findings, Method, Need, Request
 
 __all__ = ["akh"]
 

@@ -20,10 +20,6 @@ from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 from auditkit.owner.uniqueness import label_uniqueness
 
-FEWEST = 20
-"""Least number of points of a fingerprint. With fewer, a single answer would change the share of
-matching labels by more than 5 %."""
-
 Setting = str | int | float
 """A setting that fits into `--method NAME:setting=value,…`."""
 

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from auditkit.core.errors import FingerprintError
-from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.core.points import FEWEST
+from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain
 from auditkit.owner.classifier import snapped
 from auditkit.owner.standins import StandIn

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from auditkit.core.errors import FingerprintError
-from auditkit.fingerprints.base import FEWEST, Findings, Method, Request
+from auditkit.core.points import FEWEST
+from auditkit.fingerprints.base import Findings, Method, Request
 from auditkit.fingerprints.core_points.candidates import (
     Candidates,
     Settings,

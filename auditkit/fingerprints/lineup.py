@@ -23,14 +23,14 @@ import torch
 from torch import Tensor
 
 from auditkit.core.arrays import DoubleArray, IntArray
-from auditkit.core.fingerprint import Discrimination
+from auditkit.core.fingerprint import VETO, Discrimination
 from auditkit.core.points import CONTROL, DISPUTED, NATURAL
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain
 from auditkit.owner.classifier import snapped
 from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
 from auditkit.owner.lineup import STEPS, joint_points, mixtures, most_disputed, undisputed
-from auditkit.owner.uniqueness import KEPT, NATURALS, VETO, WORKING, Uniqueness
+from auditkit.owner.uniqueness import KEPT, NATURALS, WORKING, Uniqueness
 
 __all__ = ["lineup"]
 

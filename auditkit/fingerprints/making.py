@@ -8,12 +8,18 @@ from torch import Tensor
 from auditkit import fingerprints
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import SamplesError
-from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
+from auditkit.core.fingerprint import (
+    VETO,
+    Discrimination,
+    Fingerprint,
+    LineUpTerms,
+    Siblings,
+)
 from auditkit.core.plugins import built_in, load
 from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, Sheet
 from auditkit.core.progress import Progress
-from auditkit.core.provenance import now, versions
-from auditkit.core.requests import Order, method_choice
+from auditkit.core.provenance import canonical, now, sha256, versions
+from auditkit.core.requests import MethodChoice, Order, method_choice
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.fingerprints.measuring import halves, measured_copies
@@ -27,7 +33,7 @@ from auditkit.owner.opening import load_model
 from auditkit.owner.samples import Samples, read_samples
 from auditkit.owner.shadows import Shadows, train_shadows
 from auditkit.owner.standins import IMAGE_NETS, ROW_NETS, StandIn, train_standins
-from auditkit.owner.training.siblings import VETO, train_siblings
+from auditkit.owner.training.siblings import train_siblings
 from auditkit.owner.transports import robust_transports, survival
 from auditkit.owner.weights import own_weights
 
@@ -44,7 +50,9 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     method: Method = load(fingerprints, chosen.name)
     given = _given(order, progress)
     owner, samples = given.owner, given.samples
-    found = method(_request(given, method, chosen.settings, order, progress))
+    recipe = _recipe(order, chosen, given)
+    request = _request(given, method, chosen.settings, order, progress)
+    found = method(replace(request, seed=drawn_seed(recipe)))
     sheet = _sheet(owner, _points(owner, samples, given.strangers, found))
     recorder = Recorder(owner, sheet, order.seed)
     # Twins show what innocents of the owner's recipe share, and better.
@@ -56,10 +64,9 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     said = [recorder.sibling(sibling) for sibling in raised]
     siblings = shares(said, sheet, remark)
     found = weighed_by_siblings(found, siblings)
-    robust = {"robust": list(order.robust)} if order.robust else {}
     made = Fingerprint(
         method=chosen.name,
-        parameters={**found.parameters, **robust, **_sample_facts(owner, samples)},
+        parameters={**found.parameters, "recipe": recipe, **_sample_facts(owner, samples)},
         seed=order.seed,
         spec=owner.spec,
         owner=owner.record,
@@ -81,6 +88,30 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     return Bundle(made, tuple(references), versions("numpy", "torch"), now())
 
 
+def drawn_seed(recipe: JsonObject) -> int:
+    """Return what starts and targets of points are drawn by, 0..2^32 - 1.
+
+    It is a hash of everything that the owner brings, so that nobody chooses the points.
+    """
+    return int(sha256(canonical(recipe)).removeprefix("sha256:")[:8], 16)
+
+
+def _recipe(order: Order, chosen: MethodChoice, given: "_Given") -> JsonObject:
+    """Return all that the points depend on, as JSON values; `auditkit regenerate` reads it."""
+    samples = given.whole
+    return {
+        "owner": given.owner.record.digest,
+        "method": chosen.name,
+        "settings": dict(chosen.settings),
+        "points": order.points,
+        "seed": order.seed,
+        "robust": list(order.robust),
+        "from scratch": order.from_scratch,
+        "samples": None if samples is None else samples.digest,
+        "twins": [twin.digest for twin in given.twins],
+    }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Given:
     """What a fingerprint is made from."""
@@ -88,6 +119,8 @@ class _Given:
     owner: Owner
     samples: Samples | None
     """Samples that points are made of."""
+    whole: Samples | None
+    """All samples that were given."""
     learnt: Samples | None
     """Samples that measured copies learn from; None without twins."""
     strangers: tuple[StandIn, ...]
@@ -109,7 +142,7 @@ def _given(order: Order, progress: Progress) -> _Given:
     # Twins show what innocents share, and better than stand-ins.
     strangers = () if twins else _strangers(owner, samples, order.seed, progress)
     terms = line_up_terms(owner, twins, whole)
-    return _Given(owner, samples, learnt, strangers, twins, terms)
+    return _Given(owner, samples, whole, learnt, strangers, twins, terms)
 
 
 def _request(

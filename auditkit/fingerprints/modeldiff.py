@@ -16,7 +16,8 @@ from torch import Tensor
 
 from auditkit.core.access import Access
 from auditkit.core.errors import FingerprintError
-from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.core.points import FEWEST
+from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain, margins, signed_step
 from auditkit.owner.classifier import BATCH, Owner, snapped
 

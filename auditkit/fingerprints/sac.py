@@ -22,7 +22,8 @@ from torch import Tensor
 
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import FingerprintError
-from auditkit.fingerprints.base import FEWEST, Findings, Method, Need, Request
+from auditkit.core.points import FEWEST
+from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.classifier import snapped
 from auditkit.owner.transports import compressed
 

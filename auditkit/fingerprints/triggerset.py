@@ -12,7 +12,8 @@ import torch
 
 from auditkit.core.arrays import FloatArray
 from auditkit.core.errors import FingerprintError
-from auditkit.fingerprints.base import FEWEST, Findings, Method, Request
+from auditkit.core.points import FEWEST
+from auditkit.fingerprints.base import Findings, Method, Request
 from auditkit.owner.classifier import snapped
 from auditkit.owner.samples import RawSamples, read_samples
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from auditkit.core.arrays import FloatArray, IntArray, Rows
 from auditkit.core.errors import SamplesError
+from auditkit.core.provenance import sha256
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FEWEST = 50
@@ -29,6 +30,12 @@ class Samples:
 
     x: FloatArray
     y: IntArray | None
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of both, in little-endian bytes."""
+        labels = np.zeros(0, "<i8") if self.y is None else self.y.astype("<i8")
+        return sha256(np.ascontiguousarray(self.x, "<f4").tobytes() + labels.tobytes())
 
 
 def read_samples(path: Path) -> RawSamples:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from auditkit.core.arrays import JsonObject
-from auditkit.core.fingerprint import Discrimination
+from auditkit.core.fingerprint import VETO, Discrimination
 from auditkit.owner.classifier import Owner, sample_labels
 from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
 from auditkit.owner.samples import Samples
@@ -23,8 +23,6 @@ WORKING = 0.8
 """A copy counts if it keeps this share of the owner's labels on natural samples."""
 KEPT = 0.90
 """Least share of the points that every working copy must keep."""
-VETO = 0.60
-"""Greatest share of the points that any stand-in may share."""
 NATURALS = 1000
 """Samples at most that copies are tried on."""
 

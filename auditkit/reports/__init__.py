@@ -1,4 +1,14 @@
 """Ways to show a report: one plug-in per file."""
 
-SHARED = ("base", "build", "headlines", "inspect", "lineup", "origins", "sureness", "wording")
+SHARED = (
+    "accuser",
+    "base",
+    "build",
+    "headlines",
+    "inspect",
+    "lineup",
+    "origins",
+    "sureness",
+    "wording",
+)
 """Files in this folder that are not plug-ins."""

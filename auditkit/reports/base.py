@@ -39,6 +39,9 @@ class BundleSummary:
     identifications: tuple[str, ...] = ()
     """The identifications that the bundle allows."""
     line_up: LineUpTerms = field(default_factory=LineUpTerms)
+    seed: int = 0
+    """What starts and targets of the points were drawn by, together with all else that was given;
+    0 unless its maker chose another."""
 
     def travelled(self) -> str:
         """Return one line on what points lose on their way; empty if that was not measured."""

@@ -66,4 +66,5 @@ def summary(bundle: Bundle) -> BundleSummary:
         siblings=made.siblings,
         line_up=made.line_up,
         identifications=made.speaking,
+        seed=made.seed,
     )

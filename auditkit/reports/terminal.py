@@ -17,6 +17,7 @@ from rich.text import Text
 from auditkit.core.escape import clean
 from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Identification, Outcome, Refusal, Verdict
+from auditkit.reports.accuser import SHOPPING, standing
 from auditkit.reports.base import BundleSummary, Report, Screen
 from auditkit.reports.headlines import OPINIONS, WORDS, words_for
 from auditkit.reports.lineup import picture
@@ -53,7 +54,7 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     verdicts = [outcome for outcome in report.outcomes if isinstance(outcome, Verdict)]
     alone = len(report.outcomes) == 1
     # First of all: what follows is worth as much as the bundle that it rests on.
-    yield from (_line(told, "dim") for told in report.commitment.told())
+    yield from (_line(told, "dim") for told in standing(report))
     yield Text()
     if not alone:
         yield _summary(report.outcomes)
@@ -72,7 +73,7 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     yield Text()
     # A dict and not a set: each limit once, in the order of the suspects.
     limits = dict.fromkeys(_limit(outcome) for outcome in report.outcomes)
-    yield from _section("What this cannot tell", *map(Text, limits))
+    yield from _section("What this cannot tell", *map(Text, (*limits, SHOPPING)))
 
 
 def _limit(outcome: Outcome) -> str:

@@ -49,6 +49,10 @@ def test_addresses_that_are_refused(url, message):
         "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
         "2002:a00:1::",
+        "64:ff9b:1::a00:1",
+        "64:ff9b:1:ffff::808:808",
+        "::10.0.0.1",
+        "::8.8.8.8",
     ],
 )
 def test_names_of_private_addresses_are_refused(monkeypatch, ip):

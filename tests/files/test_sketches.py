@@ -36,9 +36,9 @@ def test_a_sketch_survives_a_file(tmp_path, made):
     """Written as manifest and tensors, read through every check of a bundle's file."""
     found = packed("weights", made)
     facts, tensors = found.facts, found.tensors
-    whole = container.Packed({"format": "auditkit.bundle/1", "weights": facts}, tensors)
+    whole = container.Packed({"format": "auditkit.bundle/2", "weights": facts}, tensors)
     container.write(tmp_path / "some.fp", whole)
-    contents = container.read(tmp_path / "some.fp", "bundle", 1)
+    contents = container.read(tmp_path / "some.fp", "bundle", 2)
     assert same(unpacked("weights", contents.manifest["weights"], contents.tensors), made)
 
 

@@ -180,7 +180,7 @@ def test_a_stamp_of_an_older_envelope_is_refused(path, authority, tmp_path):
     """A stamp is of one envelope; beside another it does not hold."""
     reply = stamped(path, authority).read_bytes()
     later = tmp_path / "later.fp"
-    bundles.write(replace(small(), created="2027-01-01T00:00:00Z"), later)
+    bundles.write(replace(small(), created="2026-01-02T00:00:00Z"), later)
     signed.sign(later, keys.private(tmp_path / "key"))
     signed.stamp_paths(later)[0].write_bytes(reply)
     with pytest.raises(TimeStampError, match="something else"):

@@ -1,9 +1,8 @@
 """Every command line whose output is frozen, run on files that are frozen too.
 
 `python -m tests.golden.cases` writes the outputs anew; `git diff` then shows what changed. The
-inputs in `files/` were written by version 0.1.0, `lined_up.fp` by the next, and are never made
-again: they show that old bundles, evidence and journals are still read. `calibrated.fp` holds
-reference models and shows that such bundles are refused.
+inputs in `files/` are never made again: they show that older bundles, evidence and journals of the
+same format are still read.
 """
 
 import contextlib

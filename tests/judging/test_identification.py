@@ -75,7 +75,7 @@ def test_robust_points_take_more_agreement(alone):
     made = alone.fingerprint
     labels = made.sheet.labels.copy()
     labels[:12] = (labels[:12] + 1) % 5
-    other = dataclasses.replace(made, parameters={**made.parameters, "robust": ["jpeg"]})
+    other = dataclasses.replace(made, parameters={"recipe": {"robust": ["jpeg"]}})
     robust = dataclasses.replace(alone, fingerprint=other)
     says = [label_similarity.weigh_labels(one, evidence(labels)).says for one in (alone, robust)]
     assert says == [Decision.PIRATED, Decision.INCONCLUSIVE]

@@ -21,6 +21,7 @@ from auditkit.judging.judge import judge
 from auditkit.judging.lineup.likeness import likeness, scores
 from auditkit.judging.lineup.ranking import gap_p, rank_p, standing
 from auditkit.reports.build import report
+from tests.conftest import digest_of
 
 CLASSES, TWINS = 6, 19
 SHAPE = (24,)
@@ -57,7 +58,7 @@ def lined_up() -> Bundle:
 
     def reference(kind: ReferenceKind, name: str, weights: np.ndarray, how: str) -> Reference:
         answers = said(weights, sheet.points)
-        return Reference(name, kind, f"sha256:{name}", answers, {"how": how})
+        return Reference(name, kind, digest_of(name), answers, {"how": how})
 
     twins = [reference(ReferenceKind.TWIN, f"twin {n}", net(100 + n), "") for n in range(TWINS)]
     noisy = [OWNER + 0.1 * rng.normal(size=OWNER.shape) for _ in range(3)]
@@ -78,7 +79,7 @@ def lined_up() -> Bundle:
         {},
         0,
         InputSpec(SHAPE, (-1.0,), (1.0,)),
-        OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, CLASSES),
+        OwnerRecord("owner.pt", digest_of("owner"), Access.LOGITS, CLASSES),
         sheet,
         Discrimination.NOT_DISCRIMINATING,
         "measured",

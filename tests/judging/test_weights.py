@@ -23,7 +23,7 @@ SKETCH = sketch(layers([("w", np.random.default_rng(0).normal(size=(16, 64)))]),
 def weighed(bundle, *, from_scratch):
     """The bundle of an owner whose weights are kept, and who may have had an ancestor."""
     own = OwnWeights(SKETCH, 0.8, from_scratch)
-    made = replace(bundle.fingerprint, weights=own, identifications=None)
+    made = replace(bundle.fingerprint, weights=own)
     named = (*made.speaking, "weights")
     return replace(bundle, fingerprint=replace(made, identifications=named))
 

@@ -108,7 +108,7 @@ def test_robust_points_survive(plain, robust):
     assert robust.fingerprint.transports["jpeg 75"] == 1
     assert robust.fingerprint.transports["resize"] == 1
     assert plain.fingerprint.transports["resize"] < 1
-    assert robust.fingerprint.parameters["robust"] == ["jpeg", "resize"]
+    assert robust.fingerprint.recipe["robust"] == ["jpeg", "resize"]
 
 
 def test_a_climb_minds_the_way(placed):

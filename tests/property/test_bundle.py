@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import stat
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -21,16 +22,23 @@ from auditkit.core.errors import (
     UnknownPluginError,
 )
 from auditkit.core.evidence import Evidence
-from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
+from auditkit.core.fingerprint import Discrimination, Fingerprint, LineUpTerms, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind, SuspectRecord
-from auditkit.core.points import CORE, Family, InputSpec, Sheet
+from auditkit.core.points import CORE, FEWEST, Family, InputSpec, Sheet
 from auditkit.core.provenance import now
 from auditkit.files import bundle as bundles
 from auditkit.files import container, evidence
 from auditkit.files.bundle import Bundle
+from tests.conftest import digest_of
 
 LAX = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(max_size=30)
+FULL = st.text(min_size=1, max_size=30)
+NAME = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
+TIME = st.datetimes(datetime(2000, 1, 1), max_value=datetime(2026, 1, 1)).map(
+    lambda time: time.strftime(SECONDS)
+)
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @st.composite
@@ -38,24 +46,24 @@ def made_bundles(draw):
     """Bundles of any shape, with any names."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = tuple(draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)))
-    count, classes = draw(st.integers(1, 5)), draw(st.integers(2, 4))
+    count, classes = draw(st.integers(FEWEST, 25)), draw(st.integers(2, 4))
     family = Family(
         rng.uniform(size=(count, *shape)).astype(np.float32),
         rng.normal(size=(count, classes)).astype(np.float32),
     )
     fingerprint = Fingerprint(
-        draw(TEXT),
+        draw(NAME),
         draw(st.dictionaries(TEXT, st.integers() | TEXT | st.booleans() | st.none(), max_size=3)),
         draw(st.integers(0, 2**31)),
         InputSpec(shape, (0.0,), (1.0,)),
-        OwnerRecord(draw(TEXT), "sha256:00", draw(st.sampled_from(list(Access))), classes),
+        OwnerRecord(draw(FULL), digest_of("owner"), draw(st.sampled_from(list(Access))), classes),
         Sheet.of({CORE: family}),
-        draw(st.sampled_from(list(Discrimination))),
+        draw(st.sampled_from([Discrimination.NOT_DISCRIMINATING, Discrimination.UNMEASURED])),
         draw(TEXT),
     )
     answers = Answers(rng.integers(-1, classes, size=count))
-    reference = Reference(draw(TEXT), ReferenceKind.STAND_IN, "sha256:11", answers)
-    return Bundle(fingerprint, (reference,), {"auditkit": "0"}, draw(TEXT))
+    reference = Reference(draw(FULL), ReferenceKind.STAND_IN, digest_of("net"), answers)
+    return Bundle(fingerprint, (reference,), {"auditkit": "0"}, draw(TIME))
 
 
 @LAX
@@ -76,24 +84,12 @@ def test_what_is_written_is_read(tmp_path, made):
     )
 
 
-def test_a_bundle_without_siblings_was_made_before_any_were_trained(tmp_path, bundle):
-    """Its digest is the same as then, and it reads as one whose siblings were not tried."""
-    old = dataclasses.replace(
-        bundle, fingerprint=dataclasses.replace(bundle.fingerprint, siblings=Siblings())
-    )
-    bundles.write(old, tmp_path / "old.fp")
-    assert "siblings" not in container.read(tmp_path / "old.fp", "bundle", 1).manifest
-    read = bundles.read(tmp_path / "old.fp")
-    assert not read.fingerprint.siblings.tried
-    assert "before auditkit trained any" in read.fingerprint.siblings.reason
-    assert read.digest == old.digest != bundle.digest
-
-
 def test_what_siblings_showed_is_kept(tmp_path, bundle):
     """Shares and the reason come back as they were, and shares beyond 0..1 are refused."""
-    for known in (Siblings((0.25, 1.0), "a remark"), Siblings((), "made with --siblings 0")):
+    for known in (Siblings((0.2, 0.3), "a remark"), Siblings((), "made with --siblings 0")):
         made = dataclasses.replace(bundle.fingerprint, siblings=known)
-        bundles.write(dataclasses.replace(bundle, fingerprint=made), tmp_path / "a.fp")
+        kept = bundle.references if known.shares else bundle.references[:1]
+        bundles.write(Bundle(made, kept), tmp_path / "a.fp")
         assert bundles.read(tmp_path / "a.fp").fingerprint.siblings == known
     with pytest.raises(ValueError, match=r"within 0\.\.1"):
         Siblings((1.2,), "")
@@ -165,9 +161,16 @@ def sealed(path, bundle, changes):
 
 def test_a_newer_format_names_both(tmp_path, bundle):
     """One line says which format was got, which is read, and what to do."""
-    sealed(tmp_path / "new.fp", bundle, {"format": "auditkit.bundle/2"})
-    with pytest.raises(BundleFormatError, match=r"auditkit.bundle/2.*auditkit.bundle/1.*update"):
+    sealed(tmp_path / "new.fp", bundle, {"format": "auditkit.bundle/3"})
+    with pytest.raises(BundleFormatError, match=r"auditkit.bundle/3.*auditkit.bundle/2.*update"):
         bundles.read(tmp_path / "new.fp")
+
+
+def test_an_older_format_is_made_anew(tmp_path, bundle):
+    """Its reader is gone, and one line says what to do."""
+    sealed(tmp_path / "old.fp", bundle, {"format": "auditkit.bundle/1"})
+    with pytest.raises(BundleFormatError, match=r"auditkit.bundle/1.*make it anew"):
+        bundles.read(tmp_path / "old.fp")
 
 
 @pytest.mark.parametrize(
@@ -222,8 +225,9 @@ def test_references_that_answered_only_some_families_are_refused(
     tmp_path, bundle, families, message
 ):
     """A score needs every model's answers to every point."""
-    [reference] = bundles._packed(bundle).manifest["references"]
-    sealed(tmp_path / "odd.fp", bundle, {"references": [{**reference, "families": families}]})
+    first, *rest = bundles._packed(bundle).manifest["references"]
+    changed = [{**first, "families": families}, *rest]
+    sealed(tmp_path / "odd.fp", bundle, {"references": changed})
     with pytest.raises(BundleFormatError, match=re.escape(message)) as caught:
         bundles.read(tmp_path / "odd.fp")
     assert "\n" not in str(caught.value)
@@ -241,10 +245,12 @@ def test_a_bundle_of_an_unknown_identification_is_read_and_not_judged_by(tmp_pat
         api.audit(read, ["nothere.onnx"])
 
 
-def test_time_and_versions_are_not_in_the_digest(bundle):
-    """The same fingerprint made later, elsewhere, has the same digest."""
-    later = dataclasses.replace(bundle, created="later", versions={"auditkit": "9"})
-    assert later.digest == bundle.digest
+def test_versions_are_not_in_the_digest(bundle):
+    """The same fingerprint made elsewhere has the same digest; another time or level changes it."""
+    assert dataclasses.replace(bundle, versions={"auditkit": "9"}).digest == bundle.digest
+    assert dataclasses.replace(bundle, created="2026-01-02T00:00:00Z").digest != bundle.digest
+    level = dataclasses.replace(bundle.fingerprint, line_up=LineUpTerms(level=1e-4))
+    assert dataclasses.replace(bundle, fingerprint=level).digest != bundle.digest
     assert dataclasses.replace(bundle, references=()).digest != bundle.digest
 
 
@@ -272,30 +278,6 @@ def test_files_are_readable_by_others(tmp_path, bundle):
     assert stat.S_IMODE((tmp_path / "model.fp").stat().st_mode) == 0o666 & ~mask
 
 
-@pytest.mark.parametrize("kind", ["homologous", "pirated"])
-def test_a_calibrated_bundle_is_refused(tmp_path, bundle, kind):
-    """Its reference models give no verdicts any more, and one line says what to do."""
-    [known] = bundles._packed(bundle).manifest["references"]
-    sealed(tmp_path / "old.fp", bundle, {"references": [{**known, "kind": kind}]})
-    with pytest.raises(BundleError, match=r"was calibrated.*fingerprint --twins") as caught:
-        bundles.read(tmp_path / "old.fp")
-    assert "\n" not in str(caught.value)
-
-
-def test_levels_that_nobody_chose_are_kept_for_the_digest(tmp_path, bundle):
-    """Earlier versions wrote the same three into every bundle; chosen ones are refused."""
-    sealed(tmp_path / "old.fp", bundle, bundles.RETIRED)
-    old = bundles.read(tmp_path / "old.fp")
-    assert old.retired == bundles.RETIRED
-    assert old.digest != bundle.digest
-    bundles.write(old, tmp_path / "again.fp")
-    assert (tmp_path / "again.fp").read_bytes() == (tmp_path / "old.fp").read_bytes()
-    chosen = {"terms": {"accuse": 0.05, "acquit": 0.05, "clearance": 0.4}}
-    sealed(tmp_path / "chosen.fp", bundle, chosen)
-    with pytest.raises(BundleError, match="was calibrated"):
-        bundles.read(tmp_path / "chosen.fp")
-
-
 def test_evidence_is_read_as_written(tmp_path, bundle):
     """Evidence survives the file, and is told from a bundle."""
     record = SuspectRecord("x.onnx", None, "onnx", {"onnxruntime": "1"})
@@ -313,5 +295,5 @@ def test_evidence_is_read_as_written(tmp_path, bundle):
         evidence.read(tmp_path / "x.evidence", other)
     assert any("120 points asked" in line for line in evidence.described(tmp_path / "x.evidence"))
     bundles.write(bundle, tmp_path / "x.fp")
-    with pytest.raises(EvidenceError, match=r"auditkit\.bundle/1"):
+    with pytest.raises(EvidenceError, match=r"auditkit\.bundle/2"):
         evidence.read(tmp_path / "x.fp", bundle)

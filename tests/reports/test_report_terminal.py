@@ -11,6 +11,7 @@ from auditkit.core.access import Access
 from auditkit.core.commitment import Commitment
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.verdicts import Decision, Identification, LineUp, Place, Refusal
+from auditkit.reports.accuser import POINTS, standing
 from auditkit.reports.base import Screen
 from auditkit.reports.terminal import WORDS, render_terminal, renderables
 from tests.reports.test_report_every import (
@@ -55,7 +56,7 @@ def words(*outcomes, **changes) -> str:
 @pytest.mark.parametrize(("outcome", "title"), list(zip(KINDS, TITLES, strict=True)))
 def test_the_verdict_comes_first(outcome, title):
     """Before the suspect's name, which could pretend to be one; only the bundle stands above."""
-    above = " ".join(Commitment().told())
+    above = " ".join((*Commitment().told(), POINTS))
     assert words(outcome).startswith(f"{above} {title}")
 
 
@@ -177,7 +178,7 @@ def test_how_sure_says_what_stands_behind():
     assert "Uncalibrated" in told
     assert "No error rate is stated: that takes twins of the owner's model" in told
     assert "The fingerprint is unmeasured: there were no samples. Its stand-ins: 1." in told
-    assert "Its siblings: none were tried (the bundle was made before" in told
+    assert "Its siblings: none were tried (none were asked for" in told
 
 
 def lined_up(**changes) -> LineUp:
@@ -233,3 +234,10 @@ def test_what_was_run_on_what_is_complete():
         "made bundle 2026-01-01T00:00:00Z, report 2026-01-02T00:00:00Z",
     ):
         assert fact in told
+
+
+def test_a_chosen_seed_is_told():
+    """Whoever tries many seeds may find one that suits; the usual one says nothing."""
+    made, chosen = (report(KINDS[0], bundle=summary(seed=seed)) for seed in (0, 17))
+    assert not any("seed is" in told for told in standing(made))
+    assert any("Its seed is 17 and not 0" in told for told in standing(chosen))

@@ -1,5 +1,6 @@
 """The served model keeps the protocol, reveals what it may, fails as told, outlives nonsense."""
 
+import functools
 import http.client
 import json
 import signal
@@ -296,7 +297,9 @@ def test_what_cant_be_served_is_one_line(tmp_path, path):
 def test_the_command_serves_until_it_is_interrupted(path):
     """It names the address to check, answers there, and ends with 0 at Ctrl-C."""
     command = [sys.executable, "-m", "auditkit", "serve", str(path), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # Jobs in the background of a script ignore Ctrl-C, and so would what they start.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         words = process.stderr.readline()
         url = words.split()[-1]
         assert url.startswith("http://127.0.0.1:")

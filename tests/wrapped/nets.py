@@ -18,6 +18,7 @@ from auditkit.core.fingerprint import Discrimination, Fingerprint, Siblings
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
 from auditkit.core.points import CONTROL, CORE, Family, InputSpec, Sheet
 from auditkit.files.bundle import Bundle
+from tests.conftest import digest_of
 
 SHAPE, CLASSES = (1, 8, 8), 10
 CORE_POINTS, CONTROLS_A_CLASS = 60, 4
@@ -146,7 +147,7 @@ def _bundle(owner: Net, strangers: list[Net]) -> Bundle:
         {"level": 1.0},
         0,
         InputSpec(SHAPE, (0.0,), (1.0,)),
-        OwnerRecord("owner.pt", "sha256:00", Access.LOGITS, CLASSES),
+        OwnerRecord("owner.pt", digest_of("owner"), Access.LOGITS, CLASSES),
         sheet,
         Discrimination.DISCRIMINATING,
         "measured",
@@ -184,4 +185,4 @@ def _controls(nets: list[Net]) -> Tensor:
 def _reference(name: str, scores: Tensor) -> Reference:
     rows = scores.log_softmax(1).numpy()
     answers = Answers(rows.argmax(1), rows, Access.LOGITS)
-    return Reference(name, ReferenceKind.STAND_IN, f"sha256:{name}", answers, {"steps": 1})
+    return Reference(name, ReferenceKind.SIBLING, digest_of(name), answers, {"steps": 1})

@@ -16,6 +16,9 @@ from auditkit.core.requests import Reach
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 """Default port of each scheme."""
+LOCAL = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "::/96")))
+"""Ranges that Python counts as public: NAT64 of a network's own (RFC 8215), which leads to any IPv4
+address of it, and IPv4 addresses written as IPv6 (RFC 4291)."""
 PLAIN = ("http", "grpc")
 """Schemes without encryption."""
 
@@ -122,7 +125,8 @@ def _check_public(host: str, ip: IP) -> None:
     if ip.is_loopback and _names_this_machine(host):
         return
     # is_global is true for multicast addresses that are routed worldwide.
-    if any(not part.is_global or part.is_multicast for part in (ip, *_within(ip))):
+    private = any(not part.is_global or part.is_multicast for part in (ip, *_within(ip)))
+    if private or any(ip in network for network in LOCAL):
         raise SuspectLoadError(
             f"{host!r} is {ip}, no public address; use --allow-private if that is meant"
         )

@@ -95,9 +95,10 @@ class RestWire:
             raw = _object(entry.get("parameters") or {}).get("binary_data_size")
             if isinstance(raw, int) and 0 <= raw <= len(rest):
                 values, rest = bytes(rest[:raw]), rest[raw:]
-            if entry.get("datatype") in DTYPES:  # class names as texts are no scores
+            datatype = str(entry.get("datatype"))
+            if datatype in DTYPES:  # class names as texts are no scores
                 name = str(entry.get("name"))
-                outputs[name] = tensor(entry["datatype"], entry.get("shape") or [], values)
+                outputs[name] = tensor(datatype, entry.get("shape") or [], values)
         return outputs
 
     def hide(self, text: str) -> str:

@@ -52,7 +52,10 @@ def number(value: Json) -> float:
         return float(value.rstrip()[:-1]) / 100
     if isinstance(value, bool):
         raise TypeError("true and false are no scores")
-    return float("nan") if value is None else float(value)
+    try:
+        return float("nan") if value is None else float(value)
+    except OverflowError as error:
+        raise ValueError("a number that no float can hold") from error
 
 
 def numbers(value: Json) -> DoubleArray:
@@ -67,7 +70,7 @@ def numbers(value: Json) -> DoubleArray:
 
     try:
         return np.asarray(value, np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return np.asarray(read(value), np.float64)
 
 

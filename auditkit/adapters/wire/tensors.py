@@ -85,7 +85,8 @@ def tensor(datatype: str, shape: Json, values: Json) -> Rows:
         if isinstance(values, bytes):
             array: Rows = np.frombuffer(values, DTYPES[datatype])
         else:
-            array = np.asarray(values, DTYPES[datatype]).ravel()
+            with np.errstate(over="ignore"):  # infinite then, which is no usable answer
+                array = np.asarray(values, DTYPES[datatype]).ravel()
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ReplyError(f"an output is no {datatype!r:.20} tensor of numbers") from error
     # Checked by hand, since reshape would take a size of -1 and so make up a shape.

@@ -1,13 +1,16 @@
 """HTTP side of the test server: pages about the model, inference, and faults."""
 
+import contextlib
+import io
 import json
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +26,11 @@ LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON that precedes the raw tensors in a body."""
 LARGEST_BODY = 64 << 20
 """Bytes of the largest request that is read."""
+PATIENCE = 60.0
+"""Seconds within which a whole request must come, and each part of a reply be taken."""
+MOST_CONNECTIONS = 100
+"""Connections that are held at once; `auditkit check` opens 8."""
+CROWDED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 # As long as the default of --timeout, so that a client without a limit of its own is noticed.
 HANGING = 30.0
 """Seconds for which a request with the fault `hang` gets no answer."""
@@ -39,14 +47,63 @@ class _Body:
 
 
 class Http(ThreadingHTTPServer):
-    """An HTTP server with a thread for each connection."""
+    """An HTTP server with a thread for each of at most `MOST_CONNECTIONS` connections."""
 
     daemon_threads = True  # hanging requests must not keep the process alive
     request_queue_size = 128  # the default of 5 refuses clients of more connections
     served: "Server"
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread of its own, or turn it away if there are too many."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with contextlib.suppress(OSError):
+            request.settimeout(0)  # nobody waits for a client that is turned away
+            request.send(CROWDED)
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer the requests of one connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
     def handle_error(self, *_what: object) -> None:
         """Print nothing: clients that disconnect are expected here."""
+
+
+class _Timed(io.RawIOBase):
+    """What a client sends, as long as all of a request comes within `PATIENCE`.
+
+    A limit for each packet would not do: a client may send one byte at a time for ever.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait for another request."""
+        self._until = time.monotonic() + PATIENCE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request took too long")
+        self._connection.settimeout(left)
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(PATIENCE)  # for the reply, which a client may not read
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -57,6 +114,18 @@ class Handler(BaseHTTPRequestHandler):
     # it delays by 40 ms.
     disable_nagle_algorithm = True
     server: Http
+
+    def setup(self) -> None:
+        """Read from the client within limits."""
+        super().setup()
+        self.rfile.close()
+        self._timed = _Timed(self.connection)
+        self.rfile = io.BufferedReader(self._timed)
+
+    def handle_one_request(self) -> None:
+        """Answer one request; a client that takes too long is let go of."""
+        self._timed.begin()
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         """Answer pages about the server and its model."""

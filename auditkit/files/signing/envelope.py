@@ -113,7 +113,9 @@ def _read(data: bytes) -> _Envelope:
         if not 1 <= len(whole["signatures"]) <= MOST_SIGNATURES:
             raise stranger
         signatures = tuple(_signature(one) for one in whole["signatures"])
-        return _Envelope(str(whole["payloadType"]), _raw(whole["payload"]), signatures)
+        kind = whole["payloadType"]
+        kind.encode()  # a half of a pair of surrogates has no bytes that could be signed
+        return _Envelope(kind, _raw(whole["payload"]), signatures)
     # A text of many brackets is a RecursionError, a lone surrogate a UnicodeError (a ValueError).
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise stranger from error

@@ -1,7 +1,5 @@
 """Ed25519 keys: a private file (PKCS8, PEM) that only its owner may read, and a public one."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING
 from auditkit.core.errors import SigningKeyError
 from auditkit.core.escape import first_line
 from auditkit.core.provenance import sha256
+from auditkit.files.temporary import write_new
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -164,6 +163,7 @@ def _other(path: Path, found: object) -> str:
 
 def _bytes(path: Path) -> bytes:
     try:
+        # A key may come through a pipe, from a program that keeps passwords.
         with path.open("rb") as file:
             return file.read(LARGEST)
     except (OSError, ValueError) as error:
@@ -171,19 +171,9 @@ def _bytes(path: Path) -> bytes:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Write a file whole, and only where there is none: a key that is lost signs nothing more."""
+    """Write a file only where there is none: a key that is lost signs nothing more."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                os.fchmod(file.fileno(), mode)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            # Unlike a rename, a link never replaces a file that came meanwhile.
-            os.link(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        write_new(path, data, mode)
     except FileExistsError as error:
         raise SigningKeyError(
             f"{str(path)!r} is there already and is not overwritten; name another"

@@ -11,10 +11,12 @@ from pathlib import Path
 from auditkit.core.commitment import Commitment
 from auditkit.core.errors import SignatureError, TimeStampError
 from auditkit.core.escape import first_line
+from auditkit.core.reading import contents
 from auditkit.files.container import write_whole
 from auditkit.files.signing import envelope, stamps, statement
 from auditkit.files.signing.envelope import Opened
 from auditkit.files.signing.keys import PublicKey, Signer
+from auditkit.files.temporary import usual_mode, write_new
 
 SUFFIX = ".sig"
 MOST_STAMPS = 9
@@ -50,13 +52,26 @@ def sign_report(path: Path, signer: Signer) -> bytes:
 def _written(path: Path, made: bytes) -> bytes:
     beside = envelope_path(path)
     # Time stamps are of the envelope's bytes: another envelope in its place would cost them.
-    if beside.exists() and _bytes(beside) != made:
+    if not _kept(beside, made):
         raise SignatureError(
             f"{str(beside)!r} is there already, by another key or of other contents; move it away "
             "with its time stamps, then sign again"
         )
-    write_whole(beside, made)
     return made
+
+
+def _kept(path: Path, data: bytes) -> bool:
+    """Write a file where there is none; return whether it holds these bytes then.
+
+    Looking first and writing then would lose what another command writes in between.
+    """
+    try:
+        write_new(path, data, usual_mode())
+    except FileExistsError:
+        return _bytes(path) == data
+    except (OSError, ValueError) as error:
+        raise SignatureError(f"{str(path)!r} can't be written: {first_line(error)}") from error
+    return True
 
 
 def attach(path: Path, reply: bytes) -> Path:
@@ -68,11 +83,10 @@ def attach(path: Path, reply: bytes) -> Path:
     """
     signed, places = _bytes(envelope_path(path)), stamp_paths(path)
     stamps.check_fits(reply, signed)
-    free = [place for place in places if not place.exists() or _bytes(place) == reply]
-    if not free:
+    found = next((place for place in places if _kept(place, reply)), None)
+    if found is None:
         raise TimeStampError(f"{str(path)!r} has {MOST_STAMPS} time stamps already")
-    write_whole(free[0], reply)
-    return free[0]
+    return found
 
 
 def verified(path: Path, public: PublicKey | None = None) -> Opened:
@@ -132,11 +146,11 @@ def _stamp(place: Path, signed: bytes, authorities: Sequence[Path]) -> stamps.St
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(envelope.LARGEST + 1)
+        return contents(path, envelope.LARGEST)
     except FileNotFoundError as error:
         raise SignatureError(
             f"no such file: {str(path)!r}; sign with: auditkit sign FILE --key KEY"
         ) from error
     except (OSError, ValueError) as error:
-        raise SignatureError(f"{str(path)!r} can't be read: {first_line(error)}") from error
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise SignatureError(f"{str(path)!r} can't be read: {why}") from error

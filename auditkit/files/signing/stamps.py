@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit.core.errors import MissingRuntimeError, TimeStampError
 from auditkit.core.escape import clean, first_line
+from auditkit.core.reading import contents
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+LARGEST = 1 << 24
+"""Bytes of a file of certificates that are read."""
 GRANTED = 0
 SHA256 = "2.16.840.1.101.3.4.2.1"
 
@@ -113,7 +116,7 @@ def _certificates(path: Path) -> "list[Certificate]":
     from cryptography.x509 import load_pem_x509_certificates
 
     try:
-        return load_pem_x509_certificates(path.read_bytes())
+        return load_pem_x509_certificates(contents(path, LARGEST))
     except (OSError, ValueError) as error:
         raise TimeStampError(
             f"{str(path)!r} holds no certificate in PEM form: {first_line(error)}"

@@ -13,6 +13,7 @@ from auditkit.core.arrays import Json, JsonObject
 from auditkit.core.errors import BundleFormatError, SignatureError
 from auditkit.core.points import Sheet, point_digest
 from auditkit.core.provenance import canonical
+from auditkit.core.reading import contents
 from auditkit.files import bundle, container, evidence
 from auditkit.files.bundle import Bundle
 from auditkit.files.chain import head
@@ -92,7 +93,8 @@ def _statement(path: Path, kind: str, facts: JsonObject) -> bytes:
 
 def _digest(path: Path) -> dict[str, str]:
     try:
-        return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        data = contents(path, container.LARGEST_FILE)
+        return {"sha256": hashlib.sha256(data).hexdigest()}
     except OSError as error:
         raise SignatureError(f"{str(path)!r} can't be read: {error.strerror or error}") from error
 

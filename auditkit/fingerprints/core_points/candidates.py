@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from auditkit.core.fingerprint import VETO
 from auditkit.fingerprints.base import Request
 from auditkit.owner.ascent import Climb, Gait, domain
 from auditkit.owner.classifier import sample_labels
@@ -56,7 +57,7 @@ class Settings:
     max_shared_if_ample: float = 0.12
     # If a stand-in shares more, the bundle is refused. On images stand-ins shared 0.06 to 0.54
     # where innocents stayed below 0.80, and 0.89 where they reached 1.00.
-    veto_shared: float = 0.60
+    veto_shared: float = VETO
     # The same for everything but images: on eight tables stand-ins shared 0.47 to 1.00.
     veto_shared_rows: float = 0.35
     probe_points: int = 64  # points climbed without pressure to measure uniqueness

@@ -33,7 +33,7 @@ def weigh_labels(bundle: Bundle, evidence: Evidence) -> Identification:
         return Identification(NAME, Decision.INCONCLUSIVE, Reason(ReasonCode.NO_ANSWERS))
     value = agreement(labels, answers)
     known = [agreement(labels, r.answers.at(core)) for r in strangers(bundle.references)]
-    least = ROBUST_FROM if made.parameters.get("robust") else PIRATED_FROM
+    least = ROBUST_FROM if made.robust else PIRATED_FROM
     # The threshold rises with the closest known innocent, to half of the way from it to the owner:
     # a suspect that is nearer to an innocent than to the owner must not be accused.
     threshold = max([least, *((1 + share) / 2 for share in known)])

@@ -10,6 +10,7 @@ from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import TrainedModelsError
 from auditkit.core.provenance import sha256
 from auditkit.files.container import write_whole
+from auditkit.files.temporary import Held
 from auditkit.owner.classifier import Owner
 from auditkit.owner.samples import RawSamples
 
@@ -24,6 +25,8 @@ class Shelf:
     made_for: JsonObject
     entries: dict[str, JsonObject]
     title: str = "reference models"
+    held: Held | None = None
+    """Keeps other runs out as long as it lives."""
 
     def keep(self, entry: JsonObject, model: bytes, suffix: str = ".onnx") -> None:
         """Write a model and its entry, each of them whole or not at all."""
@@ -61,6 +64,7 @@ def opened(folder: Path, made_for: JsonObject, title: str = "reference models") 
     path = folder / "manifest.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        held = _held(folder)
         blank: JsonObject = {"made_for": made_for}
         contents = json.loads(path.read_text()) if path.exists() else blank
         found = contents["made_for"]
@@ -77,7 +81,21 @@ def opened(folder: Path, made_for: JsonObject, title: str = "reference models") 
             f"{str(folder)!r} holds {title} made for another {' and '.join(other)}; "
             "choose another folder"
         )
-    return Shelf(folder, found, entries, title)
+    return Shelf(folder, found, entries, title, held)
+
+
+def _held(folder: Path) -> Held:
+    """Hold a folder: two runs at once would each write a manifest without the other's models.
+
+    Raises:
+        TrainedModelsError: Another run holds it.
+    """
+    held = Held.of(folder)
+    if held is None:
+        raise TrainedModelsError(
+            f"{str(folder)!r} is in use by another run; wait for it, or name another folder"
+        )
+    return held
 
 
 def _is_whole(folder: Path, entry: JsonObject) -> bool:

@@ -39,8 +39,6 @@ MIXES = 3
 SKILLED = 0.8
 """Share of the owner's skill (accuracy above chance) on held-out samples that a sibling must reach
 to count: a net that did not learn the task shares no points, and would show nothing."""
-VETO = 0.60
-"""Largest share of core points that a sibling may share, the same as for stand-ins."""
 FEWEST = 50
 """Fewest samples to train on; a fifth of them is held out."""
 FROZEN = (

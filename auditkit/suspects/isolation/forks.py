@@ -14,12 +14,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from auditkit.core.errors import IsolationError
+from auditkit.files.temporary import Folder
 from auditkit.suspects.isolation.channel import Channel, pipes
 
 PACKAGE = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ class Nursery:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # An empty folder to work in: what is named without a folder is not found there.
-        self._folder = tempfile.TemporaryDirectory(prefix="auditkit-")
+        self._folder = Folder()
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Where the auditor works, there may be anything; packages are elsewhere.
         path = [str(Path(one).absolute()) for one in sys.path if one and one != str(Path.cwd())]
