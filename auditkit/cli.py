@@ -16,6 +16,7 @@ from auditkit.commands import (
     doctor,
     owner,
     remote,
+    scan,
     serve,
     signing,
     streams,
@@ -36,7 +37,7 @@ for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
     *(accusers.regenerate, accusers.screen),
-    *(check.check, check.judge, check.queries, check.plan),
+    *(check.check, scan.scan, check.judge, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
     app.command()(command)

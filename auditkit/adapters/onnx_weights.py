@@ -34,6 +34,11 @@ Scope = dict[str, "TensorProto"]
 """Initialisers that no node has used yet, by their names."""
 
 
+def prepare() -> None:
+    """Load the package onnx, so that processes that are forked from this one have it."""
+    from onnx import ModelProto, TensorProto, numpy_helper  # noqa: F401
+
+
 def read(data: bytes, beside: Mapping[str, Tensor] | None = None) -> tuple[Layer, ...]:
     """Return the layers of an ONNX file's bytes, inputs first; none where they can't be read.
 

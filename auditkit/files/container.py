@@ -87,9 +87,13 @@ def write(path: Path, packed: Packed) -> None:
     Raises:
         BundleError: The place can't be written.
     """
+    write_whole(path, contained(packed))
+
+
+def contained(packed: Packed) -> bytes:
+    """Return the bytes of a file."""
     # The seal covers the manifest, which holds the hashes of all tensors: every byte is covered.
-    data = _serialised(Packed(_sealed(described(packed)), packed.tensors))
-    write_whole(path, data)
+    return _serialised(Packed(_sealed(described(packed)), packed.tensors))
 
 
 def write_whole(path: Path, data: bytes) -> None:
