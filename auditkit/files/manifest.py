@@ -39,18 +39,24 @@ def packed(made: Fingerprint, references: tuple[Reference, ...]) -> container.Pa
         "identifications": list(made.identifications),
         "parameters": dict(made.parameters),
         "seed": made.seed,
-        "spec": asdict(made.spec),
+        "spec": _packed_spec(made.spec),
         "owner": asdict(made.owner),
         "families": list(made.sheet.names),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
-        "transports": dict(made.transports),
-        "siblings": {"shares": list(made.siblings.shares), "reason": made.siblings.reason},
+        "transports": {name: float(share) for name, share in made.transports.items()},
+        "siblings": {"shares": [*map(float, made.siblings.shares)], "reason": made.siblings.reason},
         "line_up": asdict(made.line_up),
         **weights.facts,
         "references": [_packed_reference(reference, made) for reference in references],
     }
     return container.Packed(manifest, tensors | weights.tensors)
+
+
+def _packed_spec(spec: InputSpec) -> JsonObject:
+    # A caller may well say 0 and 1, which are read as 0.0 and 1.0 and have to be written so.
+    ends = {name: [*map(float, getattr(spec, name))] for name in ("lower", "upper", "mean", "std")}
+    return {"shape": list(spec.shape), **ends}
 
 
 def _packed_points(points: FloatArray, spec: InputSpec) -> Rows:

@@ -299,6 +299,14 @@ def test_evidence_is_read_as_written(tmp_path, bundle):
         evidence.read(tmp_path / "x.fp", bundle)
 
 
+def test_whole_numbers_are_written_as_they_are_read(tmp_path, bundle):
+    """Who says that inputs lie in 0..1 gets a bundle that can be read."""
+    spec = InputSpec(bundle.fingerprint.spec.shape, (0,), (1,), (0,), (1,))
+    made = dataclasses.replace(bundle.fingerprint, spec=spec, transports={"jpeg 90": 1})
+    bundles.write(dataclasses.replace(bundle, fingerprint=made), tmp_path / "a.fp")
+    assert bundles.read(tmp_path / "a.fp").fingerprint.spec.upper == (1.0,)
+
+
 def test_images_on_the_grid_take_a_byte_a_number(tmp_path, bundle):
     """They come back as the same bits; one point off the grid keeps all of its family as floats."""
     sheet = bundle.fingerprint.sheet
