@@ -1,11 +1,13 @@
 """The rule of a line-up, from places to a verdict."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from auditkit.core.access import Access
 from auditkit.core.verdicts import Decision, LineUp, Place, ReasonCode
-from auditkit.judging.lineup.rule import BEHIND, by_line_up
+from auditkit.judging.lineup.rule import BEHIND, STUDENTS_BEHIND, by_line_up
 
 TWINS = 19
 
@@ -41,3 +43,14 @@ def test_an_acquittal_by_labels_alone_says_that_filters_are_not_excluded():
     assert BEHIND in by_line_up(found("natural labels", 5), 1e-5).reason.facts["unseen"]
     for measure in ("natural scores", "weights"):
         assert BEHIND not in by_line_up(found(measure, 5), 1e-5).reason.facts["unseen"]
+
+
+def test_compared_weights_clear_of_all_but_filtered_students():
+    """A filter hides no weights; students have weights of their own."""
+    close = found("natural scores", 1)
+    inside = replace(close, places=(*close.places, *found("weights", 5).places[1:]))
+    verdict = by_line_up(inside, 1e-5)
+    assert verdict.decision is Decision.HOMOLOGOUS
+    assert STUDENTS_BEHIND in verdict.reason.facts["unseen"]
+    far = replace(inside, places=(*found("natural scores", 5).places, inside.places[-1]))
+    assert STUDENTS_BEHIND not in by_line_up(far, 1e-5).reason.facts["unseen"]

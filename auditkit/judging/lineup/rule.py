@@ -8,6 +8,7 @@ from auditkit.judging.lineup.panel import NATURAL_SCORES
 from auditkit.judging.lineup.ranking import rank_p
 
 BEHIND = "copies behind input filters or other models"
+STUDENTS_BEHIND = "students behind input filters or other models"
 # Filters and gates in front of a copy change its answers to odd inputs and leave its accuracy. So
 # they leave its scores for natural inputs too, and the owner stays among the first by these.
 CLOSE = 0.1
@@ -21,7 +22,8 @@ def by_line_up(found: LineUp, level: float) -> Finding:
     - Homologous: the owner is not first, and copies of most measured kinds would have been. The
       reason names them, those that would not, and those that could not be measured.
     - Inconclusive: everything else, and a suspect that would be homologous but whose natural scores
-      put the owner among the first tenth of the line-up, as a copy behind an input filter does.
+      put the owner among the first tenth of the line-up, as a copy behind an input filter does. A
+      file whose weights were compared is only said not to be cleared of being such a student.
 
     Args:
         found: The line-up.
@@ -45,7 +47,7 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         decision, code = Decision.PIRATED, ReasonCode.FIRST_IN_LINE_UP
     elif first:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.NOT_OUTSTANDING
-    elif len(found.excluded) > len(found.unseen) and _is_close(found):
+    elif len(found.excluded) > len(found.unseen) and _is_close(found) and not _seen_inside(found):
         decision, code = Decision.INCONCLUSIVE, ReasonCode.CLOSE_BY_SCORES
     elif len(found.excluded) > len(found.unseen):
         decision, code = Decision.HOMOLOGOUS, ReasonCode.UNLIKE_COPIES
@@ -55,9 +57,18 @@ def by_line_up(found: LineUp, level: float) -> Finding:
 
 
 def _disguises(found: LineUp) -> tuple[str, ...]:
-    """Return what labels alone never exclude: a filter changes them on all points that tell."""
+    """Return what can't be excluded: a filter changes labels on all points that tell.
+
+    Weights show what was made from the owner's weights, behind any filter, and no students.
+    """
+    if _seen_inside(found):
+        return (STUDENTS_BEHIND,) if _is_close(found) else ()
     measures = {place.measure for place in found.places}
-    return () if measures & {NATURAL_SCORES, "weights"} else (BEHIND,)
+    return () if NATURAL_SCORES in measures else (BEHIND,)
+
+
+def _seen_inside(found: LineUp) -> bool:
+    return any(place.measure == "weights" for place in found.places)
 
 
 def _is_close(found: LineUp) -> bool:
