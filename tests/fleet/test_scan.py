@@ -171,7 +171,11 @@ def test_watching_takes_what_comes(folder, kept):
             if "late.onnx" in found:
                 break
     process.send_signal(signal.SIGINT)
-    told, said = process.communicate(timeout=60)
+    try:
+        told, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert (process.returncode, said) == (3, "")
     assert len(json.loads(told)["pairs"]) == 8
 
