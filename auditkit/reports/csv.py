@@ -11,7 +11,7 @@ __all__ = ["render_csv"]
 
 HEADER = (
     *("suspect", "digest", "verdict", "reason_code", "reason", "calibrated", "access"),
-    *("queries", "answered", "p_homologous", "gap", "p_gap", "p_holm", "p_benjamini_hochberg"),
+    *("queries", "answered", "p", "gap", "p_gap", "p_holm", "p_benjamini_hochberg"),
     *("excluded", "not_excluded", "owner", "owner_digest", "bundle", "generated"),
 )
 FORMULA = ("=", "+", "-", "@")

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 
 from auditkit.core.arrays import JsonObject
+from auditkit.core.verdicts import Identification
 from auditkit.reports.accuser import SHOPPING, standing
 from auditkit.reports.base import Report, Screen
 from auditkit.reports.cases import Case, cases, whole
@@ -116,22 +117,26 @@ def _for(case: Case) -> Iterator[str]:
     """Yield what speaks for a claim."""
     verdict = case.verdict
     yield case.reason
-    for opinion in verdict.identifications if verdict else ():
+    for opinion in _opinions(case):
         if opinion.says is not None and str(opinion.says) == case.kind:
             yield whole(f"{opinion.name}: {_value(opinion.value)}")
-    yield from map(whole, sureness(verdict) if verdict else ())
+    if verdict is not None:
+        yield from map(whole, sureness(verdict))
 
 
 def _against(report: Report, case: Case) -> Iterator[str]:
     """Yield what speaks against a claim, or limits it."""
-    verdict = case.verdict
-    for opinion in verdict.identifications if verdict else ():
+    for opinion in _opinions(case):
         if opinion.says is not None and str(opinion.says) != case.kind:
             yield whole(f"{opinion.name} says otherwise: {_value(opinion.value)}")
     yield case.words.limit
     if case.excludes:
         yield case.excludes
     yield from map(whole, (*standing(report), SHOPPING))
+
+
+def _opinions(case: Case) -> tuple[Identification, ...]:
+    return () if case.verdict is None else case.verdict.identifications
 
 
 def _value(value: float | None) -> str:

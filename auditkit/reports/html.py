@@ -101,7 +101,7 @@ def _needed(found: LineUp, level: float) -> float | None:
 def _opinions(case: Case) -> list[tuple[str, str, str, str, str]]:
     """Return a row for each identification: name, value, threshold, what it says, and why."""
     verdict = case.verdict
-    weighed = verdict.identifications if verdict else ()
+    weighed = () if verdict is None else verdict.identifications
     return [
         (
             one.name.replace("_", " "),

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from auditkit.core.escape import clean
 from auditkit.reports.accuser import SHOPPING, standing
 from auditkit.reports.base import Report, Screen
-from auditkit.reports.cases import Case, cases, whole
+from auditkit.reports.cases import Case, cases
 from auditkit.reports.origins import Facts, provenance, run
 from auditkit.reports.plain import pages
 from auditkit.reports.sureness import batch, measured, sureness
@@ -24,6 +25,10 @@ COLOURS = {
 SOFT, INK = (91, 97, 104), (28, 30, 33)
 TYPOGRAPHY = str.maketrans({"…": "...", "–": "-", "—": "-", "’": "'", "‘": "'"})
 """What the fonts that every reader of PDF has do not hold, in other words."""
+
+LONGEST = 2000
+"""Most characters of one block. No sentence of auditkit's is so long, and breaking the lines of
+longer words takes minutes."""
 
 
 def render_pdf(report: Report, _screen: Screen) -> bytes:
@@ -144,10 +149,12 @@ class _Page(FPDF):
         self.set_font("helvetica", "B" if bold else "", size)
         self.set_text_color(*colour)
         # Breaks within words too: a digest or a hostile name may be one word of any length.
-        below = {"new_x": XPos.LMARGIN, "new_y": YPos.NEXT}
-        self.multi_cell(0, size * 0.5, _latin(text) or " ", align="L", **below)
+        self.multi_cell(
+            0, size * 0.5, _latin(text) or " ", align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT
+        )
 
 
 def _latin(text: str) -> str:
-    shown = whole(text).translate(TYPOGRAPHY)
-    return "".join(char if ord(char) < 0x100 else f"\\u{{{ord(char):x}}}" for char in shown)
+    shown = clean(text, LONGEST).translate(TYPOGRAPHY)
+    escaped = (char if ord(char) < 0x100 else f"\\u{{{ord(char):x}}}" for char in shown)
+    return clean("".join(escaped), LONGEST).translate(TYPOGRAPHY)
