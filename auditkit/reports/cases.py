@@ -89,10 +89,10 @@ def _sure(report: Report, outcome: Outcome) -> str:
     if found is None or not outcome.calibrated:
         return "Uncalibrated: no error rate is known for this verdict."
     return (
-        f"Calibrated by {found.twins} twins: among suspects made without the owner's model, the "
-        f"owner takes such a place in {found.p:.2g} (exact), and stands out so far in "
-        f"{found.p_gap:.1g} (Student's t, an approximation); accusations need "
-        f"{report.bundle.line_up.level:.1g} or less."
+        f"Calibrated by {found.twins} twins. Of suspects made without the owner's model, a share "
+        f"of {found.p:.2g} would put the owner in such a place (exact), and {found.p_gap:.1g} "
+        "would let it stand out so far (Student's t, an approximation); "
+        f"{report.bundle.line_up.level:.1g} or less is an accusation."
     )
 
 

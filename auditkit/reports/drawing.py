@@ -12,7 +12,7 @@ from markupsafe import Markup
 from auditkit.core.verdicts import LineUp, Place
 from auditkit.reports.base import Agreement
 
-WIDTH, LEFT, RIGHT = 720, 150, 70
+WIDTH, LEFT, RIGHT = 560, 140, 90
 ROW = 30
 FEWEST, MOST = 6.0, 30.0
 """Least and greatest end of the axis, in deviations; an owner beyond it is drawn at the end."""
@@ -33,12 +33,13 @@ def line_up(found: LineUp, needed: float | None) -> Markup:
     low = min(-3.0, *(row.min() for row in spread))
     furthest = max(FEWEST, needed or 0.0, *(row.max() for row in spread))
     axis = _Axis(max(low, -MOST), min(furthest, MOST) + 1)
-    height = ROW * (len(places) + 2)
-    parts = [*_grid(axis, height)]
+    height = ROW * (len(places) + 2) + 14
+    bottom = height - ROW - 14
+    parts = [*_grid(axis, bottom)]
     if needed is not None and needed <= axis.high:
         x = axis.at(needed)
-        parts.append(_line(x, ROW - 8, x, height - ROW, "needed"))
-        parts.append(_text(x, ROW - 12, "accused from here", "small", "middle"))
+        parts.append(_line(x, ROW - 8, x, bottom, "needed"))
+        parts.append(_text(x, ROW - 12, "accused from about here", "small", "middle"))
     for number, (place, row) in enumerate(zip(places, spread, strict=True), 1):
         parts += _row(axis, ROW * number + ROW / 2, place, row)
     parts.append(_text(LEFT, height - 6, "◀ less like the suspect", "small", "start"))
@@ -89,12 +90,12 @@ def _deviations(place: Place) -> np.ndarray:
     return np.nan_to_num(away, nan=0.0, posinf=1e9, neginf=-1e9)
 
 
-def _grid(axis: _Axis, height: float) -> Iterator[Markup]:
+def _grid(axis: _Axis, bottom: float) -> Iterator[Markup]:
     step = 5 if axis.high - axis.low > 14 else 2
     for value in range(int(np.ceil(axis.low / step)) * step, int(axis.high) + 1, step):
         x = axis.at(value)
-        yield _line(x, ROW, x, height - ROW, "grid")
-        yield _text(x, height - ROW + 14, f"{value:+d}" if value else "0", "small", "middle")
+        yield _line(x, ROW, x, bottom, "grid")
+        yield _text(x, bottom + 14, f"{value:+d}" if value else "0", "small", "middle")
 
 
 def _row(axis: _Axis, y: float, place: Place, away: np.ndarray) -> Iterator[Markup]:
@@ -104,8 +105,7 @@ def _row(axis: _Axis, y: float, place: Place, away: np.ndarray) -> Iterator[Mark
     yield Markup('<circle class="owner" cx="{:.1f}" cy="{:.1f}" r="6"/>').format(
         axis.at(away[0]), y
     )
-    beyond = " ▶" if away[0] > axis.high else ""
-    yield _text(WIDTH - RIGHT + 8, y + 4, f"{away[0]:+.1f}{beyond}", "value", "start")
+    yield _text(WIDTH - RIGHT + 10, y + 4, f"{away[0]:+,.1f}", "value", "start")
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
