@@ -1,4 +1,4 @@
-"""The auditor's commands: check, judge, queries, plan and inspect.
+"""The auditor's commands: check, queries, plan and inspect.
 
 They parse arguments, call `auditkit.api` and print; verdicts are reached elsewhere.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditkit.commands import remote, signing
+from auditkit.commands.command_line import command_line
 from auditkit.commands.console import errors, exit_code, progress_bar, tell
 from auditkit.commands.options import (
     AllowHttp,
@@ -26,6 +27,7 @@ from auditkit.commands.options import (
     Longest,
     ModelOutput,
     Output,
+    Pictures,
     PrivateKey,
     Proxy,
     PublicKeyPath,
@@ -37,15 +39,14 @@ from auditkit.commands.options import (
     SuspectSeconds,
     Timeout,
 )
-from auditkit.commands.output import EvidenceFolder, check_apart, check_format, show
+from auditkit.commands.output import EvidenceFolder, check_apart, show, targets
 from auditkit.core.access import Access
-from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
 from auditkit.core.requests import Isolation, Limits
-from auditkit.core.verdicts import Outcome, Refusal
+from auditkit.core.verdicts import Outcome
 
 if TYPE_CHECKING:
-    from auditkit.files.bundle import Bundle
+    from auditkit.reports.base import Compared
 
 
 def check(
@@ -59,7 +60,7 @@ def check(
             "api.toml, or recorded answers (.npz, .csv).",
         ),
     ],
-    output_format: Format = "terminal",
+    output_format: Format = None,
     output: Output = None,
     access: Annotated[
         Access,
@@ -108,6 +109,7 @@ def check(
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
     key: PrivateKey = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
 ) -> None:
     """Give a verdict on each suspect.
@@ -120,9 +122,10 @@ def check(
     from auditkit import api
     from auditkit.core.requests import Asking, Options, Patience
     from auditkit.reports.build import report
+    from auditkit.reports.comparing import compared
 
     with errors():
-        check_format(output_format)
+        where = targets(output, output_format)
         check_apart(output, bundle_path, *suspects, journal)
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
@@ -148,58 +151,19 @@ def check(
             key=key,
         )
         outcomes: list[Outcome] = []
+        beside: list[Compared | None] = []
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
                 # Kept one by one: what was asked survives a crash on the next suspect.
                 outcomes.append(examination.outcome)
-                if keeper is not None and examination.evidence is not None:
-                    keeper.keep(examination.evidence)
-        show(report(opened, outcomes, commitment), output_format, output, signer)
+                said = examination.evidence
+                beside.append(None if said is None else compared(opened, said, pictures=pictures))
+                if keeper is not None and said is not None:
+                    keeper.keep(said)
+        show(report(opened, outcomes, commitment, beside, command_line()), where, signer)
         if keeper is not None:
             keeper.check()
     raise typer.Exit(exit_code(outcomes))
-
-
-def judge(
-    bundle_path: BundlePath,
-    evidence: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="EVIDENCE...", help="Files of answers kept by `auditkit check --evidence`."
-        ),
-    ],
-    output_format: Format = "terminal",
-    output: Output = None,
-    public: PublicKeyPath = None,
-    authority: StampAuthorities = None,
-) -> None:
-    """Give the same verdicts again from kept answers.
-
-    The suspects are not needed.
-    """
-    from auditkit.reports.build import report
-
-    with errors():
-        check_format(output_format)
-        check_apart(output, bundle_path, *evidence)
-        opened, commitment = signing.opened(bundle_path, public, authority)
-        outcomes = [_judged(opened, path) for path in evidence]
-        show(report(opened, outcomes, commitment), output_format, output)
-    raise typer.Exit(exit_code(outcomes))
-
-
-def _judged(bundle: "Bundle", path: Path) -> Outcome:
-    """The verdict on one evidence file; a bad file does not cost the verdicts on the others."""
-    from auditkit import api
-    from auditkit.files.signing import signed
-
-    try:
-        # Whose signature it is, is told by `auditkit verify`; here a broken one is enough.
-        if signed.envelope_path(path).exists():
-            signed.verified(path)
-        return api.judge(bundle, api.read_evidence(path, bundle))
-    except AuditkitError as error:
-        return Refusal.of(str(path), error)
 
 
 def queries(

@@ -2,12 +2,18 @@
 
 SHARED = (
     "accuser",
+    "advice",
     "base",
     "build",
+    "cases",
+    "comparing",
+    "drawing",
+    "formats",
     "headlines",
     "inspect",
     "lineup",
     "origins",
+    "plain",
     "sureness",
     "wording",
 )
