@@ -17,6 +17,7 @@ from auditkit.commands import (
     judging,
     owner,
     remote,
+    scan,
     serve,
     signing,
     streams,
@@ -37,7 +38,7 @@ for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
     *(accusers.regenerate, accusers.screen),
-    *(check.check, judging.judge, judging.report, check.queries, check.plan),
+    *(check.check, scan.scan, judging.judge, judging.report, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
     app.command()(command)

@@ -20,6 +20,7 @@ from auditkit.core.requests import Options
 
 SHARED = (
     "base",
+    "onnx_computed",
     "onnx_external",
     "onnx_weights",
     "reasons",

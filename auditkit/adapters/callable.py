@@ -160,4 +160,4 @@ def _imported(source: str) -> Callable[[FloatArray], Any]:
     return function  # type: ignore[no-any-return]
 
 
-python = Kind(CallableAdapter, alias="python", own_code=True)
+python = Kind(CallableAdapter, alias="python", own_code=True, same_for_all=True)

@@ -49,7 +49,9 @@ class OnnxAdapter:
         # Kept as long as the session, which uses these weights where they lie.
         self._beside = runtime.values(model.beside)
         try:
-            self._session = runtime.opened(model.data, options.device, self._beside)
+            self._session = runtime.opened(
+                model.data, options.device, self._beside, options.threads
+            )
             self._input = _input(self._session)
             self._name = str(self._input.name)  # read here, since it may be no UTF-8
             self._outputs = [str(node.name) for node in self._session.get_outputs()]
@@ -149,4 +151,17 @@ def _prepare(_source: str) -> None:
     runtime.empty_folder()
 
 
-onnx = Kind(OnnxAdapter, suffixes=(".onnx",), prepare=_prepare, reads_beside=True)
+def _prepare_many() -> None:
+    from auditkit.adapters import onnx_weights
+
+    onnx_weights.prepare()
+
+
+onnx = Kind(
+    OnnxAdapter,
+    suffixes=(".onnx",),
+    prepare=_prepare,
+    prepare_many=_prepare_many,
+    reads_beside=True,
+    same_for_all=True,
+)

@@ -161,4 +161,5 @@ torchscript = Kind(
     suffixes=(".pt", EXPORTED, ".torchscript", ".pth"),
     prepare=_prepare,
     runs_code=True,
+    same_for_all=True,
 )

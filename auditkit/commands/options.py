@@ -39,6 +39,14 @@ Output = Annotated[
         ".sarif, .xml (JUnit), .cdx.json (CycloneDX), .json or .txt; may be given several times.",
     ),
 ]
+TallyFormat = Annotated[
+    str,
+    typer.Option("--format", "-f", help="How the table is shown: terminal or json."),
+]
+TallyOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write the table to this file instead of the screen."),
+]
 Pictures = Annotated[
     bool,
     typer.Option(
