@@ -39,13 +39,13 @@ Output = Annotated[
         ".sarif, .xml (JUnit), .cdx.json (CycloneDX), .json or .txt; may be given several times.",
     ),
 ]
-LedgerFormat = Annotated[
+TallyFormat = Annotated[
     str,
-    typer.Option("--format", "-f", help="How the results are shown: terminal or json."),
+    typer.Option("--format", "-f", help="How the table is shown: terminal or json."),
 ]
-LedgerOutput = Annotated[
+TallyOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Write the results to this file instead of the screen."),
+    typer.Option("--output", "-o", help="Write the table to this file instead of the screen."),
 ]
 Pictures = Annotated[
     bool,

@@ -17,8 +17,6 @@ from auditkit.commands.options import (
     Device,
     Header,
     HowIsolated,
-    LedgerFormat,
-    LedgerOutput,
     Longest,
     ModelOutput,
     Proxy,
@@ -29,6 +27,8 @@ from auditkit.commands.options import (
     StampAuthorities,
     SuspectMemory,
     SuspectSeconds,
+    TallyFormat,
+    TallyOutput,
     Timeout,
 )
 from auditkit.commands.output import check_apart
@@ -86,8 +86,8 @@ def scan(
         float,
         typer.Option(min=0.05, help="Seconds between two looks with --watch."),
     ] = 5.0,
-    output_format: LedgerFormat = "terminal",
-    output: LedgerOutput = None,
+    output_format: TallyFormat = "terminal",
+    output: TallyOutput = None,
     access: Annotated[
         Access,
         typer.Option(
