@@ -61,7 +61,13 @@ def full() -> Bundle:
         weights=OwnWeights(kept, 0.5, from_scratch=True),
     )
     references = tuple(
-        Reference(f"{kind} {n}", kind, sha256(f"{kind} {n}".encode()), _answers(sheet, chance), {"how": "noisy"})
+        Reference(
+            f"{kind} {n}",
+            kind,
+            sha256(f"{kind} {n}".encode()),
+            _answers(sheet, chance),
+            {"how": "noisy"},
+        )
         for kind, count in ((ReferenceKind.TWIN, TWINS), (ReferenceKind.MEASURED_COPY, 2))
         for n in range(count)
     )

@@ -36,11 +36,17 @@ Messages are one line: what was wanted, what was got, what to do. Misuse by the 
 class has a `code`, which a refused suspect carries into the reports.
 """
 
+from auditkit.core.escape import clean
+
 
 class AuditkitError(Exception):
     """Anything auditkit raises on purpose."""
 
     code = "failed"
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: the message alone, as on the command line."""
+        return [f"auditkit: {clean(str(self), 400)}"]
 
 
 class BundleError(AuditkitError):
