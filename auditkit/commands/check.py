@@ -14,11 +14,13 @@ from auditkit.commands.console import errors, exit_code, progress_bar, tell
 from auditkit.commands.options import (
     AllowHttp,
     AllowPrivate,
+    AsJson,
     Authorities,
     Budget,
     BundlePath,
     Concurrency,
     Device,
+    Explain,
     Format,
     Header,
     HowIsolated,
@@ -37,7 +39,9 @@ from auditkit.commands.options import (
     SuspectSeconds,
     Timeout,
 )
-from auditkit.commands.output import EvidenceFolder, check_apart, check_format, show
+from auditkit.commands.output import EvidenceFolder, check_apart, settled_format, show
+from auditkit.commands.suspects import evidence_in
+from auditkit.commands.suspects import named as suspects_of
 from auditkit.core.access import Access
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
@@ -50,16 +54,19 @@ if TYPE_CHECKING:
 
 def check(
     bundle_path: BundlePath,
-    suspects: Annotated[
+    named: Annotated[
         list[str],
         typer.Argument(
             metavar="SUSPECT...",
             help="The models to examine: model.onnx, TorchScript model.pt, model.pt2, "
             "python:package.module:function, https://… or grpcs://… (see `auditkit probe`), "
-            "api.toml, or recorded answers (.npz, .csv).",
+            "api.toml, or recorded answers (.npz, .csv); a folder or 'models/*.onnx' for all such "
+            "files in it.",
         ),
     ],
     output_format: Format = "terminal",
+    as_json: AsJson = False,
+    explain: Explain = False,
     output: Output = None,
     access: Annotated[
         Access,
@@ -114,15 +121,18 @@ def check(
 
     Each suspect is asked about the points of the bundle.
 
-    The exit code tells the verdict: 0 homologous (independently trained), 3 pirated, 4
+    The exit code tells the verdict: 0 independent (homologous), 3 pirated, 4
     inconclusive, 5 could not be audited.
     """
     from auditkit import api
     from auditkit.core.requests import Asking, Options, Patience
     from auditkit.reports.build import report
 
-    with errors():
-        check_format(output_format)
+    outcomes: list[Outcome] = []
+    left = remote.Left(evidence, outcomes)
+    with errors(left.told):
+        output_format = settled_format(output_format, as_json=as_json, explain=explain)
+        suspects = suspects_of(named)
         check_apart(output, bundle_path, *suspects, journal)
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
@@ -147,14 +157,14 @@ def check(
             journal=kept,
             key=key,
         )
-        outcomes: list[Outcome] = []
+        left.journal = kept
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
                 # Kept one by one: what was asked survives a crash on the next suspect.
                 outcomes.append(examination.outcome)
                 if keeper is not None and examination.evidence is not None:
                     keeper.keep(examination.evidence)
-        show(report(opened, outcomes, commitment), output_format, output, signer)
+        show(report(opened, outcomes, commitment, explained=explain), output_format, output, signer)
         if keeper is not None:
             keeper.check()
     raise typer.Exit(exit_code(outcomes))
@@ -165,10 +175,13 @@ def judge(
     evidence: Annotated[
         list[Path],
         typer.Argument(
-            metavar="EVIDENCE...", help="Files of answers kept by `auditkit check --evidence`."
+            metavar="EVIDENCE...",
+            help="Files of answers kept by `auditkit check --evidence FOLDER`, or that folder.",
         ),
     ],
     output_format: Format = "terminal",
+    as_json: AsJson = False,
+    explain: Explain = False,
     output: Output = None,
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
@@ -180,11 +193,12 @@ def judge(
     from auditkit.reports.build import report
 
     with errors():
-        check_format(output_format)
-        check_apart(output, bundle_path, *evidence)
+        output_format = settled_format(output_format, as_json=as_json, explain=explain)
+        files = evidence_in(evidence)
+        check_apart(output, bundle_path, *files)
         opened, commitment = signing.opened(bundle_path, public, authority)
-        outcomes = [_judged(opened, path) for path in evidence]
-        show(report(opened, outcomes, commitment), output_format, output)
+        outcomes = [_judged(opened, path) for path in files]
+        show(report(opened, outcomes, commitment, explained=explain), output_format, output)
     raise typer.Exit(exit_code(outcomes))
 
 

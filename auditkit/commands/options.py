@@ -25,6 +25,11 @@ Format = Annotated[
     str,
     typer.Option("--format", "-f", help="How the report is shown: terminal or json."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="End the report with what its words mean; terminal only."),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="Write the report to this file instead of the screen."),

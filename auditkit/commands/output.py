@@ -30,6 +30,21 @@ def check_format(name: str) -> None:
         raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
 
 
+def settled_format(name: str, *, as_json: bool, explain: bool) -> str:
+    """Return the format that `--format`, `--json` and `--explain` ask for together.
+
+    Raises:
+        typer.BadParameter: There is no such format, or they contradict each other.
+    """
+    if as_json and name not in ("terminal", "json"):
+        raise typer.BadParameter(f"--json and --format {clean(name)} contradict each other")
+    chosen = "json" if as_json else name
+    check_format(chosen)
+    if explain and chosen != "terminal":
+        raise typer.BadParameter(f"--explain goes with the report for people, not {chosen}")
+    return chosen
+
+
 def check_apart(output: Path | None, *read: str | Path | None) -> None:
     """Check that nothing which a command reads would be written over by what it writes.
 

@@ -20,6 +20,7 @@ AuditkitError
 │   ├── TimeLimitError
 │   └── QueryError
 │       ├── TransientError
+│       │   └── UnreachableError
 │       ├── BatchError
 │       ├── ReplyError
 │       └── BudgetError
@@ -166,6 +167,10 @@ class TransientError(QueryError):
         super().__init__(message)
         self.after = after
         """Seconds that it asked to wait; None: it did not say."""
+
+
+class UnreachableError(TransientError):
+    """Nobody is there: the connection is refused, or the name stands for no machine."""
 
 
 class BatchError(QueryError):

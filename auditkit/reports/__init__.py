@@ -4,6 +4,7 @@ SHARED = (
     "accuser",
     "base",
     "build",
+    "glossary",
     "headlines",
     "inspect",
     "lineup",

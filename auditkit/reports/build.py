@@ -12,7 +12,11 @@ from auditkit.reports.base import BundleSummary, Corrected, Report
 
 
 def report(
-    bundle: Bundle, outcomes: Iterable[Outcome], commitment: Commitment = Commitment()
+    bundle: Bundle,
+    outcomes: Iterable[Outcome],
+    commitment: Commitment = Commitment(),
+    *,
+    explained: bool = False,
 ) -> Report:
     """Return the report on the outcomes of one bundle."""
     found = tuple(outcomes)
@@ -22,6 +26,7 @@ def report(
         versions=versions("numpy"),
         generated=now(),
         corrected=corrected(found),
+        explained=explained,
         commitment=commitment,
     )
 

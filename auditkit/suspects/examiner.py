@@ -27,7 +27,7 @@ from auditkit.suspects.closest import Read, closest
 from auditkit.suspects.interview import Interview
 from auditkit.suspects.isolation.isolated import opened
 from auditkit.suspects.log import Log, Memory
-from auditkit.suspects.patience import Pace, patiently
+from auditkit.suspects.patience import NOBODY_PATIENCE, Pace, patiently
 from auditkit.suspects.readings import MOST_READ, Reading
 from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_twins, is_sequential
@@ -89,6 +89,7 @@ def query(
             lambda: opened(found, options),
             min(OPENING_PATIENCE, asking.patience.longest),
             Pace(asking.patience.rate),
+            NOBODY_PATIENCE,
         )
         stack.callback(_closed, adapter)
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
