@@ -14,6 +14,7 @@ that importing the package costs nothing.
 """
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,19 +87,13 @@ __all__ = [  # noqa: PLE0604 - the names are those of the table above
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version()
+        return importlib.metadata.version("model-auditkit")
     if name not in _HOME:
         raise AttributeError(f"module 'auditkit' has no attribute {name!r}")
     found = getattr(importlib.import_module(f"auditkit.{_HOME[name]}"), name)
     # Kept, so that notebooks and `help` find it without asking again.
     globals()[name] = found
     return found
-
-
-def _version() -> str:
-    from auditkit.core.provenance import versions
-
-    return versions()["auditkit"]
 
 
 def __dir__() -> list[str]:

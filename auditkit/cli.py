@@ -1,7 +1,8 @@
 """The command line: it registers the commands, and decides nothing.
 
-Exit codes: 0 independent (homologous), 3 pirated, 4 inconclusive, 5 could not audit, 2 usage. 1 is never a
-verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats 0.
+Exit codes: 0 independent (homologous), 3 pirated, 4 inconclusive, 5 could not audit, 2 usage. 1 is
+never a verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats
+0.
 """
 
 from typing import Annotated, NoReturn

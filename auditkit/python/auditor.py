@@ -92,7 +92,6 @@ def check(  # type: ignore[misc]
         PluginError: One of the bundle's identifications is missing.
         AuditkitError: There is no such access level.
     """
-    opened = bundle if isinstance(bundle, Bundle) else load(bundle)
     how = asking or Asking(
         access=_access(access),
         options=Options(device, resize, output=model_output, reach=Reach(headers=headers or {})),
@@ -101,6 +100,7 @@ def check(  # type: ignore[misc]
         patience=Patience(budget=budget, rate=rate),
         journal=None if journal is None else Path(journal),
     )
+    opened = bundle if isinstance(bundle, Bundle) else load(bundle)
     examined = list(api.audit(opened, suspect, how, told(progress)))
     found = report(opened, [examination.outcome for examination in examined])
     results = [Result(one, found, place) for place, one in enumerate(examined)]
