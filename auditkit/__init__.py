@@ -28,6 +28,9 @@ if TYPE_CHECKING:
         references,
         write_evidence,
     )
+    from auditkit.api.auditor import check, load
+    from auditkit.api.owner import fingerprint, twins
+    from auditkit.api.results import Result
     from auditkit.core.access import Access
     from auditkit.core.errors import AuditkitError
     from auditkit.core.evidence import Evidence
@@ -43,9 +46,6 @@ if TYPE_CHECKING:
     )
     from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
     from auditkit.files.bundle import Bundle, read, write
-    from auditkit.python.auditor import check, load
-    from auditkit.python.owner import fingerprint, twins
-    from auditkit.python.results import Result
 
 _HOMES = {
     "api": (
@@ -73,15 +73,14 @@ _HOMES = {
     ),
     "core.verdicts": ("Decision", "Examination", "Reason", "Refusal", "Verdict"),
     "files.bundle": ("Bundle", "read", "write"),
-    "python.auditor": ("check", "load"),
-    "python.owner": ("fingerprint", "twins"),
-    "python.results": ("Result",),
+    "api.auditor": ("check", "load"),
+    "api.owner": ("fingerprint", "twins"),
+    "api.results": ("Result",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: PLE0604 - the names are those of the table above
-    *sorted(_HOME),
-    "__version__",
+    *sorted([*_HOME, "__version__"]),
 ]
 
 

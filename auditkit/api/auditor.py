@@ -6,13 +6,13 @@ from typing import Any, overload
 
 from auditkit import api
 from auditkit.adapters.live import is_one
+from auditkit.api.results import Result
 from auditkit.core.access import Access
 from auditkit.core.errors import AuditkitError
 from auditkit.core.progress import Told, told
 from auditkit.core.requests import Asking, Options, Patience, Reach
 from auditkit.files import bundle as bundles
 from auditkit.files.bundle import Bundle
-from auditkit.python.results import Result
 from auditkit.reports.build import report
 
 Suspect = Any
@@ -54,21 +54,17 @@ def check(  # type: ignore[misc]
 ) -> Result | list[Result]:
     """Give a verdict on one suspect, or on each of several.
 
-        auditkit.check("model.fp", "suspect.onnx")
-        auditkit.check(bundle, net)                        # a torch.nn.Module
-        auditkit.check(bundle, [vendor.ask, "https://host/v2/models/NAME"])
+        auditkit.check("model.fp", [net, vendor.ask, "https://host/v2/models/NAME"])
 
-    The options are those of `auditkit check`. A function is called with a float32 array
-    (b, *shape), normalised as for the owner's model, and returns scores (b, classes) or labels
-    (b,). A suspect that can't be audited is no error: its result says `refused`, and why.
+    A function gets a float32 array (b, *shape), normalised as for the owner's model, and returns
+    scores (b, classes) or labels (b,). A suspect that can't be audited is `refused`, and no error.
 
     Args:
         bundle: Whose points are asked, or its file.
         suspect: A path, an address, `python:module:function`, a function, a torch.nn.Module or an
             onnxruntime.InferenceSession; or several of them in a list. Objects run in this process,
             without the walls around files.
-        access: The most detailed kind of answer that is used: `label`, `top-k`, `probabilities` or
-            `logits`.
+        access: The most that is used of an answer: `label`, `top-k`, `probabilities`, `logits`, ….
         sequential: Whether points are asked one by one until the answers decide. None: of suspects
             behind an address, where the bundle has twins.
         thorough: Whether the natural points of a line-up are asked as well. None: of files and
@@ -80,7 +76,7 @@ def check(  # type: ignore[misc]
         headers: HTTP headers of each request; secrets as `${NAME}` (environment).
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for files.
         resize: Whether points may be resized to what a suspect takes.
-        model_output: Name of the output that is read of a model with several.
+        model_output: Output that is read of a model with several.
         asking: All of these options and more as one value; none of the others count then.
         progress: Told how far it is; True: lines on stderr.
 

@@ -56,10 +56,9 @@ def fingerprint(
         weights: Weights for a factory that does not bring its own.
         head: The output that is read of a model with several, by name or place.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        input_shape: Shape of one input; None: it is read from the file or the samples.
-        input_range: Least and greatest value of an input; None: as above.
-        mean: Mean of each channel to subtract before the model gets an input; needs `std`.
-        std: Standard deviation of each channel to divide by after that.
+        input_shape, input_range: Shape of one input, and its least and greatest value; None: they
+            are read from the file or the samples.
+        mean, std: Of each channel, to subtract and divide by before the model gets an input.
         progress: Told how far it is; True: lines on stderr.
 
     Raises:
@@ -69,20 +68,17 @@ def fingerprint(
         MissingRuntimeError: torch is not installed.
     """
     if isinstance(model, Order):
-        # Beside an order stands only who is told; what came second was so from the first.
         return api.fingerprint(model, samples if callable(samples) else told(progress))
-    facts = InputFacts(
-        tuple(input_shape) if input_shape else None, input_range, tuple(mean), tuple(std)
-    )
+    shape = tuple(input_shape) if input_shape else None
     order = Order(
         model,
-        weights=None if weights is None else Path(weights),
+        weights=weights,
         samples=samples,
         method=method,
         points=points,
         seed=seed,
         device=device,
-        facts=facts,
+        facts=InputFacts(shape, input_range, tuple(mean), tuple(std)),
         robust=(robust,) if isinstance(robust, str) else tuple(robust),
         from_scratch=from_scratch,
         twins=tuple(map(Path, [twins] if isinstance(twins, str | Path) else twins)),
@@ -145,7 +141,5 @@ def twins(
     wanted = plan or TwinPlan(count, epochs, train, None if start is None else Path(start), workers)
     if isinstance(model, Order):
         return api.twins(model, Path(folder), wanted, told(progress))
-    order = Order(
-        model, None if weights is None else Path(weights), data, seed=seed, device=device, head=head
-    )
+    order = Order(model, weights, data, seed=seed, device=device, head=head)
     return api.twins(order, Path(folder), wanted, told(progress))

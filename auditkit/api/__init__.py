@@ -1,4 +1,8 @@
-"""The whole flow on one page: twins, fingerprint, audit, judge."""
+"""The whole flow on one page: twins, fingerprint, audit, judge.
+
+Commands call it as it is. `owner` and `auditor` beside it are what users call from Python: they
+take options one by one, and show what comes of it.
+"""
 
 import os
 from collections.abc import Iterable, Iterator
