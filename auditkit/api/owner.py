@@ -141,5 +141,5 @@ def twins(
     wanted = plan or TwinPlan(count, epochs, train, None if start is None else Path(start), workers)
     if isinstance(model, Order):
         return api.twins(model, Path(folder), wanted, told(progress))
-    order = Order(model, weights, data, seed=seed, device=device, head=head)
+    order = Order(model, _path(weights), data, seed=seed, device=device, head=head)
     return api.twins(order, Path(folder), wanted, told(progress))
