@@ -56,9 +56,10 @@ def fingerprint(
         weights: Weights for a factory that does not bring its own.
         head: The output that is read of a model with several, by name or place.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        input_shape, input_range: Shape of one input, and its least and greatest value; None: they
-            are read from the file or the samples.
-        mean, std: Of each channel, to subtract and divide by before the model gets an input.
+        input_shape: Shape of one input; None: it is read from the file or the samples.
+        input_range: Least and greatest value of an input; None: as above.
+        mean: Mean of each channel to subtract before the model gets an input; needs `std`.
+        std: Standard deviation of each channel to divide by after that.
         progress: Told how far it is; True: lines on stderr.
 
     Raises:
@@ -72,7 +73,7 @@ def fingerprint(
     shape = tuple(input_shape) if input_shape else None
     order = Order(
         model,
-        weights=weights,
+        weights=_path(weights),
         samples=samples,
         method=method,
         points=points,
@@ -138,8 +139,12 @@ def twins(
         TrainedModelsError: The folder holds something else.
         MissingRuntimeError: torch is not installed.
     """
-    wanted = plan or TwinPlan(count, epochs, train, None if start is None else Path(start), workers)
+    wanted = plan or TwinPlan(count, epochs, train, _path(start), workers)
     if isinstance(model, Order):
         return api.twins(model, Path(folder), wanted, told(progress))
     order = Order(model, _path(weights), data, seed=seed, device=device, head=head)
     return api.twins(order, Path(folder), wanted, told(progress))
+
+
+def _path(given: Path | str | None) -> Path | None:
+    return None if given is None else Path(given)
