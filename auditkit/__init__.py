@@ -2,29 +2,35 @@
 
     import auditkit
 
-    bundle = auditkit.read("model.fp")
-    for examination in auditkit.audit(bundle, ["suspect.onnx", "other.onnx"]):
-        print(examination.suspect, examination.outcome)
+    bundle = auditkit.fingerprint(net, samples=(x, y))    # the owner: a torch.nn.Module or a file
+    bundle.save("model.fp")
 
-Names are loaded on first use, so that importing the package costs nothing.
+    found = auditkit.check("model.fp", "suspect.onnx")    # the auditor: a file, address or object
+    print(found.decision, found.reason)
+
+`help(auditkit.fingerprint)` and `help(auditkit.check)` list their options. `audit`, `query`,
+`judge` and the types beside them are the same in single steps. Names are loaded on first use, so
+that importing the package costs nothing.
 """
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auditkit.api import (
         audit,
         examine,
-        fingerprint,
         judge,
         queries,
         query,
         read_evidence,
         references,
-        twins,
         write_evidence,
     )
+    from auditkit.api.auditor import check, load
+    from auditkit.api.owner import fingerprint, twins
+    from auditkit.api.results import Result
     from auditkit.core.access import Access
     from auditkit.core.errors import AuditkitError
     from auditkit.core.evidence import Evidence
@@ -45,13 +51,11 @@ _HOMES = {
     "api": (
         "audit",
         "examine",
-        "fingerprint",
         "judge",
         "queries",
         "query",
         "read_evidence",
         "references",
-        "twins",
         "write_evidence",
     ),
     "core.access": ("Access",),
@@ -69,18 +73,26 @@ _HOMES = {
     ),
     "core.verdicts": ("Decision", "Examination", "Reason", "Refusal", "Verdict"),
     "files.bundle": ("Bundle", "read", "write"),
+    "api.auditor": ("check", "load"),
+    "api.owner": ("fingerprint", "twins"),
+    "api.results": ("Result",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: PLE0604 - the names are those of the table above
-    *sorted(_HOME)
+    *sorted([*_HOME, "__version__"]),
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("model-auditkit")
     if name not in _HOME:
         raise AttributeError(f"module 'auditkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"auditkit.{_HOME[name]}"), name)
+    found = getattr(importlib.import_module(f"auditkit.{_HOME[name]}"), name)
+    # Kept, so that notebooks and `help` find it without asking again.
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

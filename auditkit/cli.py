@@ -1,10 +1,11 @@
 """The command line: it registers the commands, and decides nothing.
 
-Exit codes: 0 homologous, 3 pirated, 4 inconclusive, 5 could not audit, 2 usage. 1 is never a
-verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats 0.
+Exit codes: 0 independent (homologous), 3 pirated, 4 inconclusive, 5 could not audit, 2 usage. 1 is
+never a verdict, so a crash can't read as an accusation. Of several suspects 3 beats 5 beats 4 beats
+0.
 """
 
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,14 +25,23 @@ from auditkit.commands import (
     training,
 )
 
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        import auditkit
+
+        typer.echo(f"auditkit {auditkit.__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="auditkit",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
+    add_completion=True,
     help="Find out whether a neural-network classifier was copied.",
-    epilog="Exit codes: 0 homologous (independently trained), 3 pirated, 4 inconclusive, "
+    epilog="Exit codes: 0 independent (homologous), 3 pirated, 4 inconclusive, "
     "5 could not audit, 2 usage. Of several suspects, 3 beats 5 beats 4 beats 0.",
 )
 for command in (
@@ -42,6 +52,18 @@ for command in (
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
     app.command()(command)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Find out whether a neural-network classifier was copied."""
 
 
 def main() -> NoReturn:

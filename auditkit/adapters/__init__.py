@@ -20,12 +20,14 @@ from auditkit.core.requests import Options
 
 SHARED = (
     "base",
+    "live",
     "onnx_computed",
     "onnx_external",
     "onnx_weights",
     "reasons",
     "runtime",
     "torch_calls",
+    "torch_module",
     "torch_weights",
 )
 """Modules of this folder that are not plug-ins."""

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -35,6 +35,8 @@ CONCURRENT = 8
 
 Outputs = Mapping[str, Rows]
 """Everything that a model returned, by name."""
+Object = Any
+"""A suspect as a user of Python has it: nothing is known of it until it is looked at."""
 Shape = tuple[int | None, ...]
 """Shape of one input without the batch axis; None for an axis of any size."""
 
@@ -164,6 +166,10 @@ def weights_of(adapter: Adapter) -> tuple[Layer, ...]:
     return adapter.weights() if isinstance(adapter, HasWeights) else ()
 
 
+def _not_held(_given: Object, name: str) -> Adapter:
+    raise SuspectLoadError(f"{name!r} can't be asked as an object; give its path or address")
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """An adapter plug-in: how to open one kind of suspect, and which names belong to it."""
@@ -189,6 +195,12 @@ class Kind:
     only."""
     own_code: bool = False
     """Whether the auditor wrote what answers; it runs in a process of its own without walls."""
+    live: bool = False
+    """Whether the suspect is an object of this process and no name; it is asked right here."""
+    takes: Callable[[Object], bool] = lambda _given: False
+    """Whether an object of this process is a suspect of this kind; it imports nothing."""
+    hold: Callable[[Object, str], Adapter] = _not_held
+    """Returns the adapter of an object that `takes` takes, and of its name."""
     reads_beside: bool = False
     """Whether a file names others in its folder that belong to it."""
     same_for_all: bool = False

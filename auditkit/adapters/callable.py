@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from auditkit.adapters.base import CONCURRENT, Kind, Outputs, Port
+from auditkit.adapters.base import CONCURRENT, Kind, Object, Outputs, Port
 from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import QueryError, SuspectLoadError
 from auditkit.core.escape import first_line
@@ -35,13 +35,13 @@ class CallableAdapter:
     run concurrently, all in one event loop.
     """
 
-    def __init__(self, source: str, options: Options) -> None:  # noqa: ARG002 - the interface
-        self._function = _imported(source)
+    def __init__(self, function: Callable[[FloatArray], Any], name: str) -> None:
+        self._function = function
         self._loop = _Loop() if inspect.iscoroutinefunction(self._function) else None
         # Nothing says that a plain function is thread-safe, so that one gets one call at a time.
         lanes = 1 if self._loop is None else CONCURRENT
-        self.port = Port(f"python:{source}", concurrency=lanes, local=True)
-        self.runtime = {"function": source}
+        self.port = Port(f"python:{name}", concurrency=lanes, local=True)
+        self.runtime = {"function": name}
 
     def answer(self, batch: Rows) -> Rows | Outputs:
         """See `Adapter.answer`."""
@@ -141,6 +141,10 @@ def _array(reply: Reply) -> Rows:
     return found
 
 
+def _opened(source: str, _options: Options) -> CallableAdapter:
+    return CallableAdapter(_imported(source), source)
+
+
 def _imported(source: str) -> Callable[[FloatArray], Any]:
     module_name, colon, name = source.partition(":")
     if not colon or not module_name or not name:
@@ -160,4 +164,15 @@ def _imported(source: str) -> Callable[[FloatArray], Any]:
     return function  # type: ignore[no-any-return]
 
 
-python = Kind(CallableAdapter, alias="python", own_code=True, same_for_all=True)
+def _takes(given: Object) -> bool:
+    return callable(given) and not isinstance(given, type)
+
+
+python = Kind(
+    _opened,
+    alias="python",
+    own_code=True,
+    same_for_all=True,
+    takes=_takes,
+    hold=CallableAdapter,
+)

@@ -4,12 +4,13 @@ Torch is not imported: an auditor of ONNX files need not install it. The package
 where the weights are looked at.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from auditkit.adapters.base import Axes, Kind, Outputs, Port, read_file
+from auditkit.adapters.base import Axes, Kind, Object, Outputs, Port, read_file
 from auditkit.adapters.reasons import FLOAT32_WANTED, reason
 from auditkit.core.arrays import DType, Rows
 from auditkit.core.errors import (
@@ -37,7 +38,49 @@ DTYPES: dict[str, DType] = {
 }
 
 
-class OnnxAdapter:
+class SessionAdapter:
+    """An open onnxruntime session, whoever opened it."""
+
+    def __init__(
+        self,
+        session: "ort.InferenceSession",
+        identity: str,
+        digest: str | None,
+        runtime: Mapping[str, str],
+    ) -> None:
+        self._session: ort.InferenceSession | None = session
+        self._input = _input(session)
+        self._name = str(self._input.name)  # read here, since it may be no UTF-8
+        self._outputs = [str(node.name) for node in session.get_outputs()]
+        self.runtime = runtime
+        axes = _axes(self._input.shape)
+        self.port = Port(
+            identity,
+            digest,
+            None if axes is None else axes.shape,
+            DTYPES[self._input.type],
+            batch=None if axes is None else axes.batch,
+            batch_axis=0 if axes is None else axes.batch_axis,
+            local=True,
+        )
+
+    def answer(self, batch: Rows) -> Outputs:
+        """See `Adapter.answer`."""
+        if self._session is None:
+            raise QueryError("the suspect was closed")
+        try:
+            found = self._session.run(self._outputs, {self._name: batch})
+        except Exception as error:
+            raise QueryError(f"the suspect failed while answering: {reason(error)}") from error
+        named = [_named(*one) for one in zip(self._outputs, found, strict=True)]
+        return {name: array for one in named for name, array in one.items()}
+
+    def close(self) -> None:
+        """See `Adapter.close`."""
+        self._session = None
+
+
+class OnnxAdapter(SessionAdapter):
     """An onnxruntime session of the file's bytes as they were hashed."""
 
     def __init__(self, source: str, options: Options) -> None:
@@ -49,12 +92,8 @@ class OnnxAdapter:
         # Kept as long as the session, which uses these weights where they lie.
         self._beside = runtime.values(model.beside)
         try:
-            self._session = runtime.opened(
-                model.data, options.device, self._beside, options.threads
-            )
-            self._input = _input(self._session)
-            self._name = str(self._input.name)  # read here, since it may be no UTF-8
-            self._outputs = [str(node.name) for node in self._session.get_outputs()]
+            session = runtime.opened(model.data, options.device, self._beside, options.threads)
+            super().__init__(session, model.digest, model.digest, runtime.described(session))
         except SuspectError:
             raise
         # onnxruntime has no common base class of its errors, and names that are no UTF-8 raise
@@ -63,28 +102,8 @@ class OnnxAdapter:
             raise SuspectLoadError(
                 f"{source!r} is not a readable ONNX model: {reason(error)}"
             ) from error
-        self.runtime = runtime.described(self._session)
         # For the weights, which onnxruntime neither hands out nor, where they are large, copies.
         self._model: onnx_external.Model | None = model
-        axes = _axes(self._input.shape)
-        self.port = Port(
-            model.digest,
-            model.digest,
-            None if axes is None else axes.shape,
-            DTYPES[self._input.type],
-            batch=None if axes is None else axes.batch,
-            batch_axis=0 if axes is None else axes.batch_axis,
-            local=True,
-        )
-
-    def answer(self, batch: Rows) -> Outputs:
-        """See `Adapter.answer`."""
-        try:
-            found = self._session.run(self._outputs, {self._name: batch})
-        except Exception as error:
-            raise QueryError(f"the suspect failed while answering: {reason(error)}") from error
-        named = [_named(*one) for one in zip(self._outputs, found, strict=True)]
-        return {name: array for one in named for name, array in one.items()}
 
     def weights(self) -> tuple[Layer, ...]:
         """See `HasWeights.weights`."""
@@ -96,7 +115,8 @@ class OnnxAdapter:
 
     def close(self) -> None:
         """See `Adapter.close`."""
-        self._session, self._model, self._beside = None, None, {}
+        super().close()
+        self._model, self._beside = None, {}
 
 
 def _input(session: "ort.InferenceSession") -> "ort.NodeArg":
@@ -157,6 +177,20 @@ def _prepare_many() -> None:
     onnx_weights.prepare()
 
 
+def _takes(given: Object) -> bool:
+    # Whoever holds a session has loaded onnxruntime, so it is not imported for that.
+    loaded = sys.modules.get("onnxruntime")
+    return loaded is not None and isinstance(given, loaded.InferenceSession)
+
+
+def _held(session: Object, name: str) -> SessionAdapter:
+    import onnxruntime
+
+    # A session does not tell the bytes that it was made from.
+    told = {"onnxruntime": str(onnxruntime.__version__), "provider": session.get_providers()[0]}
+    return SessionAdapter(session, f"session:{name}", None, told)
+
+
 onnx = Kind(
     OnnxAdapter,
     suffixes=(".onnx",),
@@ -164,4 +198,6 @@ onnx = Kind(
     prepare_many=_prepare_many,
     reads_beside=True,
     same_for_all=True,
+    takes=_takes,
+    hold=_held,
 )

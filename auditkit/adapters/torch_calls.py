@@ -116,6 +116,11 @@ def scripted(module: torch.jit.ScriptModule) -> Call:
     return Call(module, arguments, _float_type(module), dtype=None)
 
 
+def plain(module: nn.Module) -> Call:
+    """Return how a module that is no TorchScript is called: with the batch alone."""
+    return Call(module, lambda batch: Arguments((batch,), {}), _float_type(module), dtype=None)
+
+
 def _check_one(names: list[str]) -> None:
     if len(names) != 1:
         listed = f" ({', '.join(repr(name[:40]) for name in names[:5])})" if names else ""
@@ -125,7 +130,7 @@ def _check_one(names: list[str]) -> None:
         )
 
 
-def _float_type(module: torch.jit.ScriptModule) -> torch.dtype:
+def _float_type(module: nn.Module) -> torch.dtype:
     """Return the number type of the module's first weights, which is that of its inputs."""
     for tensor in (*module.parameters(), *module.buffers(), *_constants(module)):
         if tensor.is_floating_point():
@@ -133,10 +138,10 @@ def _float_type(module: torch.jit.ScriptModule) -> torch.dtype:
     return torch.float32
 
 
-def _constants(module: torch.jit.ScriptModule) -> Iterator[Tensor]:
+def _constants(module: nn.Module) -> Iterator[Tensor]:
     """Yield the tensors of a frozen module's graph."""
-    graph: Any = module.inlined_graph  # held, since its nodes are gone with it
-    for node in graph.findAllNodes("prim::Constant", recurse=True):
+    graph: Any = getattr(module, "inlined_graph", None)  # held, since its nodes are gone with it
+    for node in () if graph is None else graph.findAllNodes("prim::Constant", recurse=True):
         if node.hasAttribute("value") and node.kindOf("value") == "t":
             yield node.t("value")
 

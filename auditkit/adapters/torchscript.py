@@ -6,11 +6,12 @@ of the file finds all of these, so it is opened behind walls only (`auditkit.sus
 """
 
 import io
+import sys
 import warnings
 import zipfile
 from typing import TYPE_CHECKING
 
-from auditkit.adapters.base import Kind, Outputs, Port, read_file
+from auditkit.adapters.base import Adapter, Kind, Object, Outputs, Port, read_file
 from auditkit.adapters.reasons import reason
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import (
@@ -156,10 +157,24 @@ def _prepare(source: str) -> None:
         torch.export.load(file)
 
 
+def _takes(given: Object) -> bool:
+    # Whoever holds a module has loaded torch, so it is not imported for that.
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(given, loaded.nn.Module)
+
+
+def _held(module: Object, _name: str) -> Adapter:
+    from auditkit.adapters.torch_module import ModuleAdapter
+
+    return ModuleAdapter(module)
+
+
 torchscript = Kind(
     TorchScriptAdapter,
     suffixes=(".pt", EXPORTED, ".torchscript", ".pth"),
     prepare=_prepare,
     runs_code=True,
     same_for_all=True,
+    takes=_takes,
+    hold=_held,
 )

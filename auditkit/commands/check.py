@@ -15,11 +15,13 @@ from auditkit.commands.console import errors, exit_code, progress_bar, tell
 from auditkit.commands.options import (
     AllowHttp,
     AllowPrivate,
+    AsJson,
     Authorities,
     Budget,
     BundlePath,
     Concurrency,
     Device,
+    Explain,
     Format,
     Header,
     HowIsolated,
@@ -39,7 +41,8 @@ from auditkit.commands.options import (
     SuspectSeconds,
     Timeout,
 )
-from auditkit.commands.output import EvidenceFolder, check_apart, show, targets
+from auditkit.commands.output import EvidenceFolder, check_apart, settled_format, show, targets
+from auditkit.commands.suspects import named as suspects_of
 from auditkit.core.access import Access
 from auditkit.core.escape import clean
 from auditkit.core.requests import Isolation, Limits
@@ -51,16 +54,19 @@ if TYPE_CHECKING:
 
 def check(
     bundle_path: BundlePath,
-    suspects: Annotated[
+    named: Annotated[
         list[str],
         typer.Argument(
             metavar="SUSPECT...",
             help="The models to examine: model.onnx, TorchScript model.pt, model.pt2, "
             "python:package.module:function, https://… or grpcs://… (see `auditkit probe`), "
-            "api.toml, or recorded answers (.npz, .csv).",
+            "api.toml, or recorded answers (.npz, .csv); a folder or 'models/*.onnx' for all such "
+            "files in it.",
         ),
     ],
     output_format: Format = None,
+    as_json: AsJson = False,
+    explain: Explain = False,
     output: Output = None,
     access: Annotated[
         Access,
@@ -116,7 +122,7 @@ def check(
 
     Each suspect is asked about the points of the bundle.
 
-    The exit code tells the verdict: 0 homologous (independently trained), 3 pirated, 4
+    The exit code tells the verdict: 0 independent (homologous), 3 pirated, 4
     inconclusive, 5 could not be audited.
     """
     from auditkit import api
@@ -124,8 +130,11 @@ def check(
     from auditkit.reports.build import report
     from auditkit.reports.comparing import compared
 
-    with errors():
-        where = targets(output, output_format)
+    outcomes: list[Outcome] = []
+    left = remote.Left(evidence, outcomes)
+    with errors(left.told):
+        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
+        suspects = suspects_of(named)
         check_apart(output, bundle_path, *suspects, journal)
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
@@ -150,7 +159,7 @@ def check(
             journal=kept,
             key=key,
         )
-        outcomes: list[Outcome] = []
+        left.journal = kept
         beside: list[Compared | None] = []
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
@@ -160,7 +169,8 @@ def check(
                 beside.append(None if said is None else compared(opened, said, pictures=pictures))
                 if keeper is not None and said is not None:
                     keeper.keep(said)
-        show(report(opened, outcomes, commitment, beside, command_line()), where, signer)
+        made = report(opened, outcomes, commitment, beside, command_line(), explained=explain)
+        show(made, where, signer)
         if keeper is not None:
             keeper.check()
     raise typer.Exit(exit_code(outcomes))

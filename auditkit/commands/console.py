@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import typer
 
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
-from auditkit.core.progress import Progress
+from auditkit.core.progress import Lines, Progress, silent
 from auditkit.core.provenance import now
 from auditkit.core.verdicts import Decision, Outcome, Verdict
 
@@ -24,13 +24,21 @@ if TYPE_CHECKING:
 COULD_NOT_AUDIT = 5
 EXIT_CODES = {Decision.HOMOLOGOUS: 0, Decision.PIRATED: 3, Decision.INCONCLUSIVE: 4}
 # A refused suspect beats an inconclusive one: a script must notice that something was not examined.
+SOON = 5.0
+"""Seconds before work off a terminal is told of: what is over sooner needs no lines in a log."""
 WORST_FIRST = (3, 5, 4, 0)
 """The exit codes in the order in which one of several outcomes decides."""
 
 
 @contextmanager
-def errors() -> Iterator[None]:
-    """Turn errors that auditkit raises on purpose into one line on stderr and exit code 5."""
+def errors(
+    kept: Callable[[], str] = lambda: "no report or bundle was written",
+) -> Iterator[None]:
+    """Turn errors that auditkit raises on purpose into one line on stderr and exit code 5.
+
+    Args:
+        kept: Says what is left after Ctrl-C, and how to go on.
+    """
     # Any other exception is a mistake in auditkit; its traceback is shown, for a bug report.
     listen()
     try:
@@ -40,9 +48,7 @@ def errors() -> Iterator[None]:
         typer.echo(f"auditkit: {clean(str(error), 400)}", err=True)
         raise typer.Exit(COULD_NOT_AUDIT) from error
     except KeyboardInterrupt:
-        typer.echo(
-            "auditkit: interrupted before the end; no report or bundle was written", err=True
-        )
+        typer.echo(f"auditkit: interrupted before the end; {clean(kept(), 400)}", err=True)
         raise typer.Exit(COULD_NOT_AUDIT) from None
 
 
@@ -55,11 +61,14 @@ def listen() -> None:
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """Show a progress bar on stderr if that is a terminal, otherwise nothing."""
-    # stderr, so that a report piped from stdout stays clean; nothing in logs, where a bar that
-    # redraws itself becomes thousands of lines.
-    if quiet or not sys.stderr.isatty():
-        yield lambda _stage, _done, _total: None
+    """Show a progress bar on stderr if that is a terminal, otherwise a line now and then."""
+    # stderr, so that a report piped from stdout stays clean; lines in logs, where a bar that
+    # redraws itself becomes thousands of them.
+    if quiet:
+        yield silent
+        return
+    if not sys.stderr.isatty():
+        yield Lines(sys.stderr, SOON)
         return
     from rich.console import Console
     from rich.progress import Progress as Bar

@@ -3,6 +3,7 @@
 `judge` prints them, `report` writes them for people; neither asks anybody.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -12,14 +13,17 @@ from auditkit.commands import signing
 from auditkit.commands.command_line import command_line
 from auditkit.commands.console import errors, exit_code
 from auditkit.commands.options import (
+    AsJson,
     BundlePath,
+    Explain,
     Format,
     Output,
     Pictures,
     PublicKeyPath,
     StampAuthorities,
 )
-from auditkit.commands.output import Target, check_apart, show, targets
+from auditkit.commands.output import Target, check_apart, settled_format, show, targets
+from auditkit.commands.suspects import evidence_in
 from auditkit.core.errors import AuditkitError
 from auditkit.core.verdicts import Outcome, Refusal
 
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
 Kept = Annotated[
     list[Path],
     typer.Argument(
-        metavar="EVIDENCE...", help="Files of answers kept by `auditkit check --evidence`."
+        metavar="EVIDENCE...",
+        help="Files of answers kept by `auditkit check --evidence FOLDER`, or that folder.",
     ),
 ]
 
@@ -39,6 +44,8 @@ def judge(
     bundle_path: BundlePath,
     evidence: Kept,
     output_format: Format = None,
+    as_json: AsJson = False,
+    explain: Explain = False,
     output: Output = None,
     pictures: Pictures = False,
     public: PublicKeyPath = None,
@@ -49,10 +56,11 @@ def judge(
     The suspects are not needed.
     """
     with errors():
-        where = targets(output, output_format)
-        check_apart(output, bundle_path, *evidence)
-        made = rejudged(bundle_path, evidence, public, authority, pictures=pictures)
-        _end(made, where)
+        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
+        files = evidence_in(evidence)
+        check_apart(output, bundle_path, *files)
+        made = rejudged(bundle_path, files, public, authority, pictures=pictures)
+        _end(replace(made, explained=explain), where)
 
 
 def report(
@@ -78,8 +86,9 @@ def report(
     """
     with errors():
         where = targets(output, output_format)
-        check_apart(output, bundle_path, *evidence)
-        made = rejudged(bundle_path, evidence, public, authority, pictures=pictures)
+        files = evidence_in(evidence)
+        check_apart(output, bundle_path, *files)
+        made = rejudged(bundle_path, files, public, authority, pictures=pictures)
         _end(made, where)
 
 

@@ -30,6 +30,11 @@ Format = Annotated[
         "cyclonedx; by default as the suffix of -o says, on the screen as terminal.",
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="End the report with what its words mean; terminal only."),
+]
 Output = Annotated[
     list[Path] | None,
     typer.Option(

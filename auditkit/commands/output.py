@@ -64,6 +64,20 @@ def _by_suffix(path: Path) -> str:
     return found
 
 
+def settled_format(name: str | None, *, as_json: bool, explain: bool) -> str | None:
+    """Return the format that `--format`, `--json` and `--explain` ask for together.
+
+    Raises:
+        typer.BadParameter: They contradict each other.
+    """
+    if as_json and name not in (None, "json"):
+        raise typer.BadParameter(f"--json and --format {clean(name)} contradict each other")
+    chosen = "json" if as_json else name
+    if explain and chosen not in (None, "terminal"):
+        raise typer.BadParameter(f"--explain goes with the report for people, not {chosen}")
+    return chosen
+
+
 def check_apart(output: Sequence[Path] | Path | None, *read: str | Path | None) -> None:
     """Check that nothing which a command reads would be written over by what it writes.
 

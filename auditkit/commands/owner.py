@@ -24,6 +24,7 @@ from auditkit.commands.options import (
     Weights,
 )
 from auditkit.commands.output import check_apart
+from auditkit.core.escape import clean
 from auditkit.core.requests import Order
 
 
@@ -128,6 +129,7 @@ def fingerprint(
         bundle.write(made, path)
     if not quiet:
         tell(f"{path}: {summary(made)}")
+        tell(f"next: auditkit check {clean(str(path))} SUSPECT")
 
 
 def methods() -> None:

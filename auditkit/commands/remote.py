@@ -1,5 +1,7 @@
 """The command `auditkit probe`, and the network options that it shares with `auditkit check`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,7 @@ from auditkit.commands.options import (
 from auditkit.commands.rehearsal import asked_after, rehearse
 from auditkit.core.errors import AuditkitError, SuspectError, SuspectLoadError
 from auditkit.core.escape import clean
+from auditkit.core.verdicts import Outcome
 
 if TYPE_CHECKING:
     from auditkit.core.requests import Reach
@@ -122,6 +125,30 @@ def reach(header: list[str] | None, timeout: float, proxy: str | None, ca: Path 
         raise SuspectError("--header wants 'NAME: VALUE', with a secret as ${NAME}")
     headers = {name.strip(): value.strip() for name, _, value in pairs}
     return Reach(headers, timeout=timeout, proxy=proxy, authorities=ca)
+
+
+@dataclass(slots=True)
+class Left:
+    """What a check leaves when it is interrupted."""
+
+    evidence: Path | None
+    """The folder of kept answers, if there is one."""
+    outcomes: Sequence[Outcome]
+    """What was examined to the end."""
+    journal: Path | None = None
+    """The journal, if one is kept."""
+
+    def told(self) -> str:
+        """Say what is kept, and how to go on."""
+        kept = []
+        if self.journal is not None and self.journal.exists():
+            kept.append(f"answers of suspects behind an address in {str(self.journal)!r}")
+        if self.evidence is not None and self.outcomes:
+            kept.append(f"those of {len(self.outcomes)} suspects in {str(self.evidence)!r}")
+        if not kept:
+            return "no report was written"
+        again = "" if self.journal is None else "; the same command goes on from there"
+        return f"no report was written; kept are {' and '.join(kept)}{again}"
 
 
 def journal_of(suspects: list[str], named: Path | None, *, quiet: bool) -> Path | None:

@@ -1,5 +1,7 @@
 """The commands that train models of known kind for an owner: twins and references."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,7 @@ from auditkit.commands.options import (
     Std,
     Weights,
 )
+from auditkit.core.errors import OwnerError, SamplesError
 from auditkit.core.requests import Order, ReferencePlan, TwinPlan
 
 
@@ -78,12 +81,29 @@ def twins(
     """
     from auditkit import api
 
-    with errors(), progress_bar(quiet=quiet) as progress:
+    with errors(lambda: _kept(output)), _called_data(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
         order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
         line = api.twins(order, output, TwinPlan(count, epochs, train, start, workers), progress)
     if not quiet:
         tell(line)
+
+
+@contextmanager
+def _called_data() -> Iterator[None]:
+    """Name the option that these commands have: what they learn from is given with --data."""
+    try:
+        yield
+    except (OwnerError, SamplesError) as error:
+        told = str(error)
+        if "--samples" not in told:
+            raise
+        raise type(error)(told.replace("--samples", "--data")) from error
+
+
+def _kept(folder: Path) -> str:
+    """Say what an interrupted training leaves."""
+    return f"what is trained is kept in {str(folder)!r}; the same command goes on from there"
 
 
 # Among 99 innocents a method that accuses one in a hundred can be seen to do so.
@@ -117,7 +137,7 @@ def references(
     """
     from auditkit import api
 
-    with errors(), progress_bar(quiet=quiet) as progress:
+    with errors(lambda: _kept(output)), _called_data(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
         order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
         plan = ReferencePlan(homologous, pirated, epochs)

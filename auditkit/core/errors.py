@@ -20,6 +20,7 @@ AuditkitError
 │   ├── TimeLimitError
 │   └── QueryError
 │       ├── TransientError
+│       │   └── UnreachableError
 │       ├── BatchError
 │       ├── ReplyError
 │       └── BudgetError
@@ -38,11 +39,17 @@ Messages are one line: what was wanted, what was got, what to do. Misuse by the 
 class has a `code`, which a refused suspect carries into the reports.
 """
 
+from auditkit.core.escape import clean
+
 
 class AuditkitError(Exception):
     """Anything auditkit raises on purpose."""
 
     code = "failed"
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: the message alone, as on the command line."""
+        return [f"auditkit: {clean(str(self), 400)}"]
 
 
 class BundleError(AuditkitError):
@@ -162,6 +169,10 @@ class TransientError(QueryError):
         super().__init__(message)
         self.after = after
         """Seconds that it asked to wait; None: it did not say."""
+
+
+class UnreachableError(TransientError):
+    """Nobody is there: the connection is refused, or the name stands for no machine."""
 
 
 class BatchError(QueryError):

@@ -145,15 +145,25 @@ class InputFacts:
     std: tuple[float, ...] = ()
 
 
+def _settle(order: "Order", field_name: str, kind: type[str] | type[Path]) -> None:
+    """Give a path the type that it has everywhere; users of Python write it as they like."""
+    given = getattr(order, field_name)
+    if isinstance(given, str | Path):
+        object.__setattr__(order, field_name, kind(given))
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a fingerprint is made of, and how."""
 
-    model: str
-    """A `.pt2` or TorchScript file, `package.module:factory` or `file.py:Class`."""
+    model: object
+    """A `.pt2` or TorchScript file, `package.module:factory` or `file.py:Class`; or a
+    torch.nn.Module."""
     weights: Path | None = None
     """None: a file holds them, or a factory brings its own."""
-    samples: Path | None = None
+    samples: object = None
+    """A path; or an array (n, …), a pair (x, y), a torch Dataset or DataLoader. None: there are
+    none."""
     method: str = ""
     """Empty: `lineup` with twins, `deepcore` without."""
     points: int = 100
@@ -173,6 +183,11 @@ class Order:
     where that doesn't take long."""
 
     def __post_init__(self) -> None:
+        _settle(self, "model", str)
+        _settle(self, "samples", Path)
+        _settle(self, "weights", Path)
+        twins = (self.twins,) if isinstance(self.twins, str | Path) else self.twins
+        object.__setattr__(self, "twins", tuple(map(Path, twins)))
         if self.siblings is not None and self.siblings < 0:
             raise FingerprintError(f"--siblings wants 0 or more, got {self.siblings}")
         odd = [name for name in self.robust if name not in ROBUST]
@@ -226,9 +241,10 @@ class TwinPlan:
     epochs: int = 8
     """Passes over the data, where auditkit trains; the check of exchangeability tells whether the
     result is a twin."""
-    train: str = ""
-    """The owner's own training, `package.module:function`: called with a seed, it returns a module
-    or the path of a model file. Empty: auditkit trains the owner's architecture."""
+    train: str | Callable[[int], object] = ""
+    """The owner's own training, a function or its name, `package.module:function`: called with a
+    seed, it returns a module or the path of a model file. Empty: auditkit trains the owner's
+    architecture."""
     start: Path | None = None
     """Weights of the public model that the owner was tuned from; None: fresh weights."""
     workers: int | None = 1

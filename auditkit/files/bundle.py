@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from auditkit.core.errors import BundleFormatError
-from auditkit.core.escape import first_line
+from auditkit.core.escape import clean, first_line
 from auditkit.core.fingerprint import Fingerprint
 from auditkit.core.models import Reference
 from auditkit.core.provenance import canonical
@@ -16,7 +16,7 @@ from auditkit.files.meaning import check_meaning
 VERSION = 2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
     """A fingerprint, and the answers of models of known kind to its points.
 
@@ -34,6 +34,19 @@ class Bundle:
         """`sha256:…` of everything but the tools' versions."""
         return container.digest(container.described(_packed(self)))
 
+    def save(self, path: Path | str) -> None:
+        """Write the bundle to a file, whole or not at all; `auditkit.load` reads it.
+
+        Raises:
+            BundleError: The place can't be written.
+        """
+        write(self, Path(path))
+
+    def __repr__(self) -> str:
+        made = self.fingerprint
+        counts = ", ".join(f"{count} {name}" for name, count in made.sheet.counts().items())
+        return f"<bundle of {clean(made.owner.name)}: {counts} points; {made.discrimination}>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bundle) and self.digest == other.digest
 
@@ -41,7 +54,7 @@ class Bundle:
         return hash(self.digest)
 
 
-def write(bundle: Bundle, path: Path) -> None:
+def write(bundle: Bundle, path: Path | str) -> None:
     """Write the bundle, whole or not at all; the same contents give the same bytes.
 
     Raises:

@@ -3,6 +3,7 @@
 Pickled modules are refused, because opening a pickle can run any code.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -53,21 +54,30 @@ class LoadedModel:
 
 
 def load_model(
-    source: str, weights: Path | None, device: torch.device, head: str = ""
+    source: object, weights: Path | None, device: torch.device, head: str = ""
 ) -> LoadedModel:
     """Open a `.pt2` or TorchScript file, or call a factory and load its weights.
 
     Args:
-        source: A path, `package.module:factory` or `file.py:Class`, with arguments if it needs any.
-        weights: A file of safetensors or a weights-only state dict; for factories only. None: they
-            bring their own.
+        source: A path, `package.module:factory` or `file.py:Class`, with arguments if it needs any;
+            or a module, which is copied.
+        weights: A file of safetensors or a weights-only state dict; for factories and modules only.
+            None: they bring their own.
         device: Where the model runs.
         head: Which output is read of a model that returns several, by name or place.
 
     Raises:
         OwnerLoadError: The model can't be opened, or is a pickled module.
     """
-    found = _load(source, weights, device)
+    if isinstance(source, nn.Module):
+        found = _load_module(source, weights, device)
+    elif isinstance(source, str):
+        found = _load(source, weights, device)
+    else:
+        raise OwnerLoadError(
+            f"a model is a path, package.module:factory or a torch.nn.Module, got "
+            f"{type(source).__name__}"
+        )
     return replace(found, module=Head(found.module, head)) if head else found
 
 
@@ -214,6 +224,17 @@ def _load_factory(source: str, weights: Path | None, device: torch.device) -> Lo
             )
     _freeze(module.eval())
     return LoadedModel(source, digest, module.to(device))
+
+
+def _load_module(given: nn.Module, weights: Path | None, device: torch.device) -> LoadedModel:
+    name = type(given).__qualname__
+    # A copy, since the user's own module stays in training mode, on its device and learning.
+    with one_line(name):
+        module = copy.deepcopy(given).eval()
+    if weights is not None:
+        load_state(module, read_state(weights), str(weights))
+    _freeze(module)
+    return LoadedModel(name, _weights_digest(name, module), module.to(device))
 
 
 def _weights_digest(source: str, module: nn.Module) -> str:

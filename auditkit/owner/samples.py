@@ -1,4 +1,4 @@
-"""The owner's natural samples: read from an npz file or a folder of images."""
+"""The owner's natural samples: read from an npz file or a folder of images, or given as arrays."""
 
 import zipfile
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from auditkit.core.arrays import FloatArray, IntArray, Rows
 from auditkit.core.errors import SamplesError
 from auditkit.core.provenance import sha256
+from auditkit.owner import held
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FEWEST = 50
@@ -38,24 +39,38 @@ class Samples:
         return sha256(np.ascontiguousarray(self.x, "<f4").tobytes() + labels.tobytes())
 
 
-def read_samples(path: Path) -> RawSamples:
+def read_samples(given: object) -> RawSamples:
     """Read an npz with `x` and optionally `y`, or a folder with one folder of images per class.
+
+    Args:
+        given: The path, or what a user of Python has opened: an array (n, …), a pair (x, y), a
+            torch Dataset or DataLoader.
 
     Raises:
         SamplesError: The path doesn't exist or can't be read, or there are fewer than 50 samples.
     """
-    if path.is_dir():
-        samples = _read_folder(path)
-    elif path.is_file():
-        samples = _read_npz(path)
-    else:
-        raise SamplesError(f"no such file or folder of samples: {str(path)!r}")
+    is_path = isinstance(given, str | Path)
+    name = repr(str(given)) if is_path else f"the {type(given).__name__}"
+    samples = _read_path(Path(given)) if isinstance(given, str | Path) else _held(given, name)
     if len(samples.x) < FEWEST:
         raise SamplesError(
             f"at least {FEWEST} samples are needed to measure uniqueness, "
-            f"{str(path)!r} has {len(samples.x)}"
+            f"{name} has {len(samples.x)}"
         )
     return samples
+
+
+def _held(given: object, name: str) -> RawSamples:
+    x, y = held.arrays(given)
+    return RawSamples(_numbers(x, name), None if y is None else _classes(y, len(x), name))
+
+
+def _read_path(path: Path) -> RawSamples:
+    if path.is_dir():
+        return _read_folder(path)
+    if path.is_file():
+        return _read_npz(path)
+    raise SamplesError(f"no such file or folder of samples: {str(path)!r}")
 
 
 def _read_npz(path: Path) -> RawSamples:
@@ -73,23 +88,24 @@ def _read_npz(path: Path) -> RawSamples:
         raise SamplesError(
             f"{str(path)!r} is no npz of plain arrays; save one with numpy.savez(path, x=…, y=…)"
         ) from error
-    return RawSamples(_numbers(x, path), None if y is None else _classes(y, len(x), path))
+    name = repr(str(path))
+    return RawSamples(_numbers(x, name), None if y is None else _classes(y, len(x), name))
 
 
-def _numbers(x: Rows, path: Path) -> Rows:
+def _numbers(x: Rows, name: str) -> Rows:
     if x.ndim < 2 or x.dtype.kind not in "fiub":
         raise SamplesError(
-            f"'x' in {str(path)!r} must be numbers (n, …), got {x.dtype} of shape {x.shape}"
+            f"'x' in {name} must be numbers (n, …), got {x.dtype} of shape {x.shape}"
         )
     if not np.isfinite(x).all():
-        raise SamplesError(f"'x' in {str(path)!r} holds NaN or infinity; remove those samples")
+        raise SamplesError(f"'x' in {name} holds NaN or infinity; remove those samples")
     return x
 
 
-def _classes(y: Rows, count: int, path: Path) -> IntArray:
+def _classes(y: Rows, count: int, name: str) -> IntArray:
     if y.dtype.kind not in "iu" or y.reshape(-1).shape != (count,):
         raise SamplesError(
-            f"'y' in {str(path)!r} must be {count} whole numbers, got {y.dtype} of shape {y.shape}"
+            f"'y' in {name} must be {count} whole numbers, got {y.dtype} of shape {y.shape}"
         )
     return y.reshape(-1).astype(np.int64)
 

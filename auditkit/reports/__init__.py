@@ -9,6 +9,7 @@ SHARED = (
     "comparing",
     "drawing",
     "formats",
+    "glossary",
     "headlines",
     "inspect",
     "lineup",

@@ -115,6 +115,8 @@ class Report:
     """When the report was made: ISO 8601, UTC."""
     corrected: tuple[Corrected | None, ...] = ()
     """For each outcome, if two or more have a line-up; no verdict depends on it."""
+    explained: bool = False
+    """Whether the report for people ends with what its words mean."""
     commitment: Commitment = field(default_factory=Commitment)
     """Who stands behind the bundle, and since when it exists."""
     compared: tuple[Compared | None, ...] = ()

@@ -17,6 +17,8 @@ def report(
     commitment: Commitment = Commitment(),
     compared: Sequence[Compared | None] = (),
     command: str = "",
+    *,
+    explained: bool = False,
 ) -> Report:
     """Return the report on the outcomes of one bundle.
 
@@ -26,6 +28,7 @@ def report(
         commitment: Who stands behind the bundle.
         compared: For each outcome what `reports.comparing.compared` found, or empty.
         command: The command line that asked for it, without secrets.
+        explained: Whether words are explained below the report for people.
     """
     found = tuple(outcomes)
     return Report(
@@ -34,6 +37,7 @@ def report(
         versions=versions("numpy"),
         generated=now(),
         corrected=corrected(found),
+        explained=explained,
         commitment=commitment,
         compared=tuple(compared),
         command=command,

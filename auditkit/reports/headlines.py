@@ -10,7 +10,8 @@ class Words:
     """How one kind of outcome is shown to people."""
 
     name: str
-    """The verdict; the homologous one with its meaning, because the word suggests the opposite."""
+    """The verdict. The homologous one is called what it means, because the word suggests the
+    opposite; programs read the word itself."""
     style: str
     """The colour of the name, as rich calls it."""
     meaning: str
@@ -27,10 +28,10 @@ WORDS = {
         limit="Pirated says nothing about who copied, when, or whether there was a licence.",
     ),
     Decision.HOMOLOGOUS: Words(
-        name="homologous (independently trained)",
+        name="independent (homologous)",
         style="green",
         meaning="no copy of the kinds that are excluded below",
-        limit="Homologous (independently trained) speaks against the kinds of copies that are "
+        limit="Independent (homologous) speaks against the kinds of copies that are "
         "named as excluded, not against others.",
     ),
     Decision.INCONCLUSIVE: Words(

@@ -18,6 +18,7 @@ from auditkit.core.escape import clean
 from auditkit.core.verdicts import Identification, Outcome, Refusal, Verdict
 from auditkit.reports.accuser import SHOPPING, standing
 from auditkit.reports.base import Report, Screen
+from auditkit.reports.glossary import words
 from auditkit.reports.headlines import OPINIONS, WORDS, words_for
 from auditkit.reports.lineup import picture
 from auditkit.reports.origins import facts_table, provenance, run
@@ -73,6 +74,9 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     # A dict and not a set: each limit once, in the order of the suspects.
     limits = dict.fromkeys(_limit(outcome) for outcome in report.outcomes)
     yield from _section("What this cannot tell", *map(Text, (*limits, SHOPPING)))
+    if report.explained:
+        yield Text()
+        yield from _section("Words", facts_table(list(words(report))))
 
 
 def _limit(outcome: Outcome) -> str:
@@ -110,7 +114,7 @@ def _summary(outcomes: tuple[Outcome, ...]) -> Table:
     table.add_column("labels", justify="right")
     table.add_column("outputs", justify="right")
     # Not "p innocent": a p-value is not the probability that the suspect is innocent.
-    table.add_column("p homologous", justify="right")
+    table.add_column("p independent", justify="right")
     for outcome in outcomes:
         words, opinions = words_for(outcome), _opinions(outcome)
         # One line only: the whole reason stands below, under the suspect's headline.

@@ -7,8 +7,9 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 
-from auditkit.adapters import Suspect, identified
-from auditkit.adapters.base import Adapter
+from auditkit.adapters import Suspect
+from auditkit.adapters.base import Adapter, Object
+from auditkit.adapters.live import name_of, suspected
 from auditkit.adapters.wire.addresses import shown
 from auditkit.core.access import Access
 from auditkit.core.errors import BudgetError, QueryError
@@ -26,7 +27,7 @@ from auditkit.suspects.closest import Read, closest
 from auditkit.suspects.interview import Interview
 from auditkit.suspects.isolation.isolated import opened
 from auditkit.suspects.log import Log, Memory
-from auditkit.suspects.patience import Pace, patiently
+from auditkit.suspects.patience import NOBODY_PATIENCE, Pace, patiently
 from auditkit.suspects.readings import MOST_READ, Reading
 from auditkit.suspects.seen_weights import seen_weights
 from auditkit.suspects.sequential import ask_in_turn, check_twins, is_sequential
@@ -39,24 +40,25 @@ OPENING_PATIENCE = 5.0
 
 
 def examine(
-    bundle: Bundle, suspect: str, asking: Asking = Asking(), progress: Progress = silent
+    bundle: Bundle, suspect: Object, asking: Asking = Asking(), progress: Progress = silent
 ) -> Examination:
     """Open, ask and judge one suspect.
 
     It never raises but KeyboardInterrupt: whatever a suspect, an adapter, an identification or a
-    file throws becomes a refusal with a code. What goes in and comes out can be pickled, so that
-    the same function runs in a worker.
+    file throws becomes a refusal with a code. What goes in and comes out can be pickled, where the
+    suspect is named, so that the same function runs in a worker.
 
     Args:
         bundle: Whose points are asked.
-        suspect: As users name it: a file, an address, `python:module:function`.
+        suspect: As users name it: a file, an address, `python:module:function`. Or an object of
+            this process: a function, a torch module, an onnxruntime session.
         asking: How much is asked, and how.
         progress: Told how far it is.
     """
-    name = shown(str(suspect))
+    name = name_of(suspect)
     evidence = None
     try:
-        evidence = query(bundle, str(suspect), asking, progress)  # a Path serves as well
+        evidence = query(bundle, suspect, asking, progress)
         return Examination(name, judge(bundle, evidence), evidence)
     except KeyboardInterrupt:
         raise
@@ -65,7 +67,7 @@ def examine(
 
 
 def query(
-    bundle: Bundle, suspect: str, asking: Asking = Asking(), progress: Progress = silent
+    bundle: Bundle, suspect: Object, asking: Asking = Asking(), progress: Progress = silent
 ) -> Evidence:
     """Ask a suspect about the bundle's points: all of them, or one by one until they decide.
 
@@ -76,7 +78,7 @@ def query(
         JournalError: The journal can't be used.
     """
     check(bundle, asking)
-    found = identified(suspect)
+    found = suspected(suspect)
     made = bundle.fingerprint
     options = replace(asking.options, classes=made.owner.classes, points=made.sheet.points)
     adapter = reached(found, replace(asking, options=options))
@@ -110,6 +112,7 @@ def reached(found: Suspect, asking: Asking) -> Adapter:
         lambda: opened(found, asking.options),
         min(OPENING_PATIENCE, asking.patience.longest),
         Pace(asking.patience.rate),
+        NOBODY_PATIENCE,
     )
 
 

@@ -16,7 +16,7 @@ from auditkit.core.points import InputSpec
 from auditkit.core.requests import Patience
 from auditkit.suspects.fitting import Fit
 from auditkit.suspects.log import Key, Log
-from auditkit.suspects.patience import FIRST_PAUSE, Pace, patiently
+from auditkit.suspects.patience import FIRST_PAUSE, NOBODY_PATIENCE, Pace, patiently
 from auditkit.suspects.readings import MOST_READ, Reading, readings
 
 
@@ -87,7 +87,9 @@ class Sender:
 
     def patiently(self, question: Question, fit: Fit) -> None:
         """Send one request, again and again while it fails for the moment."""
-        patiently(lambda: self._once(question, fit), self._patience.longest, self._pace)
+        # Who was never there is not waited for: the address is wrong, or the server is not running.
+        nobody = None if self.proven else min(NOBODY_PATIENCE, self._patience.longest)
+        patiently(lambda: self._once(question, fit), self._patience.longest, self._pace, nobody)
 
     def _once(self, question: Question, fit: Fit) -> None:
         endpoint, count = self._port.identity, len(question.keys)

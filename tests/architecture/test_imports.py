@@ -121,12 +121,14 @@ def test_the_packages_top_stays_small():
 
 
 def test_files_and_functions_stay_small():
-    """No file over 300 lines, no function over 60, a command's options apart."""
+    """No file over 300 lines, no function over 60, the options of a command or call apart."""
     large = []
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()
         tree = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-        starts = [(node.body[0] if "commands" in path.parts else node).lineno for node in tree]
+        starts = [
+            (node.body[0] if {"commands", "api"} & {*path.parts} else node).lineno for node in tree
+        ]
         sizes = zip(tree, starts, strict=True)
         large += [f"{path}: {n.name}" for n, at in sizes if (n.end_lineno or 0) - at > 60]
         large += [f"{path}: {text.count(chr(10))} lines"] if text.count("\n") > 300 else []

@@ -14,7 +14,13 @@ from auditkit.adapters.wire.addresses import PORTS, Address, resolved, shown
 from auditkit.adapters.wire.connections import Connections, is_certificate
 from auditkit.adapters.wire.secrets import Secrets
 from auditkit.core.arrays import Json
-from auditkit.core.errors import BatchError, QueryError, ReplyError, TransientError
+from auditkit.core.errors import (
+    BatchError,
+    QueryError,
+    ReplyError,
+    TransientError,
+    UnreachableError,
+)
 from auditkit.core.requests import Exchange, Reach
 
 REDIRECTS = 3
@@ -185,7 +191,10 @@ class Web:
             return TransientError(f"no whole reply within {self._reach.timeout:g} s")
         if is_certificate(error):
             return QueryError(f"its certificate is not trusted: {self._line(str(error))}")
-        return TransientError(f"can't be reached: {self._line(str(error) or type(error).__name__)}")
+        told = f"can't be reached: {self._line(str(error) or type(error).__name__)}"
+        if isinstance(error, httpx.ConnectError):
+            return UnreachableError(told)
+        return TransientError(told)
 
     def _read(self, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity").lower() != "identity":

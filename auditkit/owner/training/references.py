@@ -167,6 +167,12 @@ def _workshop(order: Order, epochs: int) -> _Prepared:
     return _Prepared(Workshop(owner, data, held_out, epochs), raw)
 
 
+def _model_file(order: Order) -> Path | None:
+    """Return the file that the owner was read from; None for a factory or a module."""
+    path = Path(order.model) if isinstance(order.model, str) else None
+    return None if path is None or not path.is_file() else path
+
+
 def _keep_owner(shelf: Shelf, shop: Workshop, order: Order, raw: RawSamples) -> None:
     """Write the owner and its samples, which `auditkit bench` reads, unless they are there."""
     if "owner" in shelf.entries and (shelf.folder / "samples.npz").exists():
@@ -174,8 +180,8 @@ def _keep_owner(shelf: Shelf, shop: Workshop, order: Order, raw: RawSamples) -> 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, x=raw.x, y=raw.y)  # type: ignore[arg-type]
     write_whole(shelf.folder / "samples.npz", buffer.getvalue())
-    path = Path(order.model)
-    model = f"owner{path.suffix}" if path.is_file() else "owner.pt"
-    write_whole(shelf.folder / model, path.read_bytes() if path.is_file() else traced(shop.owner))
+    path = _model_file(order)
+    model = "owner.pt" if path is None else f"owner{path.suffix}"
+    write_whole(shelf.folder / model, traced(shop.owner) if path is None else path.read_bytes())
     entry = shop.entry("owner", "owner", "owner", shop.owner) | {"model": model}
     shelf.keep(entry, onnx(shop.owner))

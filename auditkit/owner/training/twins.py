@@ -206,9 +206,14 @@ def _training(order: Order, plan: TwinPlan) -> _Training:
     return _built_in(owner, data, plan, order.seed, made_for)
 
 
-def _own_training(owner: Owner, name: str, made_for: JsonObject) -> _Training:
+def _own_training(
+    owner: Owner, train: str | Callable[[int], object], made_for: JsonObject
+) -> _Training:
     """Return the owner's own training: a function from a seed to a module or a model file."""
-    function = imported(name, "--train")
+    if isinstance(train, str):
+        function, name = imported(train, "--train"), train
+    else:
+        function, name = train, f"{train.__module__}:{getattr(train, '__qualname__', 'train')}"
 
     def twin(seed: int, _rate: float | None) -> _Made:
         # Seeded here as well, for a function that draws fresh weights before it sets its seed.

@@ -39,7 +39,7 @@ def opened(suspect: Suspect, options: Options) -> Adapter:
         MissingRuntimeError: A package that its adapter needs is not installed.
     """
     kind, name = suspect.kind, shown(suspect.source)
-    if kind.remote:
+    if kind.remote or kind.live:
         return open_suspect(suspect, options)
     if options.isolation is Isolation.OFF or not SUPPORTED:
         if kind.runs_code:

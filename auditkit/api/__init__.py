@@ -1,4 +1,8 @@
-"""The whole flow on one page: twins, fingerprint, audit, judge."""
+"""The whole flow on one page: twins, fingerprint, audit, judge.
+
+Commands call it as it is. `owner` and `auditor` beside it are what users call from Python: they
+take options one by one, and show what comes of it.
+"""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,12 +11,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from auditkit import fingerprints
+from auditkit.adapters.base import Object
+from auditkit.adapters.live import listed
 from auditkit.core.errors import MissingRuntimeError
 from auditkit.core.plugins import load, names
 from auditkit.core.progress import Progress, silent
 from auditkit.core.requests import Asking, Order, ReferencePlan, TwinPlan
 from auditkit.core.verdicts import Examination
-from auditkit.files.bundle import Bundle
+from auditkit.files.bundle import Bundle, read
 from auditkit.files.evidence import read as read_evidence
 from auditkit.files.evidence import write as write_evidence
 from auditkit.files.queries import write_queries
@@ -107,8 +113,8 @@ def references(order: Order, folder: Path, plan: ReferencePlan, progress: Progre
 
 
 def audit(
-    bundle: Bundle,
-    suspects: Iterable[str] | str,
+    bundle: Bundle | str | Path,
+    suspects: Iterable[Object] | Object,
     asking: Asking = Asking(),
     progress: Progress = silent,
 ) -> Iterator[Examination]:
@@ -116,15 +122,22 @@ def audit(
 
     A suspect that can't be examined becomes a refusal with a code, and the next one's turn comes.
 
+    Args:
+        bundle: Whose points are asked, or its file.
+        suspects: One or several: a file, an address, a function, a torch module, an onnxruntime
+            session.
+        asking: How much is asked, and how.
+        progress: Told how far the suspect is.
+
     Raises:
-        BundleError: A sequential audit has no twins to decide by.
+        BundleError: It can't be read, or a sequential audit has no twins to decide by.
         PluginError: One of the bundle's identifications is missing. Both are raised at once,
             before anybody is asked.
     """
-    check_twins(bundle, asking)
-    check_identifications(bundle)
-    listed = [suspects] if isinstance(suspects, str) else suspects
-    return (examine(bundle, suspect, asking, progress) for suspect in listed)
+    opened = bundle if isinstance(bundle, Bundle) else read(bundle)
+    check_twins(opened, asking)
+    check_identifications(opened)
+    return (examine(opened, suspect, asking, progress) for suspect in listed(suspects))
 
 
 def queries(bundle: Bundle, target: str | Path) -> int:
