@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-ROOM = 1 << 30
+ROOM = 1 << 29
 """Bytes that one backward pass may keep of its forward pass. A fixed number, and not what happens
 to be free, so that the same fingerprint comes out everywhere."""
 MOST_NUMBERS = 1 << 22
