@@ -125,8 +125,8 @@ def check(
     from auditkit.reports.comparing import compared
 
     with errors():
-        where = targets(output, output_format)
         check_apart(output, bundle_path, *suspects, journal)
+        where = targets(output, output_format)
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
         # Whatever can be wrong with the command is noticed before a suspect is asked: queries may

@@ -49,8 +49,8 @@ def judge(
     The suspects are not needed.
     """
     with errors():
-        where = targets(output, output_format)
         check_apart(output, bundle_path, *evidence)
+        where = targets(output, output_format)
         made = rejudged(bundle_path, evidence, public, authority, pictures=pictures)
         _end(made, where)
 
@@ -77,8 +77,8 @@ def report(
     Nobody is asked again, and the exit code tells the verdict as that of `check` does.
     """
     with errors():
-        where = targets(output, output_format)
         check_apart(output, bundle_path, *evidence)
+        where = targets(output, output_format)
         made = rejudged(bundle_path, evidence, public, authority, pictures=pictures)
         _end(made, where)
 
