@@ -133,9 +133,9 @@ def check(
     outcomes: list[Outcome] = []
     left = remote.Left(evidence, outcomes)
     with errors(left.told):
-        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         suspects = suspects_of(named)
         check_apart(output, bundle_path, *suspects, journal)
+        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
         # Whatever can be wrong with the command is noticed before a suspect is asked: queries may

@@ -56,9 +56,9 @@ def judge(
     The suspects are not needed.
     """
     with errors():
-        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         files = evidence_in(evidence)
         check_apart(output, bundle_path, *files)
+        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         made = rejudged(bundle_path, files, public, authority, pictures=pictures)
         _end(replace(made, explained=explain), where)
 
@@ -85,9 +85,9 @@ def report(
     Nobody is asked again, and the exit code tells the verdict as that of `check` does.
     """
     with errors():
-        where = targets(output, output_format)
         files = evidence_in(evidence)
         check_apart(output, bundle_path, *files)
+        where = targets(output, output_format)
         made = rejudged(bundle_path, files, public, authority, pictures=pictures)
         _end(made, where)
 

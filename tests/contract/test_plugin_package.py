@@ -84,7 +84,7 @@ def test_the_report_format_is_offered(site, work):
     """It is among the formats that there are, and its lines are the report."""
     offered = check(site, work, "plain.fp", "owner.linear", "-f", "nothing")
     assert offered.returncode == 2
-    assert "json, lines, terminal" in " ".join(offered.stderr.replace("│", " ").split())
+    assert "junit, lines, markdown" in " ".join(offered.stderr.replace("│", " ").split())
     done = check(site, work, "plain.fp", "owner.linear", "-f", "lines", "-q")
     who, what, why = done.stdout.rstrip("\n").split("\t")
     assert (done.returncode, who, what) == (3, "owner.linear", "pirated")
