@@ -18,34 +18,61 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    # Each name twice, which is how type checkers are told that it is public.
     from auditkit.api import (
-        audit,
-        examine,
-        judge,
-        queries,
-        query,
-        read_evidence,
-        references,
-        write_evidence,
+        audit as audit,
+        examine as examine,
+        judge as judge,
+        queries as queries,
+        query as query,
+        read_evidence as read_evidence,
+        references as references,
+        write_evidence as write_evidence,
     )
-    from auditkit.api.auditor import check, load
-    from auditkit.api.owner import fingerprint, twins
-    from auditkit.api.results import Result
-    from auditkit.core.access import Access
-    from auditkit.core.errors import AuditkitError
-    from auditkit.core.evidence import Evidence
+    from auditkit.api.auditor import (
+        check as check,
+        load as load,
+    )
+    from auditkit.api.owner import (
+        fingerprint as fingerprint,
+        twins as twins,
+    )
+    from auditkit.api.results import (
+        Result as Result,
+    )
+    from auditkit.core.access import (
+        Access as Access,
+    )
+    from auditkit.core.errors import (
+        AuditkitError as AuditkitError,
+    )
+    from auditkit.core.evidence import (
+        Evidence as Evidence,
+    )
     from auditkit.core.requests import (
-        Asking,
-        InputFacts,
-        Options,
-        Order,
-        Patience,
-        Reach,
-        ReferencePlan,
-        TwinPlan,
+        Asking as Asking,
+        InputFacts as InputFacts,
+        Options as Options,
+        Order as Order,
+        Patience as Patience,
+        Reach as Reach,
+        ReferencePlan as ReferencePlan,
+        TwinPlan as TwinPlan,
     )
-    from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
-    from auditkit.files.bundle import Bundle, read, write
+    from auditkit.core.verdicts import (
+        Decision as Decision,
+        Examination as Examination,
+        Reason as Reason,
+        Refusal as Refusal,
+        Verdict as Verdict,
+    )
+    from auditkit.files.bundle import (
+        Bundle as Bundle,
+        read as read,
+        write as write,
+    )
+
+    __version__: str
 
 _HOMES = {
     "api": (
