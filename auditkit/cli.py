@@ -15,8 +15,10 @@ from auditkit.commands import (
     check,
     console,
     doctor,
+    judging,
     owner,
     remote,
+    scan,
     serve,
     signing,
     streams,
@@ -46,7 +48,7 @@ for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
     *(accusers.regenerate, accusers.screen),
-    *(check.check, check.judge, check.queries, check.plan),
+    *(check.check, scan.scan, judging.judge, judging.report, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
     app.command()(command)

@@ -21,6 +21,7 @@ from auditkit.core.requests import Options
 SHARED = (
     "base",
     "live",
+    "onnx_computed",
     "onnx_external",
     "onnx_weights",
     "reasons",

@@ -188,6 +188,8 @@ class Kind:
     prepare: Callable[[str], None] = lambda _source: None
     """Loads what opening a suspect of this name needs, before its process is shut off from files.
     It may be told the suffix alone."""
+    prepare_many: Callable[[], None] = lambda: None
+    """Loads what only some suspects need and takes long, before a second suspect is opened."""
     runs_code: bool = False
     """Whether a file can run code of its author when it is opened; it is then opened behind walls
     only."""
@@ -201,6 +203,9 @@ class Kind:
     """Returns the adapter of an object that `takes` takes, and of its name."""
     reads_beside: bool = False
     """Whether a file names others in its folder that belong to it."""
+    same_for_all: bool = False
+    """Whether opening takes no notice of `Options.classes` and `Options.points`, so that a suspect
+    that is open can be asked for one bundle after the other."""
 
 
 def read_file(source: str) -> bytes:

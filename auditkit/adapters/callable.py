@@ -168,4 +168,11 @@ def _takes(given: Object) -> bool:
     return callable(given) and not isinstance(given, type)
 
 
-python = Kind(_opened, alias="python", own_code=True, takes=_takes, hold=CallableAdapter)
+python = Kind(
+    _opened,
+    alias="python",
+    own_code=True,
+    same_for_all=True,
+    takes=_takes,
+    hold=CallableAdapter,
+)

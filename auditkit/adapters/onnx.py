@@ -92,7 +92,7 @@ class OnnxAdapter(SessionAdapter):
         # Kept as long as the session, which uses these weights where they lie.
         self._beside = runtime.values(model.beside)
         try:
-            session = runtime.opened(model.data, options.device, self._beside)
+            session = runtime.opened(model.data, options.device, self._beside, options.threads)
             super().__init__(session, model.digest, model.digest, runtime.described(session))
         except SuspectError:
             raise
@@ -171,6 +171,12 @@ def _prepare(_source: str) -> None:
     runtime.empty_folder()
 
 
+def _prepare_many() -> None:
+    from auditkit.adapters import onnx_weights
+
+    onnx_weights.prepare()
+
+
 def _takes(given: Object) -> bool:
     # Whoever holds a session has loaded onnxruntime, so it is not imported for that.
     loaded = sys.modules.get("onnxruntime")
@@ -189,7 +195,9 @@ onnx = Kind(
     OnnxAdapter,
     suffixes=(".onnx",),
     prepare=_prepare,
+    prepare_many=_prepare_many,
     reads_beside=True,
+    same_for_all=True,
     takes=_takes,
     hold=_held,
 )

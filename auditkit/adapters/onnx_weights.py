@@ -6,12 +6,14 @@ more axes are weights. Integers serve as they are, since rows are compared witho
 length, which undoes scale and zero point.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from auditkit.adapters.onnx_computed import computed
 from auditkit.adapters.onnx_external import Tensor
 from auditkit.core.arrays import Rows
 from auditkit.core.weights import MOST_NUMBERS, Layer, layers
@@ -32,6 +34,11 @@ Scope = dict[str, "TensorProto"]
 """Initialisers that no node has used yet, by their names."""
 
 
+def prepare() -> None:
+    """Load the package onnx, so that processes that are forked from this one have it."""
+    from onnx import ModelProto, TensorProto, numpy_helper  # noqa: F401
+
+
 def read(data: bytes, beside: Mapping[str, Tensor] | None = None) -> tuple[Layer, ...]:
     """Return the layers of an ONNX file's bytes, inputs first; none where they can't be read.
 
@@ -48,7 +55,8 @@ def read(data: bytes, beside: Mapping[str, Tensor] | None = None) -> tuple[Layer
         model.ParseFromString(data)
         given = beside or {}
         found = [one for one in _Reading(model).tensors() if _may_be_weights(one, given)]
-        return layers((str(tensor.name), _numbers(tensor, given)) for tensor in found)
+        stored = ((str(tensor.name), _numbers(tensor, given)) for tensor in found)
+        return layers(itertools.chain(computed(model.graph), stored))
     except Exception:
         return ()
 

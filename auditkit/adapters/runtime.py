@@ -34,7 +34,10 @@ Provider = str | tuple[str, dict[str, str]]
 
 
 def opened(
-    data: bytes, device: str, beside: Mapping[str, ort.OrtValue] | None = None
+    data: bytes,
+    device: str,
+    beside: Mapping[str, ort.OrtValue] | None = None,
+    threads: int | None = None,
 ) -> ort.InferenceSession:
     """Open a session that prints nothing and reads no other file.
 
@@ -43,6 +46,7 @@ def opened(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         beside: Initialisers that the model says are in other files, by their names, as `values`
             gives them; they must outlive the session, which does not hold them.
+        threads: How many compute; None: as many as onnxruntime takes.
 
     Raises:
         SuspectLoadError: `device` is CUDA, and no node of the model would run on it.
@@ -51,7 +55,7 @@ def opened(
     # 4 is FATAL. onnxruntime logs to stderr from C++, where Python can't redirect it, and its
     # messages repeat names that a stranger chose.
     ort.set_default_logger_severity(4)
-    session = _session(data, device, beside or {})
+    session = _session(data, device, beside or {}, threads)
     # Otherwise an error of CUDA while a batch runs would reopen the session on the CPU and go on,
     # and the report would name the wrong device.
     session.disable_fallback()
@@ -71,21 +75,27 @@ def values(beside: Mapping[str, Tensor]) -> dict[str, ort.OrtValue]:
     }
 
 
-def _session(data: bytes, device: str, beside: Mapping[str, ort.OrtValue]) -> ort.InferenceSession:
+def _session(
+    data: bytes, device: str, beside: Mapping[str, ort.OrtValue], threads: int | None
+) -> ort.InferenceSession:
     # onnxruntime's own fallback prints what it does to stdout, which belongs to the report.
     try:
-        return _opened(data, _providers(device), beside)
+        return _opened(data, _providers(device), beside, threads)
     except Exception:
         if device != "auto":
             raise
-        return _opened(data, [CPU], beside)
+        return _opened(data, [CPU], beside, threads)
 
 
 def _opened(
-    data: bytes, providers: Sequence[Provider], beside: Mapping[str, ort.OrtValue]
+    data: bytes,
+    providers: Sequence[Provider],
+    beside: Mapping[str, ort.OrtValue],
+    threads: int | None,
 ) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads or 0
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     # Weights in other files would not be covered by the hash, and a model could name any file of
     # this machine as its weights. So it is told that they lie in a folder of nothing but an empty

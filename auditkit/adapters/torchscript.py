@@ -174,6 +174,7 @@ torchscript = Kind(
     suffixes=(".pt", EXPORTED, ".torchscript", ".pth"),
     prepare=_prepare,
     runs_code=True,
+    same_for_all=True,
     takes=_takes,
     hold=_held,
 )

@@ -1,4 +1,4 @@
-"""The auditor's commands: check, judge, queries, plan and inspect.
+"""The auditor's commands: check, queries, plan and inspect.
 
 They parse arguments, call `auditkit.api` and print; verdicts are reached elsewhere.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditkit.commands import remote, signing
+from auditkit.commands.command_line import command_line
 from auditkit.commands.console import errors, exit_code, progress_bar, tell
 from auditkit.commands.options import (
     AllowHttp,
@@ -28,6 +29,7 @@ from auditkit.commands.options import (
     Longest,
     ModelOutput,
     Output,
+    Pictures,
     PrivateKey,
     Proxy,
     PublicKeyPath,
@@ -39,17 +41,15 @@ from auditkit.commands.options import (
     SuspectSeconds,
     Timeout,
 )
-from auditkit.commands.output import EvidenceFolder, check_apart, settled_format, show
-from auditkit.commands.suspects import evidence_in
+from auditkit.commands.output import EvidenceFolder, check_apart, settled_format, show, targets
 from auditkit.commands.suspects import named as suspects_of
 from auditkit.core.access import Access
-from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
 from auditkit.core.requests import Isolation, Limits
-from auditkit.core.verdicts import Outcome, Refusal
+from auditkit.core.verdicts import Outcome
 
 if TYPE_CHECKING:
-    from auditkit.files.bundle import Bundle
+    from auditkit.reports.base import Compared
 
 
 def check(
@@ -64,7 +64,7 @@ def check(
             "files in it.",
         ),
     ],
-    output_format: Format = "terminal",
+    output_format: Format = None,
     as_json: AsJson = False,
     explain: Explain = False,
     output: Output = None,
@@ -115,6 +115,7 @@ def check(
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
     key: PrivateKey = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
 ) -> None:
     """Give a verdict on each suspect.
@@ -127,11 +128,12 @@ def check(
     from auditkit import api
     from auditkit.core.requests import Asking, Options, Patience
     from auditkit.reports.build import report
+    from auditkit.reports.comparing import compared
 
     outcomes: list[Outcome] = []
     left = remote.Left(evidence, outcomes)
     with errors(left.told):
-        output_format = settled_format(output_format, as_json=as_json, explain=explain)
+        where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         suspects = suspects_of(named)
         check_apart(output, bundle_path, *suspects, journal)
         signer = signing.signer(key, evidence, output, journal)
@@ -158,62 +160,20 @@ def check(
             key=key,
         )
         left.journal = kept
+        beside: list[Compared | None] = []
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
                 # Kept one by one: what was asked survives a crash on the next suspect.
                 outcomes.append(examination.outcome)
-                if keeper is not None and examination.evidence is not None:
-                    keeper.keep(examination.evidence)
-        show(report(opened, outcomes, commitment, explained=explain), output_format, output, signer)
+                said = examination.evidence
+                beside.append(None if said is None else compared(opened, said, pictures=pictures))
+                if keeper is not None and said is not None:
+                    keeper.keep(said)
+        made = report(opened, outcomes, commitment, beside, command_line(), explained=explain)
+        show(made, where, signer)
         if keeper is not None:
             keeper.check()
     raise typer.Exit(exit_code(outcomes))
-
-
-def judge(
-    bundle_path: BundlePath,
-    evidence: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="EVIDENCE...",
-            help="Files of answers kept by `auditkit check --evidence FOLDER`, or that folder.",
-        ),
-    ],
-    output_format: Format = "terminal",
-    as_json: AsJson = False,
-    explain: Explain = False,
-    output: Output = None,
-    public: PublicKeyPath = None,
-    authority: StampAuthorities = None,
-) -> None:
-    """Give the same verdicts again from kept answers.
-
-    The suspects are not needed.
-    """
-    from auditkit.reports.build import report
-
-    with errors():
-        output_format = settled_format(output_format, as_json=as_json, explain=explain)
-        files = evidence_in(evidence)
-        check_apart(output, bundle_path, *files)
-        opened, commitment = signing.opened(bundle_path, public, authority)
-        outcomes = [_judged(opened, path) for path in files]
-        show(report(opened, outcomes, commitment, explained=explain), output_format, output)
-    raise typer.Exit(exit_code(outcomes))
-
-
-def _judged(bundle: "Bundle", path: Path) -> Outcome:
-    """The verdict on one evidence file; a bad file does not cost the verdicts on the others."""
-    from auditkit import api
-    from auditkit.files.signing import signed
-
-    try:
-        # Whose signature it is, is told by `auditkit verify`; here a broken one is enough.
-        if signed.envelope_path(path).exists():
-            signed.verified(path)
-        return api.judge(bundle, api.read_evidence(path, bundle))
-    except AuditkitError as error:
-        return Refusal.of(str(path), error)
 
 
 def queries(

@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -116,8 +116,13 @@ def tell(line: str) -> None:
 
 def exit_code(outcomes: list[Outcome]) -> int:
     """Return the exit code of the worst outcome, in the order of `WORST_FIRST`."""
-    codes = {
+    return worst(
         EXIT_CODES[outcome.decision] if isinstance(outcome, Verdict) else COULD_NOT_AUDIT
         for outcome in outcomes
-    }
+    )
+
+
+def worst(found: Iterable[int]) -> int:
+    """Return the exit code that decides of several; of none, that nothing could be audited."""
+    codes = set(found)
     return next((code for code in WORST_FIRST if code in codes), COULD_NOT_AUDIT)

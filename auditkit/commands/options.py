@@ -22,8 +22,13 @@ Device = Annotated[
     ),
 ]
 Format = Annotated[
-    str,
-    typer.Option("--format", "-f", help="How the report is shown: terminal or json."),
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="How the report is shown: terminal, json, html, pdf, markdown, csv, sarif, junit or "
+        "cyclonedx; by default as the suffix of -o says, on the screen as terminal.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Explain = Annotated[
@@ -31,8 +36,29 @@ Explain = Annotated[
     typer.Option("--explain", help="End the report with what its words mean; terminal only."),
 ]
 Output = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write the report to this file instead of the screen: .html, .pdf, .md, .csv, "
+        ".sarif, .xml (JUnit), .cdx.json (CycloneDX), .json or .txt; may be given several times.",
+    ),
+]
+TallyFormat = Annotated[
+    str,
+    typer.Option("--format", "-f", help="How the table is shown: terminal or json."),
+]
+TallyOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Write the report to this file instead of the screen."),
+    typer.Option("--output", "-o", help="Write the table to this file instead of the screen."),
+]
+Pictures = Annotated[
+    bool,
+    typer.Option(
+        "--pictures",
+        help="Show core points as pictures in an HTML report. Whoever sees them can train a copy "
+        "to answer them otherwise.",
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress bar and no remarks on stderr.")

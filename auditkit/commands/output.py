@@ -1,6 +1,8 @@
 """Where the results of a check go: the report, and the folder of kept answers."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,46 +18,79 @@ if TYPE_CHECKING:
     from auditkit.reports.base import Report
 
 
-def check_format(name: str) -> None:
-    """Check that there is a report of this format, before any suspect is asked.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place that the report goes to."""
+
+    path: Path | None
+    """None: the screen."""
+    format: str
+    """The name of a report plug-in."""
+
+
+def targets(output: list[Path] | None, output_format: str | None) -> tuple[Target, ...]:
+    """Return where the report goes and in which formats, before any suspect is asked.
 
     Raises:
-        typer.BadParameter: There is none.
+        typer.BadParameter: There is no such format, or none goes by the suffix of a file.
+        MissingRuntimeError: A format needs a package that is not installed.
     """
     from auditkit import reports
     from auditkit.core import plugins
+    from auditkit.reports.formats import DEFAULT
 
-    if name not in plugins.names(reports):
+    if output_format is not None and output_format not in plugins.names(reports):
         known = ", ".join(plugins.names(reports))
-        raise typer.BadParameter(f"--format wants one of {known}, got {clean(name)!r}")
+        raise typer.BadParameter(f"--format wants one of {known}, got {clean(output_format)!r}")
+    files = [Target(path, output_format or _by_suffix(path)) for path in output or ()]
+    found = files or [Target(None, output_format or DEFAULT)]
+    for target in found:
+        plugins.load(reports, target.format)
+        if target.path is None and target.format == "pdf" and sys.stdout.isatty():
+            raise typer.BadParameter("a PDF is no text for a screen; name a file: -o report.pdf")
+    return tuple(found)
 
 
-def settled_format(name: str, *, as_json: bool, explain: bool) -> str:
+def _by_suffix(path: Path) -> str:
+    from auditkit.reports.formats import SUFFIXES, format_of
+
+    found = format_of(path)
+    if found is None:
+        known = ", ".join(SUFFIXES)
+        raise typer.BadParameter(
+            f"no format goes by the suffix of -o {clean(path.name)!r}; wanted one of {known}, or "
+            "--format"
+        )
+    return found
+
+
+def settled_format(name: str | None, *, as_json: bool, explain: bool) -> str | None:
     """Return the format that `--format`, `--json` and `--explain` ask for together.
 
     Raises:
-        typer.BadParameter: There is no such format, or they contradict each other.
+        typer.BadParameter: They contradict each other.
     """
-    if as_json and name not in ("terminal", "json"):
+    if as_json and name not in (None, "json"):
         raise typer.BadParameter(f"--json and --format {clean(name)} contradict each other")
     chosen = "json" if as_json else name
-    check_format(chosen)
-    if explain and chosen != "terminal":
+    if explain and chosen not in (None, "terminal"):
         raise typer.BadParameter(f"--explain goes with the report for people, not {chosen}")
     return chosen
 
 
-def check_apart(output: Path | None, *read: str | Path | None) -> None:
+def check_apart(output: Sequence[Path] | Path | None, *read: str | Path | None) -> None:
     """Check that nothing which a command reads would be written over by what it writes.
 
     Raises:
-        typer.BadParameter: The output is one of the files that are read.
+        typer.BadParameter: An output is one of the files that are read, or is named twice.
     """
-    if output is None or not output.exists():
-        return
-    for one in filter(None, map(str, filter(None, read))):
-        if Path(one).exists() and output.samefile(one):
-            raise typer.BadParameter(f"-o would write over {clean(one)!r}; name another file")
+    written = [output] if isinstance(output, Path) else list(output or ())
+    if len(set(written)) < len(written):
+        raise typer.BadParameter("two -o name one file; name each once")
+    known = [one for one in map(str, filter(None, read)) if Path(one).exists()]
+    for path in written:
+        if any(path.exists() and path.samefile(one) for one in known):
+            raise typer.BadParameter(f"-o would write over {clean(str(path))!r}; name another file")
 
 
 class EvidenceFolder:
@@ -108,27 +143,25 @@ class EvidenceFolder:
             raise self._trouble
 
 
-def show(
-    found: "Report", output_format: str, output: Path | None, signer: "Signer | None" = None
-) -> None:
-    """Print the report, or write it to a file and sign that with a key.
+def show(found: "Report", where: Sequence[Target], signer: "Signer | None" = None) -> None:
+    """Print the report, or write it to files and sign these with a key.
 
     Raises:
-        AuditkitError: The file can't be written.
+        AuditkitError: A file can't be written.
     """
-    from auditkit import reports
-    from auditkit.core import plugins
     from auditkit.files.container import write_whole
     from auditkit.files.signing import signed
     from auditkit.reports.base import Screen
+    from auditkit.reports.formats import render
 
-    # A file is UTF-8 without colours, whatever the terminal of whoever made it can show.
-    render = plugins.load(reports, output_format)
-    if output is not None:
-        write_whole(output, render(found, Screen()))
+    for target in where:
+        if target.path is None:
+            # Bytes, because a renderer knows how to escape what this encoding lacks; print would
+            # crash.
+            screen = Screen(sys.stdout.encoding or "utf-8", sys.stdout.isatty())
+            typer.echo(render(found, target.format, screen), nl=False)
+            continue
+        # A file is UTF-8 without colours, whatever the terminal of whoever made it can show.
+        write_whole(target.path, render(found, target.format))
         if signer is not None:
-            signed.sign_report(output, signer)
-        return
-    # Bytes, because a renderer knows how to escape what this encoding lacks; print would crash.
-    screen = Screen(sys.stdout.encoding or "utf-8", sys.stdout.isatty())
-    typer.echo(render(found, screen), nl=False)
+            signed.sign_report(target.path, signer)

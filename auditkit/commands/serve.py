@@ -77,8 +77,8 @@ def serve(
 
     The API runs on this machine. It can be made slow, faulty or evasive.
     """
-    from auditkit.testserver.behaviour import Behaviour
-    from auditkit.testserver.server import Server
+    from auditkit.commands.testserver.behaviour import Behaviour
+    from auditkit.commands.testserver.server import Server
 
     with errors():
         # Two decimals are what access level `rounded` means everywhere else.

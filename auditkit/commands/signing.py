@@ -163,7 +163,7 @@ def opened(
 
 
 def signer(
-    key: Path | None, evidence: Path | None, output: Path | None, journal: Path | None
+    key: Path | None, evidence: Path | None, output: list[Path] | None, journal: Path | None
 ) -> "Signer | None":
     """Return the private key of --key, before anybody is asked.
 
@@ -174,6 +174,6 @@ def signer(
 
     if key is None:
         return None
-    if evidence is None and output is None and journal is None:
+    if evidence is None and not output and journal is None:
         raise SigningKeyError("--key signs evidence, report or journal: name --evidence FOLDER")
     return keys.private(key)

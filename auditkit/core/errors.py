@@ -30,6 +30,8 @@ AuditkitError
 │   └── TimeStampError
 ├── TrainedModelsError
 ├── JournalError
+├── LedgerError
+├── FleetError
 └── BenchmarkError
 
 Messages are one line: what was wanted, what was got, what to do. Misuse by the programmer stays
@@ -228,6 +230,18 @@ class JournalError(AuditkitError):
     """A journal can't be used: not one, in use, or changed after it was written."""
 
     code = "journal"
+
+
+class LedgerError(AuditkitError):
+    """A ledger can't be used: another program's, of a later version, or on a full disk."""
+
+    code = "ledger"
+
+
+class FleetError(AuditkitError):
+    """A scan can't go on: nothing to examine, or its workers can't be started."""
+
+    code = "scan"
 
 
 class BenchmarkError(AuditkitError):

@@ -82,7 +82,7 @@ class Evidence:
     repeated: int = 0
     """How many points were asked twice."""
     changed: int = 0
-    """How many of the repeated points got another label."""
+    """How many of the repeated points got another label, or scores that rounding can't explain."""
     looks: int = 1
     """How many outputs were read and judged, of which this one is the closest to the owner."""
     weights: SeenWeights | None = None

@@ -14,7 +14,7 @@ from typing import Any
 
 from auditkit.core.errors import MissingRuntimeError, PluginError, UnknownPluginError
 
-EXTRAS = {"torch": "owner", "grpc": "grpc"}
+EXTRAS = {"torch": "owner", "grpc": "grpc", "fpdf": "pdf"}
 """Third-party modules that only an extra installs, with the extra's name."""
 
 

@@ -209,8 +209,8 @@ def _check_inputs(spec: InputSpec) -> None:
         ValueError: It does.
     """
     with np.errstate(all="ignore"):
-        ends = [normalised(np.broadcast_to(end, (1, *spec.shape)), spec) for end in spec.bounds()]
-    if not np.isfinite(ends).all():
+        ends = [normalised(end[None], spec) for end in spec.bounds()]
+    if not all(np.isfinite(end).all() for end in ends):
         raise ValueError("mean and std leave no finite inputs")
 
 
@@ -218,6 +218,12 @@ def pixels(points: FloatArray, spec: InputSpec) -> NDArray[np.uint8]:
     """Scale points to pixels: (n, *shape) in the spec's bounds -> uint8 0..255, not normalised."""
     lower, upper = spec.bounds()
     result: NDArray[np.uint8] = np.rint((points - lower) / (upper - lower) * 255).astype(np.uint8)
+    return result
+
+
+def from_pixels(levels: NDArray[np.uint8], spec: InputSpec) -> FloatArray:
+    """Return the points of an image spec, (n, *shape) float32, that have these pixels."""
+    result: FloatArray = levels.astype(np.float32) * np.float32(spec.upper[0]) / np.float32(255)
     return result
 
 

@@ -1,5 +1,6 @@
 """Where things come from: digests, versions of tools, and time."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -16,9 +17,14 @@ LATEST = 253_402_300_799
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions of auditkit, Python and the named packages, by name."""
-    found = {"auditkit": importlib.metadata.version("model-auditkit")}
-    found["python"] = platform.python_version()
-    return found | {package: importlib.metadata.version(package) for package in packages}
+    found = {"auditkit": _version("model-auditkit"), "python": platform.python_version()}
+    return found | {package: _version(package) for package in packages}
+
+
+@functools.cache
+def _version(package: str) -> str:
+    # Finding it reads and parses a file, which takes longer than writing a report.
+    return importlib.metadata.version(package)
 
 
 def now() -> str:

@@ -84,6 +84,8 @@ class Options:
     are."""
     points: FloatArray | None = field(default=None, repr=False, compare=False)
     """The bundle's points in the order of `auditkit queries`, for recorded answers."""
+    threads: int | None = None
+    """Threads that an ONNX file computes with; None: as many as onnxruntime takes."""
     isolation: Isolation = Isolation.AUTO
     limits: Limits = field(default_factory=Limits)
     reach: Reach = field(default_factory=Reach)

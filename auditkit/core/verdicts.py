@@ -37,6 +37,7 @@ class ReasonCode(enum.StrEnum):
     NOT_OUTSTANDING = "not-outstanding"
     UNLIKE_COPIES = "unlike-copies"
     COPIES_UNSEEN = "copies-unseen"
+    CLOSE_BY_SCORES = "close-by-natural-scores"
     # Verdicts by the bundle's thresholds.
     NO_SIGN_OF_A_COPY = "no-sign-of-a-modified-copy"
     SIBLINGS_NOT_TRIED = "siblings-not-tried"

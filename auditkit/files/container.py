@@ -37,7 +37,7 @@ LARGEST_HEADER = 1 << 24
 
 ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 """What headers that no auditkit wrote lead to; 1e999 is infinite, and no size."""
-DTYPES = {"F16": 2, "F32": 4, "I64": 8}
+DTYPES = {"U8": 1, "F16": 2, "F32": 4, "I64": 8}
 
 
 UNSEALED = ("versions", "seal")
@@ -87,9 +87,13 @@ def write(path: Path, packed: Packed) -> None:
     Raises:
         BundleError: The place can't be written.
     """
+    write_whole(path, contained(packed))
+
+
+def contained(packed: Packed) -> bytes:
+    """Return the bytes of a file."""
     # The seal covers the manifest, which holds the hashes of all tensors: every byte is covered.
-    data = _serialised(Packed(_sealed(described(packed)), packed.tensors))
-    write_whole(path, data)
+    return _serialised(Packed(_sealed(described(packed)), packed.tensors))
 
 
 def write_whole(path: Path, data: bytes) -> None:

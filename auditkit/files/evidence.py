@@ -31,6 +31,15 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
     Raises:
         BundleError: The place can't be written.
     """
+    container.write(Path(path), _packed(evidence, bundle))
+
+
+def contained(evidence: Evidence, bundle: Bundle) -> bytes:
+    """Return the bytes of the file that `write` writes."""
+    return container.contained(_packed(evidence, bundle))
+
+
+def _packed(evidence: Evidence, bundle: Bundle) -> container.Packed:
     sheet = bundle.fingerprint.sheet
     manifest = {
         "format": f"auditkit.evidence/{VERSION}",
@@ -55,7 +64,7 @@ def write(evidence: Evidence, bundle: Bundle, path: Path) -> None:
         kept = chain.chained(evidence.heard, evidence.bundle_digest, evidence.suspect.digest)
         manifest |= {"chain": kept.entries, "versions": versions("numpy")}
         tensors |= kept.tensors
-    container.write(Path(path), container.Packed(manifest, tensors))
+    return container.Packed(manifest, tensors)
 
 
 def read(path: Path | str, bundle: Bundle) -> Evidence:
@@ -125,7 +134,7 @@ def described(path: Path) -> list[str]:
             f"access          {Access(take(manifest, 'access', str))}, "
             f"{_count(manifest, 'classes')} classes, {asked} points asked",
             f"asked twice     {take(manifest, 'repeated', int)} points, "
-            f"{take(manifest, 'changed', int)} got another label",
+            f"{take(manifest, 'changed', int)} got another answer",
             *(
                 f"answers         {int((column >= 0).sum())} of {len(column)} {family} points"
                 for family, column in labels.items()

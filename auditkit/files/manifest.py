@@ -2,8 +2,11 @@
 
 from dataclasses import asdict
 
+import numpy as np
+
 from auditkit.core.access import Access
-from auditkit.core.arrays import JsonObject, Rows
+from auditkit.core.arrays import FloatArray, JsonObject, Rows
+from auditkit.core.errors import BundleFormatError
 from auditkit.core.fingerprint import (
     Discrimination,
     Fingerprint,
@@ -12,7 +15,7 @@ from auditkit.core.fingerprint import (
     Siblings,
 )
 from auditkit.core.models import OwnerRecord, Reference, ReferenceKind
-from auditkit.core.points import Family, InputSpec, Sheet
+from auditkit.core.points import Family, InputSpec, Sheet, from_pixels, pixels
 from auditkit.files import columns, container, sketches
 from auditkit.files.container import Tensors, take, tensor
 
@@ -22,7 +25,8 @@ def packed(made: Fingerprint, references: tuple[Reference, ...]) -> container.Pa
     tensors: dict[str, Rows] = {}
     for name in made.sheet.names:
         family = made.sheet.of_family(name)
-        tensors |= {f"points/{name}": family.points, f"outputs/{name}": family.outputs}
+        tensors[f"points/{name}"] = _packed_points(family.points, made.spec)
+        tensors[f"outputs/{name}"] = family.outputs
     for number, reference in enumerate(references):
         prefix = f"references/{number}"
         tensors |= columns.packed(prefix, made.sheet, reference.answers)
@@ -35,18 +39,40 @@ def packed(made: Fingerprint, references: tuple[Reference, ...]) -> container.Pa
         "identifications": list(made.identifications),
         "parameters": dict(made.parameters),
         "seed": made.seed,
-        "spec": asdict(made.spec),
+        "spec": _packed_spec(made.spec),
         "owner": asdict(made.owner),
         "families": list(made.sheet.names),
         "discrimination": str(made.discrimination),
         "reason": made.reason,
-        "transports": dict(made.transports),
-        "siblings": {"shares": list(made.siblings.shares), "reason": made.siblings.reason},
+        "transports": {name: float(share) for name, share in made.transports.items()},
+        "siblings": {"shares": [*map(float, made.siblings.shares)], "reason": made.siblings.reason},
         "line_up": asdict(made.line_up),
         **weights.facts,
         "references": [_packed_reference(reference, made) for reference in references],
     }
     return container.Packed(manifest, tensors | weights.tensors)
+
+
+def _packed_spec(spec: InputSpec) -> JsonObject:
+    # A caller may well say 0 and 1, which are read as 0.0 and 1.0 and have to be written so.
+    ends = {name: [*map(float, getattr(spec, name))] for name in ("lower", "upper", "mean", "std")}
+    return {"shape": list(spec.shape), **ends}
+
+
+def _packed_points(points: FloatArray, spec: InputSpec) -> Rows:
+    """Return points as pixels where these say the same, which takes a quarter of the room."""
+    if not spec.is_image:
+        return points
+    levels = pixels(points, spec)
+    return levels if np.array_equal(from_pixels(levels, spec), points) else points
+
+
+def _unpacked_points(found: Rows, spec: InputSpec) -> FloatArray:
+    if found.dtype == np.uint8 and spec.is_image:
+        return from_pixels(found, spec)
+    if found.dtype != np.float32:
+        raise BundleFormatError(f"points must be pixels or float32, got {found.dtype}")
+    return found
 
 
 def _packed_weights(made: Fingerprint) -> sketches.Packed:
@@ -95,16 +121,17 @@ def unpacked(manifest: JsonObject, tensors: Tensors) -> Unpacked:
 def _fingerprint(manifest: JsonObject, tensors: Tensors) -> Fingerprint:
     spec, owner = take(manifest, "spec", dict), take(manifest, "owner", dict)
     known, terms = take(manifest, "siblings", dict), take(manifest, "line_up", dict)
+    inputs = InputSpec(
+        tuple(take({"size": size}, "size", int) for size in take(spec, "shape", list)),
+        *(_numbers(spec, name) for name in ("lower", "upper", "mean", "std")),
+    )
     return Fingerprint(
         method=take(manifest, "method", str),
         lead=take(manifest, "lead", str),
         identifications=_texts(manifest, "identifications"),
         parameters=take(manifest, "parameters", dict),
         seed=take(manifest, "seed", int),
-        spec=InputSpec(
-            tuple(take({"size": size}, "size", int) for size in take(spec, "shape", list)),
-            *(_numbers(spec, name) for name in ("lower", "upper", "mean", "std")),
-        ),
+        spec=inputs,
         owner=OwnerRecord(
             take(owner, "name", str),
             take(owner, "digest", str),
@@ -113,7 +140,10 @@ def _fingerprint(manifest: JsonObject, tensors: Tensors) -> Fingerprint:
         ),
         sheet=Sheet.of(
             {
-                name: Family(tensor(tensors, f"points/{name}"), tensor(tensors, f"outputs/{name}"))
+                name: Family(
+                    _unpacked_points(tensor(tensors, f"points/{name}"), inputs),
+                    tensor(tensors, f"outputs/{name}"),
+                )
                 for name in _texts(manifest, "families")
             }
         ),

@@ -78,20 +78,21 @@ def _p_value(pairs: Sequence[FloatArray], seed: int) -> float:
     # The largest over the suspect's tensors is taken in every order alike, so that choosing among
     # them costs nothing.
     real = max(float(np.trace(pair.astype(np.float64))) for pair in pairs)
-    rows = len(pairs[0])
-    places = np.arange(rows)
-    orders = _orders(rows, seed)
-    sums = np.max([pair[orders, places].sum(axis=1, dtype=np.float64) for pair in pairs], axis=0)
+    places = _orders(len(pairs[0]), seed)
+    # Taking from a flat array is three times as fast as indexing by rows and columns.
+    flat = [np.ascontiguousarray(pair).reshape(-1) for pair in pairs]
+    sums = np.max([pair.take(places).sum(axis=1, dtype=np.float64) for pair in flat], axis=0)
     # Sums of the same numbers in another order differ by rounding.
     return float((1 + (sums >= real - ROUNDING).sum()) / (DRAWS + 1))
 
 
 @functools.lru_cache(maxsize=4)
 def _orders(rows: int, seed: int) -> IntArray:
+    """Return (DRAWS, rows) places in a flat (rows, rows) array: one in each row and column."""
     # Tensors of as many rows share the orders: their p-values need not be independent.
     every = np.tile(np.arange(rows), (DRAWS, 1))
-    found: IntArray = np.random.default_rng(seed).permuted(every, axis=1)
-    return found
+    orders: IntArray = np.random.default_rng(seed).permuted(every, axis=1)
+    return orders * rows + np.arange(rows)
 
 
 def _together(values: Sequence[float]) -> float:

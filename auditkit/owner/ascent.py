@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from auditkit.owner.classifier import Owner
+from auditkit.owner.room import climbing_at_once
 from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 
@@ -89,9 +90,9 @@ def margins(scores: Tensor, targets: Tensor) -> Tensor:
 class Climb:
     """Adam ascent of points on the owner's margin, away from what stand-ins recognise.
 
-    All points climb in one batch, and a point that is deep enough leaves it; climbing them one by
-    one is slower (`python -m experiments.speed` prints by how much). Adam is written out here
-    because torch's own would go on moving the points that have left.
+    As many points as fit climb in one batch, and a point that is deep enough leaves it; climbing
+    them one by one is slower (`python -m experiments.speed` prints by how much). Adam is written
+    out here because torch's own would go on moving the points that have left.
 
     Args:
         owner: The model whose margin at the targets grows.
@@ -124,6 +125,8 @@ class Climb:
         self.points = starts.clone()
         self._mean, self._square = torch.zeros_like(starts), torch.zeros_like(starts)
         self._step = 0
+        self._level = 0.0
+        self._fit = climbing_at_once(lambda few: self._heights(few, targets[: len(few)])[0], starts)
 
     def to(self, level: float) -> Tensor:
         """Go on from where the points are to a depth of `level` units.
@@ -133,26 +136,31 @@ class Climb:
         """
         # Points that arrived at an earlier level take part again, since this one is deeper.
         alive = torch.arange(len(self.points), device=self.points.device)
+        self._level = level
         for _ in range(self.gait.steps):
             if not len(alive):
                 break
-            alive = self._advance(alive, level)
+            self._step += 1
+            alive = torch.cat([self._advance(rows) for rows in alive.split(self._fit)])
         # Measured anew, because points whose steps ran out have moved since they were measured.
         deep = margins(self.owner.answers(self.points), self.targets) >= level * self.unit
         return deep & ~self._recognised()
 
-    def _advance(self, alive: Tensor, level: float) -> Tensor:
+    def _advance(self, alive: Tensor) -> Tensor:
         """Move the points with these row numbers; return those that had not arrived."""
         points = self.points[alive].requires_grad_()
-        targets = self.targets[alive]
-        depth = margins(self.owner.scores(points), targets) / self.unit
-        exposure = self._exposure(points, targets)
-        missing = self._missing_after_transport(points, targets, level)
-        gain = depth - self.gait.pressure * exposure - missing
+        gain, going = self._heights(points, self.targets[alive])
         (slope,) = torch.autograd.grad(gain.sum(), points)
-        going = (depth < level) | (exposure > 0) | (missing > 0)
         self._move(alive[going], slope[going])
         return alive[going]
+
+    def _heights(self, points: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is to grow, (n,), and which points have not arrived, (n,) bool."""
+        depth = margins(self.owner.scores(points), targets) / self.unit
+        exposure = self._exposure(points, targets)
+        missing = self._missing_after_transport(points, targets)
+        gain = depth - self.gait.pressure * exposure - missing
+        return gain, (depth < self._level) | (exposure > 0) | (missing > 0)
 
     def _exposure(self, points: Tensor, targets: Tensor) -> Tensor:
         """Return (n,): how much too well stand-ins like the target, in natural margins, mean."""
@@ -167,17 +175,16 @@ class Climb:
         ]
         return torch.stack(distances).relu().mean(0)
 
-    def _missing_after_transport(self, points: Tensor, targets: Tensor, level: float) -> Tensor:
+    def _missing_after_transport(self, points: Tensor, targets: Tensor) -> Tensor:
         """Return (n,): the depth that is missing after each transport, in units, summed."""
         missing = torch.zeros(len(points), device=points.device)
         for way in self.ways:
             depth = margins(self.owner.scores(way(points)), targets) / self.unit
-            missing = missing + (KEPT * level - depth).relu()
+            missing = missing + (KEPT * self._level - depth).relu()
         return missing
 
     def _move(self, rows: Tensor, slope: Tensor) -> None:
         """Take one Adam step with these rows (Kingma and Ba's default decay rates)."""
-        self._step += 1
         self._mean[rows] = 0.9 * self._mean[rows] + 0.1 * slope
         self._square[rows] = 0.999 * self._square[rows] + 0.001 * slope.square()
         mean = self._mean[rows] / (1 - 0.9**self._step)

@@ -15,6 +15,7 @@ from auditkit.core.requests import InputFacts
 from auditkit.owner.heads import listed, outputs_of
 from auditkit.owner.input_facts import declared_numbers, input_bounds, input_spec
 from auditkit.owner.opening import LoadedModel
+from auditkit.owner.room import answered_at_once
 from auditkit.owner.samples import RawSamples, Samples, arrangements
 
 BATCH = 256
@@ -63,7 +64,8 @@ class Owner:
     @torch.no_grad()
     def answers(self, points: Tensor) -> Tensor:
         """Return `scores` of any number of points, without gradients."""
-        return torch.cat([self.scores(batch) for batch in points.split(BATCH)])
+        at_once = answered_at_once(points, BATCH)
+        return torch.cat([self.scores(batch) for batch in points.split(at_once)])
 
     def tensor(self, points: FloatArray) -> Tensor:
         """Copy an array to the owner's device."""
@@ -252,7 +254,7 @@ def snapped(points: Tensor, spec: InputSpec) -> Tensor:
     if not spec.is_image:
         return points
     levels = (points * (255 / spec.upper[0])).round()
-    return (levels * (spec.upper[0] / 255)).clamp(0, spec.upper[0])
+    return levels.clamp(0, 255) * spec.upper[0] / 255
 
 
 def torch_device(name: str) -> torch.device:

@@ -15,6 +15,7 @@ from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, JsonObject
 from auditkit.core.progress import Progress
 from auditkit.owner.ascent import domain, margins
 from auditkit.owner.classifier import Owner, snapped
+from auditkit.owner.room import climbing_at_once
 
 STEPS = 80
 """Adam steps of the climb, unless told otherwise."""
@@ -67,22 +68,32 @@ def joint_points(
     codes = codes.to(starts.device)
     # Each member's margins are measured in its own unit, so that all of them pull alike.
     units = [_unit(member, starts) for member in members]
+    parts = torch.arange(len(starts), device=starts.device).split(
+        min(climbing_at_once(member.scores, starts) for member in members)
+    )
     whole = domain(members[0])
     box = whole.near(starts, BOUND)
     change = torch.zeros_like(starts, requires_grad=True)  # as a share of the range
     adam = torch.optim.Adam([change], lr=RATE)
     for step in range(steps):
         progress("climbing with the twins", step, steps)
-        points = (starts + change * whole.span).detach().requires_grad_()
+        points = (starts + change * whole.span).detach()
         slope = torch.zeros_like(points)
-        for member, code, unit in zip(members, codes, units, strict=True):
-            depth = (margins(member.scores(points), code) / unit).clamp_max(DEPTH)
-            slope += torch.autograd.grad(depth.sum(), points)[0]
+        for rows in parts:
+            for member, code, unit in zip(members, codes, units, strict=True):
+                slope[rows] += _slope(member, points[rows], code[rows], unit)
         change.grad = -slope
         adam.step()
         with torch.no_grad():
             change.copy_((box.clamp(starts + change * whole.span) - starts) / whole.span)
     return snapped((starts + change * whole.span).detach(), members[0].spec)
+
+
+def _slope(member: Owner, points: Tensor, code: Tensor, unit: float) -> Tensor:
+    """Return (n, *shape): where the member becomes surer of its code."""
+    leaf = points.requires_grad_()
+    depth = (margins(member.scores(leaf), code) / unit).clamp_max(DEPTH)
+    return torch.autograd.grad(depth.sum(), leaf)[0]
 
 
 def _unit(member: Owner, naturals: Tensor) -> float:

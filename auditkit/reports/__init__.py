@@ -2,13 +2,19 @@
 
 SHARED = (
     "accuser",
+    "advice",
     "base",
     "build",
+    "cases",
+    "comparing",
+    "drawing",
+    "formats",
     "glossary",
     "headlines",
     "inspect",
     "lineup",
     "origins",
+    "plain",
     "sureness",
     "wording",
 )

@@ -64,6 +64,47 @@ class Corrected:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """On how many points of one family a suspect gives the owner's label."""
+
+    family: str
+    same: int
+    """How many got the owner's label."""
+    answered: int
+    """How many got a usable answer, 1 or more."""
+    others: tuple[float, ...] = ()
+    """The same as a share, 0..1, for each independent model of the bundle."""
+    kind: str = ""
+    """What these models are: `twins`, or `stand-ins and siblings`; empty: there are none."""
+
+    @property
+    def share(self) -> float:
+        """The share of answered points that got the owner's label, 0..1."""
+        return self.same / self.answered
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """One core point as a picture, with the classes that owner and suspect gave it."""
+
+    png: bytes
+    """The picture as a PNG file."""
+    owner: int
+    suspect: int | None
+    """None where it gave no usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Owner and suspect side by side: what takes both bundle and evidence to show."""
+
+    agreement: tuple[Agreement, ...] = ()
+    """One entry for each family of points that was asked, in the order of the bundle."""
+    pictured: tuple[Pictured, ...] = ()
+    """The best core points; empty unless pictures were asked for, and where points are none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Verdicts and refusals that were reached with one bundle."""
 
@@ -78,6 +119,11 @@ class Report:
     """Whether the report for people ends with what its words mean."""
     commitment: Commitment = field(default_factory=Commitment)
     """Who stands behind the bundle, and since when it exists."""
+    compared: tuple[Compared | None, ...] = ()
+    """For each outcome, or empty; None where the evidence is not at hand or labels can't be
+    compared."""
+    command: str = ""
+    """The command line that made the report, without secrets; empty: that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

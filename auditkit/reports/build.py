@@ -8,17 +8,28 @@ from auditkit.core.provenance import now, versions
 from auditkit.core.verdicts import Outcome, Verdict
 from auditkit.files.bundle import Bundle
 from auditkit.judging.multiplicity import benjamini_hochberg, holm
-from auditkit.reports.base import BundleSummary, Corrected, Report
+from auditkit.reports.base import BundleSummary, Compared, Corrected, Report
 
 
 def report(
     bundle: Bundle,
     outcomes: Iterable[Outcome],
     commitment: Commitment = Commitment(),
+    compared: Sequence[Compared | None] = (),
+    command: str = "",
     *,
     explained: bool = False,
 ) -> Report:
-    """Return the report on the outcomes of one bundle."""
+    """Return the report on the outcomes of one bundle.
+
+    Args:
+        bundle: What the suspects were compared with.
+        outcomes: A verdict or a refusal for each suspect.
+        commitment: Who stands behind the bundle.
+        compared: For each outcome what `reports.comparing.compared` found, or empty.
+        command: The command line that asked for it, without secrets.
+        explained: Whether words are explained below the report for people.
+    """
     found = tuple(outcomes)
     return Report(
         bundle=summary(bundle),
@@ -28,6 +39,8 @@ def report(
         corrected=corrected(found),
         explained=explained,
         commitment=commitment,
+        compared=tuple(compared),
+        command=command,
     )
 
 

@@ -5,7 +5,9 @@ docs/statistics.md explains the numbers at length.
 
 from collections.abc import Iterator
 
+from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import LineUp, Verdict
+from auditkit.reports.base import BundleSummary, Report
 
 
 def sureness(verdict: Verdict) -> Iterator[str]:
@@ -41,4 +43,34 @@ def _lined_up(found: LineUp, *, decides: bool) -> Iterator[str]:
         "All of this rests on the twins: that they were made as the owner was, that the owner was "
         "not picked among them, and that nothing of the owner's random numbers, such as its seed, "
         "was used to make the suspect."
+    )
+
+
+def measured(bundle: BundleSummary) -> Iterator[str]:
+    """Yield what was measured about a bundle's points, as far as its verdicts rest on that."""
+    # What thresholds rest on is of no concern where the line-up decides.
+    if not bundle.line_up.claimed:
+        stand_ins = bundle.references.get(ReferenceKind.STAND_IN, 0)
+        yield (
+            f"The fingerprint is {bundle.discrimination}: {bundle.reason}. Its stand-ins: "
+            f"{stand_ins}."
+        )
+        # A sentence of its own, so that a long reason above can't cut it off.
+        yield f"Its siblings: {bundle.siblings.told()}."
+    if bundle.transports:
+        yield bundle.travelled()
+
+
+def batch(report: Report) -> Iterator[str]:
+    """Yield how many gaps stay beyond chance if corrected for the number of suspects."""
+    known = [corrected for corrected in report.corrected if corrected is not None]
+    level = report.bundle.line_up.level
+    if not known:
+        return
+    standing = sum(corrected.holm <= level for corrected in known)
+    discovered = sum(corrected.benjamini_hochberg <= level for corrected in known)
+    yield (
+        f"{len(known)} suspects were compared at once: of {standing} so large a gap still comes by "
+        f"chance in {level:.1g} or less after Holm's correction, of {discovered} after Benjamini "
+        "and Hochberg's. The verdicts are those of each suspect alone."
     )

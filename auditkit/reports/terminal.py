@@ -15,15 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from auditkit.core.escape import clean
-from auditkit.core.models import ReferenceKind
 from auditkit.core.verdicts import Identification, Outcome, Refusal, Verdict
 from auditkit.reports.accuser import SHOPPING, standing
-from auditkit.reports.base import BundleSummary, Report, Screen
+from auditkit.reports.base import Report, Screen
 from auditkit.reports.glossary import words
 from auditkit.reports.headlines import OPINIONS, WORDS, words_for
 from auditkit.reports.lineup import picture
 from auditkit.reports.origins import facts_table, provenance, run
-from auditkit.reports.sureness import sureness
+from auditkit.reports.sureness import batch, measured, sureness
 from auditkit.reports.wording import sentence
 
 __all__ = ["render_terminal"]
@@ -189,7 +188,6 @@ def _says(opinion: Identification) -> Text:
 
 def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableType]:
     """Yield how sure the verdicts are: one of them at length, the others in one line each."""
-    bundle = report.bundle
     # A calibrated verdict is explained, if there is one: a suspect of other classes that comes
     # first must not make the whole report look uncalibrated.
     first = next((verdict for verdict in verdicts if verdict.calibrated), verdicts[0])
@@ -198,24 +196,8 @@ def _sureness(report: Report, verdicts: list[Verdict]) -> Iterator[RenderableTyp
     if len(verdicts) > 1:
         yield _line(f"The numbers are those of {clean(first.suspect.name, 60)}.", "dim")
         yield from (_figures(verdict) for verdict in verdicts if verdict is not first)
-        yield from map(Text, _batch(report))
-    # What thresholds rest on is of no concern where the line-up decides.
-    if not bundle.line_up.claimed:
-        yield from _thresholds(bundle)
-    if bundle.transports:
-        yield _line(bundle.travelled(), limit=300)
-
-
-def _thresholds(bundle: BundleSummary) -> Iterator[RenderableType]:
-    """Yield what was measured about a bundle's points."""
-    known = {kind: bundle.references.get(kind, 0) for kind in ReferenceKind}
-    yield _line(
-        f"The fingerprint is {bundle.discrimination}: {bundle.reason}. Its stand-ins: "
-        f"{known[ReferenceKind.STAND_IN]}.",
-        limit=600,
-    )
-    # A line of its own, so that a long reason above can't cut it off.
-    yield _line(f"Its siblings: {bundle.siblings.told()}.", limit=600)
+        yield from map(Text, batch(report))
+    yield from (_line(told, limit=600) for told in measured(report.bundle))
 
 
 def _figures(verdict: Verdict) -> Text:
@@ -224,18 +206,3 @@ def _figures(verdict: Verdict) -> Text:
     told = "no line-up" if found is None else f"p {found.p:.2g}, {found.gap:+.1f} deviations"
     remark = "" if verdict.calibrated else ", uncalibrated"
     return _line(f"{clean(verdict.suspect.name, 60)}: {told}{remark}.")
-
-
-def _batch(report: Report) -> Iterator[str]:
-    """Yield how many gaps stay beyond chance if corrected for the number of suspects."""
-    known = [corrected for corrected in report.corrected if corrected is not None]
-    level = report.bundle.line_up.level
-    if not known:
-        return
-    standing = sum(corrected.holm <= level for corrected in known)
-    discovered = sum(corrected.benjamini_hochberg <= level for corrected in known)
-    yield (
-        f"{len(known)} suspects were compared at once: of {standing} so large a gap still comes by "
-        f"chance in {level:.1g} or less after Holm's correction, of {discovered} after Benjamini "
-        "and Hochberg's. The verdicts are those of each suspect alone."
-    )

@@ -88,6 +88,11 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but so might "
         f"copies of most kinds: {', '.join(f['unseen']) or 'none were measured'}"
     ),
+    CODE.CLOSE_BY_SCORES: lambda f: (
+        f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but by its scores "
+        "for natural inputs the owner is among the first tenth of the line-up, as it would be for "
+        "a copy behind an input filter"
+    ),
     # Verdicts by the bundle's thresholds.
     CODE.NO_SIGN_OF_A_COPY: lambda f: (
         f"no sign of a modified copy: {_because(f)}; a distilled or extracted copy can answer like "
@@ -131,7 +136,8 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     CODE.ANSWERS_CHANGE: lambda f: (
         f"evasion suspected: {f['changed']} of {f['repeated']} points that were asked twice got "
-        "another label; a suspect that answers at random can't be cleared"
+        "another answer; a suspect whose answers depend on chance, on their place in a batch or on "
+        "what was asked before can't be cleared"
     ),
     # Opinions of identifications.
     CODE.SHARES_AS_COPIES: lambda f: (
@@ -186,7 +192,8 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     CODE.WEIGHTS_UNLIKE: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, as independent models' are "
         f"(quick copies keep {f['copies keep']:.0%} or more): it was not made from the owner's "
-        "weights; a distilled or extracted copy is not excluded"
+        "weights as far as the file shows them; a distilled or extracted copy is not excluded, nor "
+        "one whose weights a graph hides"
     ),
     CODE.WEIGHTS_BETWEEN: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, and {f['shared']:.0%} of the "

@@ -77,21 +77,58 @@ def query(
         PluginError: The suspect's adapter or one of the bundle's identifications is missing.
         JournalError: The journal can't be used.
     """
-    # Before anything is opened: queries to somebody's API must not be spent in vain.
-    check_twins(bundle, asking)
-    check_identifications(bundle)
+    check(bundle, asking)
     found = suspected(suspect)
     made = bundle.fingerprint
     options = replace(asking.options, classes=made.owner.classes, points=made.sheet.points)
+    adapter = reached(found, replace(asking, options=options))
+    try:
+        return ask(bundle, found, adapter, asking, progress)
+    finally:
+        closed(adapter)
+
+
+def check(bundle: Bundle, asking: Asking) -> None:
+    """Check that what a bundle needs is there, before anything is opened.
+
+    Queries to somebody's API must not be spent in vain.
+
+    Raises:
+        BundleError: A sequential audit has no twins to decide by.
+        PluginError: One of the bundle's identifications is missing.
+    """
+    check_twins(bundle, asking)
+    check_identifications(bundle)
+
+
+def reached(found: Suspect, asking: Asking) -> Adapter:
+    """Open a suspect, and wait a little for one that is out of reach.
+
+    Raises:
+        SuspectError: It can't be opened.
+        MissingRuntimeError: A package that its adapter needs is not installed.
+    """
+    return patiently(
+        lambda: opened(found, asking.options),
+        min(OPENING_PATIENCE, asking.patience.longest),
+        Pace(asking.patience.rate),
+        NOBODY_PATIENCE,
+    )
+
+
+def ask(
+    bundle: Bundle, found: Suspect, adapter: Adapter, asking: Asking, progress: Progress = silent
+) -> Evidence:
+    """Ask a suspect that is open about the bundle's points; it stays open.
+
+    Raises:
+        SuspectError: It does not fit, or fails to answer.
+        JournalError: The journal can't be used.
+        SigningKeyError: The auditor's key can't be read.
+    """
+    options = replace(asking.options, classes=bundle.fingerprint.owner.classes)
     asking = replace(asking, options=options)
     with contextlib.ExitStack() as stack:
-        adapter = patiently(
-            lambda: opened(found, options),
-            min(OPENING_PATIENCE, asking.patience.longest),
-            Pace(asking.patience.rate),
-            NOBODY_PATIENCE,
-        )
-        stack.callback(_closed, adapter)
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
         signer = None if asking.key is None else keys.private(asking.key)
@@ -167,7 +204,8 @@ class _Hearing:
             raise QueryError(f"{name!r}: {error}{where}") from error
 
 
-def _closed(adapter: Adapter) -> None:
+def closed(adapter: Adapter) -> None:
+    """Close a suspect, whatever it does."""
     # A suspect that has answered everything is not refused because it fails to end.
     with contextlib.suppress(Exception):
         adapter.close()
@@ -184,11 +222,12 @@ def _ask_at_once(
     interview.recognise(progress)
     interview.ask(rows, progress)
     took = time.monotonic() - started
-    interview.repeat()
     free = range(sheet.questions, len(sheet))
     quick = took * len(free) <= LONGEST_FREE * sheet.questions
     if asking.thorough or (asking.thorough is None and interview.is_file and quick):
         interview.ask(free, progress)
+    # At the end, when a suspect that is exchanged meanwhile has been exchanged.
+    interview.repeat()
     return interview.evidence()
 
 

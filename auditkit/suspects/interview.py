@@ -4,7 +4,6 @@ Nothing here judges answers; the caller decides when enough was asked.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from auditkit.suspects.preprocessing import (
     preprocessings,
     recognised,
 )
+from auditkit.suspects.repeats import Twice, label_of, unsteady
 
 BATCH = 100
 """Points between two reports of progress."""
@@ -42,21 +42,6 @@ costs a query, so there are few."""
 WATCH = 25
 """A suspect without a digest (an API) is asked one earlier point again after every 25 new ones, so
 that a model that is swapped meanwhile is noticed."""
-MOVED = 0.01
-"""Change of a score, as a share of the largest, above which rounding no longer explains it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Twice:
-    """What a suspect said to one point, first and later."""
-
-    first: Rows
-    later: Rows
-
-    @property
-    def changed(self) -> bool:
-        """Whether the second answer has another label."""
-        return _label(self.first) != _label(self.later)
 
 
 class Interview:
@@ -157,7 +142,7 @@ class Interview:
         owners = self._sheet.labels[controls]
         first = said[controls[0]]  # classes that it has no score for can't be known
         named = owners < (np.size(first) if np.ndim(first) else np.inf)
-        same = np.array([_label(said[row]) for row in controls]) == owners
+        same = np.array([label_of(said[row]) for row in controls]) == owners
         own = float(same[named].mean()) if named.any() else 0.0
         if own > 1 - REORDERED or len(controls) < len(self.controls):
             return own  # good enough as it is, or too few to match classes by
@@ -179,6 +164,8 @@ class Interview:
         """
         first = sorted(self._said)[:count]
         rows = [row for row in first if row not in self._again]
+        # In another order, each comes to another place of a batch: answers may depend on that.
+        rows = rows[1:] + rows[:1]
         if rows:
             said = self._client.answer(self._shown(rows, self._way), self._way.spec)
             self._again.update(zip(rows, said, strict=True))
@@ -218,7 +205,7 @@ class Interview:
             asked_shared = shared.of_shared(self._sheet.labels[list(self._said)])
             answers, spent = shared(answers, self._sheet.labels), int(asked_shared.sum())
             classes, why = answers.classes, (*why, shared.told)
-        twice = [_Twice(self._said[place], row) for place, row in self._again.items()]
+        twice = [Twice(self._said[place], row) for place, row in self._again.items()]
         owners = None if shared is not None else self._class_order(answers)
         if owners is not None:
             answers = answers.relabelled(owners)
@@ -228,7 +215,7 @@ class Interview:
             bundle_digest=self._bundle.digest,
             answers=answers,
             classes=classes,
-            notes=(*_notes(revealed, used), *_unsteady(twice), *self._remarks()),
+            notes=(*_notes(revealed, used), *unsteady(twice), *self._remarks()),
             asked=asked,
             spent=spent,
             sent=self._client.sent,
@@ -259,30 +246,10 @@ class Interview:
         return len(said) if said.all() else int(said.argmin())
 
 
-def _label(row: Rows) -> int:
-    if not row.ndim:
-        return int(row)
-    return int(row.argmax()) if np.isfinite(row).all() else -1
-
-
 def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
     if revealed is used:
         return ()
     return (f"the suspect reveals {revealed}; only {used} was used, as asked",)
-
-
-def _unsteady(twice: list[_Twice]) -> tuple[str, ...]:
-    scored = [pair for pair in twice if pair.first.ndim]
-    moved = [
-        np.abs(pair.first - pair.later).max() / (1 + np.abs(pair.first).max()) for pair in scored
-    ]
-    worst = float(np.nan_to_num(moved).max(initial=0.0)) if moved else 0.0
-    if worst <= MOVED:
-        return ()
-    return (
-        f"scores of points asked twice differ by up to {worst:.0%}: what answers is exchanged "
-        "meanwhile, or adds noise",
-    )
 
 
 def _lost(reasons: list[str]) -> tuple[str, ...]:

@@ -227,6 +227,17 @@ def test_what_is_no_weight_is_left_out():
     assert [one.name for one in onnx_weights.read(model.SerializeToString())] == ["real"]
 
 
+@pytest.mark.parametrize("op", ["Add", "Sub", "Sum"])
+def test_weights_that_are_stored_in_two_parts_are_read_as_they_are_used(op):
+    """What a runtime adds up when it opens a file hides nothing."""
+    rng = np.random.default_rng(0)
+    real, drawn = rng.normal(size=(8, 5)), 100 * rng.normal(size=(8, 5))
+    parts = {"a": real + drawn, "b": drawn if op == "Sub" else -drawn}
+    stored = [numpy_helper.from_array(v.astype(np.float32), n) for n, v in parts.items()]
+    [found, *_] = onnx_weights.read(one_node(*stored, op=op).SerializeToString())
+    assert np.allclose(found.rows, real, atol=1e-4)
+
+
 def test_a_tensor_that_is_used_twice_is_one_layer():
     """Tied weights are not twice the evidence."""
     model = one_node(numpy_helper.from_array(np.zeros((4, 4), np.float32), "tied"))

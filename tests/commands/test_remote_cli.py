@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from auditkit.cli import app
+from auditkit.commands.testserver.behaviour import Behaviour
+from auditkit.commands.testserver.server import Server
 from auditkit.core.access import Access
 from auditkit.files import bundle as bundles
-from auditkit.testserver.behaviour import Behaviour
-from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx
 

@@ -13,12 +13,12 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from auditkit.cli import app
+from auditkit.commands.testserver.server import Server
 from auditkit.core.errors import AuditkitError
 from auditkit.files import bundle as bundles
 from auditkit.files import container
 from auditkit.files.journal import seal_of
 from auditkit.files.signing import keys, signed
-from auditkit.testserver.server import Server
 from tests.conftest import COPY, linear_onnx
 from tests.files.test_sealing import rechained
 from tests.files.test_stamps import Authority

@@ -17,6 +17,7 @@ from PIL import Image
 
 from auditkit import adapters
 from auditkit.adapters.base import Kind, weights_of
+from auditkit.commands.testserver.server import Server
 from auditkit.core.errors import SuspectError, SuspectLoadError
 from auditkit.core.plugins import load, names
 from auditkit.core.points import CORE
@@ -24,7 +25,6 @@ from auditkit.core.requests import Options, Patience
 from auditkit.suspects.client import Client
 from auditkit.suspects.fitting import arrangements
 from auditkit.suspects.log import Memory
-from auditkit.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, linear, linear_onnx
 

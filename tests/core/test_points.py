@@ -98,3 +98,11 @@ def test_pixels_cover_the_bounds():
         spec = InputSpec((1, 1, 2), (low,), (high,))
         points = np.array([[[[low, high]]]], np.float32)
         assert pixels(points, spec).ravel().tolist() == [0, 255]
+
+
+def test_a_spec_of_a_huge_shape_costs_nothing():
+    """A bundle may claim any shape before its points are looked at."""
+    spec = InputSpec((2**31, 2), (0.0,), (1.0,), (0.5,), (0.25,))
+    assert spec.shape == (2**31, 2)
+    with pytest.raises(ValueError, match="no finite inputs"):
+        InputSpec((2**31, 2), (0.0,), (1.0,), (1e38,), (1e-38,))

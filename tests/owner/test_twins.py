@@ -20,7 +20,8 @@ from auditkit.fingerprints.twins import doubt
 from auditkit.owner.lineup import mixtures, most_disputed, undisputed
 from auditkit.owner.training.twins import make_twins
 from auditkit.suspects.examiner import examine
-from tests.owner.conftest import save_script, trained
+from experiments.evasions import asking, filters, functions, graphs
+from tests.owner.conftest import Net, digits, save_script, trained
 
 pytestmark = pytest.mark.torch
 COUNT = 9
@@ -177,6 +178,41 @@ def test_copies_are_first_and_innocents_are_not(bundle, net, tmp_path):
     for seed in (200, 201, 202):
         innocent = examine(bundle, *suspect(trained(seed), tmp_path, str(seed)), quiet)
         assert innocent.outcome.decision is not Decision.PIRATED
+
+
+@pytest.fixture(scope="module")
+def other() -> Net:
+    """An independent model, which a thief asks as well."""
+    return trained(300)
+
+
+def hidden_by(evasion: str, copy: Net, other: Net):
+    """A copy of the owner behind one of the worst evasions, which keep its accuracy."""
+    fronts = {"binary": filters.binary(0.5), "clean": filters.cleaned(0.3), "blur": filters.median}
+    if evasion in fronts:
+        return lambda x: copy(fronts[evasion](x))
+    parts = graphs.Parts(copy, (other,) * 3, torch.from_numpy(digits()[0][:300]))
+    if evasion == "exchanged":
+        return functions.exchanged(other, copy, 150)()
+    if evasion == "every second row":
+        return functions.rows_of(copy, other, 2)
+    return graphs.gates(parts)[evasion]
+
+
+@pytest.mark.parametrize(
+    "evasion",
+    [
+        *("binary", "clean", "blur", "exchanged", "every second row"),
+        *("own answer if among another's best 2", "another's answer far from digits"),
+    ],
+)
+def test_no_copy_that_gives_scores_is_cleared_by_an_evasion(
+    bundle, net, other, evasion, monkeypatch
+):
+    """It ends pirated or inconclusive (`python -m experiments.evasions` asks many more)."""
+    monkeypatch.setattr(asking, "_CURRENT", [hidden_by(evasion, net, other)])
+    found = examine(bundle, "python:experiments.evasions.asking:answer", Asking(options=asking.OWN))
+    assert found.outcome.decision is not Decision.HOMOLOGOUS
 
 
 def test_line_ups_are_written_and_read(bundle, tmp_path):

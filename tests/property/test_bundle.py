@@ -297,3 +297,29 @@ def test_evidence_is_read_as_written(tmp_path, bundle):
     bundles.write(bundle, tmp_path / "x.fp")
     with pytest.raises(EvidenceError, match=r"auditkit\.bundle/2"):
         evidence.read(tmp_path / "x.fp", bundle)
+
+
+def test_whole_numbers_are_written_as_they_are_read(tmp_path, bundle):
+    """Who says that inputs lie in 0..1 gets a bundle that can be read."""
+    spec = InputSpec(bundle.fingerprint.spec.shape, (0,), (1,), (0,), (1,))
+    made = dataclasses.replace(bundle.fingerprint, spec=spec, transports={"jpeg 90": 1})
+    bundles.write(dataclasses.replace(bundle, fingerprint=made), tmp_path / "a.fp")
+    assert bundles.read(tmp_path / "a.fp").fingerprint.spec.upper == (1.0,)
+
+
+def test_images_on_the_grid_take_a_byte_a_number(tmp_path, bundle):
+    """They come back as the same bits; one point off the grid keeps all of its family as floats."""
+    sheet = bundle.fingerprint.sheet
+    bundles.write(bundle, tmp_path / "a.fp")
+    kept = container.read(tmp_path / "a.fp", "bundle", bundles.VERSION).tensors["points/core"]
+    assert kept.dtype == np.uint8
+    read = bundles.read(tmp_path / "a.fp").fingerprint.sheet
+    assert read.points.tobytes() == sheet.points.tobytes()
+    families = {name: sheet.of_family(name) for name in sheet.names}
+    moved = np.array(families["control"].points)
+    moved[0, 0, 0, 0] = 0.123
+    families["control"] = Family(moved, families["control"].outputs)
+    made = dataclasses.replace(bundle.fingerprint, sheet=Sheet.of(families), siblings=Siblings())
+    bundles.write(Bundle(made), tmp_path / "b.fp")
+    tensors = container.read(tmp_path / "b.fp", "bundle", bundles.VERSION).tensors
+    assert (tensors["points/core"].dtype, tensors["points/control"].dtype) == (np.uint8, np.float32)

@@ -1,6 +1,7 @@
 """What holds for every report, whoever was audited and whatever they are called."""
 
 import re
+import zlib
 from collections import Counter
 
 import pytest
@@ -117,8 +118,18 @@ def report(*outcomes: Outcome, bundle: BundleSummary | None = None) -> Report:
 
 
 def shown(name: str, made: Report) -> str:
-    """What this renderer writes."""
-    return RENDERERS[name](made, Screen()).decode()
+    """What this renderer writes; of a PDF its text."""
+    written = RENDERERS[name](made, Screen())
+    return written.decode() if name != "pdf" else text_of(written)
+
+
+def text_of(pdf: bytes) -> str:
+    """The pieces of text of a PDF, one a line, as it has them in its streams."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    # Not `zlib.decompress`: a stream may end in a line end of its own.
+    drawn = b"".join(zlib.decompressobj().decompress(one) for one in streams)
+    pieces = re.findall(rb"\((.*?)(?<!\\)\) Tj", drawn, re.DOTALL)
+    return "".join(f"{piece.decode('latin-1')}\n" for piece in pieces)
 
 
 NUMBERS = st.none() | st.floats()
@@ -157,12 +168,20 @@ def test_hostile_text_is_shown_not_obeyed(name, text):
         assert output.endswith("\n")
 
 
-@pytest.mark.parametrize("name", RENDERERS)
+# Lines of a PDF take long to break, so that fewer are tried.
+@pytest.mark.parametrize("name", [name for name in RENDERERS if name != "pdf"])
 @settings(max_examples=40, deadline=None)
 @given(made=REPORTS)
 def test_every_outcome_can_be_shown(name, made):
     """No outcome crashes a report, and none puts a control character into it."""
     assert all(line.isprintable() for line in shown(name, made).split("\n"))
+
+
+@settings(max_examples=5, deadline=None)
+@given(made=REPORTS)
+def test_every_outcome_can_be_shown_as_a_pdf(made):
+    """The same of PDF."""
+    assert all(line.isprintable() for line in shown("pdf", made).split("\n"))
 
 
 @pytest.mark.parametrize("name", RENDERERS)
@@ -171,7 +190,8 @@ def test_refused_never_reads_as_innocent(name):
     output = shown(name, report(Refusal("gone.onnx", "no such file"), bundle=summary(points={})))
     assert "refused" in output.lower()
     assert "no such file" in output
-    told = re.sub(r'"(p_)?homologous": \S+', "", output)  # keys and counts of the JSON
+    # Not the keys and counts of the JSON, nor the names of styles.
+    told = re.sub(r'"(p_)?homologous": \S+|<style>.*?</style>', "", output, flags=re.DOTALL)
     assert not re.search("homologous|independent|innocent|clean", told, re.IGNORECASE)
 
 

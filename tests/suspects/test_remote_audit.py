@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from auditkit import api
+from auditkit.commands.testserver.behaviour import Behaviour
+from auditkit.commands.testserver.server import Server
 from auditkit.core.access import Access
 from auditkit.core.points import point_digest
 from auditkit.core.requests import Asking, Options, Patience, Reach
@@ -21,8 +23,6 @@ from auditkit.files import bundle as bundles
 from auditkit.files.journal import Journal
 from auditkit.reports.wording import sentence
 from auditkit.suspects import patience
-from auditkit.testserver.behaviour import Behaviour
-from auditkit.testserver.server import Server
 from tests.api import Api, Told, told
 from tests.conftest import COPY, STRANGER, linear, linear_onnx
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from auditkit import api
+from auditkit.commands.testserver.behaviour import Behaviour
+from auditkit.commands.testserver.server import Server
 from auditkit.core.requests import Asking, Options, Patience
 from auditkit.core.verdicts import Decision, Verdict
 from auditkit.files.journal import Journal
 from auditkit.suspects.readings import Reading
-from auditkit.testserver.behaviour import Behaviour
-from auditkit.testserver.server import Server
 from tests.api import Api, told
 from tests.conftest import CLASSES, COPY, STRANGER, linear
 from tests.contract.test_wrappings import as_onnx

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from auditkit.testserver import handler
-from auditkit.testserver.server import Server
+from auditkit.commands.testserver import handler
+from auditkit.commands.testserver.server import Server
 from tests.conftest import linear_onnx
 
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auditkit.commands.testserver.behaviour import FAULTS, Behaviour, Luck, revealed
+from auditkit.commands.testserver.handler import LENGTH
+from auditkit.commands.testserver.server import Server
 from auditkit.core.access import Access
 from auditkit.core.errors import SuspectLoadError
-from auditkit.testserver.behaviour import FAULTS, Behaviour, Luck, revealed
-from auditkit.testserver.handler import LENGTH
-from auditkit.testserver.server import Server
 from tests.conftest import CLASSES, SHAPE, STRANGER, linear, linear_onnx
 
 POINTS = np.random.default_rng(0).random((3, *SHAPE)).astype(np.float32)

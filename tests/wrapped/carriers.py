@@ -19,7 +19,7 @@ import onnxruntime as ort
 import torch
 from torch.export import Dim
 
-from auditkit.testserver.server import Server
+from auditkit.commands.testserver.server import Server
 from tests.api import Api, Asked, Told, told
 from tests.wrapped.forms import only
 from tests.wrapped.nets import population

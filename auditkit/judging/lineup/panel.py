@@ -16,6 +16,9 @@ from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
 from auditkit.judging.lineup.looks import look_schedule
 from auditkit.judging.lineup.ranking import gap_p, standing
 
+NATURAL_SCORES = "natural scores"
+"""The measure of the scores for inputs that are no core points."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Said:
@@ -120,7 +123,7 @@ class Panel:
         # further measure costs the others some power.
         if natural.any() and self.members.scores is not None and said.scores is not None:
             both = (scores(rows[:, natural]) for rows in (self.members.scores, said.scores))
-            found["natural scores"] = likeness(*_pair(both))
+            found[NATURAL_SCORES] = likeness(*_pair(both))
         return found
 
     def _relations(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:

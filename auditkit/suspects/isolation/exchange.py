@@ -83,6 +83,10 @@ class Exchange:
             _raise(found.head, told)
         return found
 
+    def renew(self) -> None:
+        """Count the time that all replies may take from now."""
+        self._started = time.monotonic()
+
     def _left(self) -> float | None:
         if self._seconds is None:
             return None

@@ -22,8 +22,8 @@ from auditkit.core.errors import IsolationError
 from auditkit.files.temporary import Folder
 from auditkit.suspects.isolation.channel import Channel, pipes
 
-PACKAGES = Path(__file__).parents[3]
-"""The folder in which this package lies."""
+PACKAGE = Path(__file__).parents[2]
+"""The folder of auditkit."""
 KEPT = (
     *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
@@ -33,7 +33,14 @@ MESSAGE = 256
 """Longest message in bytes between the two processes."""
 PATIENCE = 300.0
 """Seconds that a worker may take to be there; loading torch for the first takes some."""
-STARTED = "import sys, json; sys.path[:] = json.loads(sys.argv[2]); " + (
+# auditkit is loaded from its own folder, also where that is not on the path or the auditor works in
+# the one above it.
+LAST_WORDS = 1.0
+"""Seconds in which a process that forks no more must be seen to have ended."""
+STARTED = (
+    "import sys, json; from importlib import util; sys.path[:] = json.loads(sys.argv[2]); "
+    "spec = util.spec_from_file_location('auditkit', sys.argv[3]); "
+    "sys.modules['auditkit'] = found = util.module_from_spec(spec); spec.loader.exec_module(found);"
     "from auditkit.suspects.isolation.forks import serve; serve(int(sys.argv[1]))"
 )
 
@@ -75,12 +82,14 @@ class Nursery:
         # An empty folder to work in: what is named without a folder is not found there.
         self._folder = Folder()
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        found = [*sys.path, str(PACKAGES)]
         # Where the auditor works, there may be anything; packages are elsewhere.
-        path = [str(Path(one).absolute()) for one in found if one and one != str(Path.cwd())]
+        path = [str(Path(one).absolute()) for one in sys.path if one and one != str(Path.cwd())]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter
-                [sys.executable, "-I", "-c", STARTED, str(theirs.fileno()), json.dumps(path)],
+                [
+                    *(sys.executable, "-I", "-c", STARTED, str(theirs.fileno())),
+                    *(json.dumps(path), str(PACKAGE / "__init__.py")),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -94,6 +103,12 @@ class Nursery:
     def is_alive(self) -> bool:
         """Whether it can still fork."""
         return self._process.poll() is None
+
+    def has_ended(self, seconds: float) -> bool:
+        """Wait so long for its end; return whether it came."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return not self.is_alive
 
     def fork(self, adapter: str, suffix: str) -> Worker:
         """Return a new worker for a suspect of an adapter, with a name that ends in `suffix`.
@@ -135,10 +150,15 @@ def fork(adapter: str, suffix: str) -> Worker:
         IsolationError: There is none in time.
     """
     nursery = _nursery(os.getpid())
-    if not nursery.is_alive:
-        _nursery.cache_clear()
-        nursery = _nursery(os.getpid())
-    return nursery.fork(adapter, suffix)
+    if nursery.is_alive:
+        try:
+            return nursery.fork(adapter, suffix)
+        except IsolationError:
+            if not nursery.has_ended(LAST_WORDS):
+                raise
+    # It has ended, perhaps while it loaded a library. A fresh one is tried once.
+    _nursery.cache_clear()
+    return _nursery(os.getpid()).fork(adapter, suffix)
 
 
 @functools.cache
@@ -156,6 +176,7 @@ def serve(control: int) -> None:
 
     asked = socket.socket(fileno=control)
     ended: dict[int, tuple[int, int]] = {}  # pidfd -> process, pipe for its status
+    seen = set[str]()
     poll = select.poll()
     poll.register(asked, select.POLLIN)
     while True:
@@ -171,11 +192,17 @@ def serve(control: int) -> None:
                 continue
             name, pipes_of_one, _, _ = socket.recv_fds(asked, MESSAGE, 3)
             if not name:
+                with contextlib.suppress(OSError):  # the auditor's process may have been killed
+                    Path.cwd().rmdir()
                 return
             reading, writing, status = pipes_of_one
             with contextlib.suppress(Exception):  # the worker tells what is missing
                 adapter, _, suffix = name.decode().partition("/")
-                adapter_kind(adapter).prepare(suffix)
+                kind = adapter_kind(adapter)
+                kind.prepare(suffix)
+                if adapter in seen:
+                    kind.prepare_many()
+                seen.add(adapter)
             process = os.fork()
             if not process:
                 asked.close()

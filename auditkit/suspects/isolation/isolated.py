@@ -60,6 +60,12 @@ def opened(suspect: Suspect, options: Options) -> Adapter:
         raise
 
 
+def renewed(adapter: Adapter) -> None:
+    """Give an open suspect its time anew, before it is asked for another bundle."""
+    if isinstance(adapter, _Isolated):
+        adapter.renew()
+
+
 def walls_here() -> frozenset[Wall]:
     """Return the walls that hold on this machine, tried by a worker as for any file.
 
@@ -124,6 +130,7 @@ class _Opening:
                 "resize": options.resize,
                 "classes": options.classes,
                 "output": options.output,
+                "threads": options.threads,
             },
             "memory": options.limits.memory or half_of_memory(),
         }
@@ -172,6 +179,10 @@ class _Isolated:
             raise QueryError("the suspect's outputs have no names")
         return dict(zip(map(str, names), reply.arrays, strict=True))
 
+    def renew(self) -> None:
+        """Give it its time anew."""
+        self._exchange.renew()
+
     def close(self) -> None:
         """See `Adapter.close`."""
         self._exchange.close()
@@ -180,8 +191,15 @@ class _Isolated:
 class _WithWeights(_Isolated):
     """One that shows its weights."""
 
+    _layers: tuple[Layer, ...] | None = None
+
     def weights(self) -> tuple[Layer, ...]:
-        """See `HasWeights.weights`."""
+        """See `HasWeights.weights`; they are sent once."""
+        if self._layers is None:
+            self._layers = self._sent()
+        return self._layers
+
+    def _sent(self) -> tuple[Layer, ...]:
         reply = self._exchange.ask(Frame({}))
         try:
             return tuple(

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auditkit.adapters.wire.tensors import DTYPES
+from auditkit.commands.testserver.inference import InferenceRequest
+from auditkit.commands.testserver.model import WrongError, datatype
 from auditkit.core.arrays import JsonObject, Rows
-from auditkit.testserver.inference import InferenceRequest
-from auditkit.testserver.model import WrongError, datatype
 
 if TYPE_CHECKING:
-    from auditkit.testserver.server import Server
+    from auditkit.commands.testserver.server import Server
 
 LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON that precedes the raw tensors in a body."""

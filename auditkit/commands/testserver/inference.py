@@ -8,9 +8,9 @@ import json
 from dataclasses import dataclass
 
 from auditkit.adapters.wire.tensors import tensor
+from auditkit.commands.testserver.model import Model, WrongError
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import QueryError
-from auditkit.testserver.model import Model, WrongError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,14 +13,14 @@ from typing import Self
 import numpy as np
 
 from auditkit.adapters.wire.tensors import DTYPES
+from auditkit.commands.testserver.behaviour import Behaviour, Luck, revealed
+from auditkit.commands.testserver.handler import Handler, Http
+from auditkit.commands.testserver.inference import InferenceRequest, read_request
+from auditkit.commands.testserver.model import Model, datatype
 from auditkit.core.access import Access
 from auditkit.core.arrays import JsonObject, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.escape import first_line
-from auditkit.testserver.behaviour import Behaviour, Luck, revealed
-from auditkit.testserver.handler import Handler, Http
-from auditkit.testserver.inference import InferenceRequest, read_request
-from auditkit.testserver.model import Model, datatype
 
 
 class Server:

@@ -1,0 +1,46 @@
+"""How many inputs fit into memory at once: measured on two, so that large ones go in batches."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+ROOM = 1 << 30
+"""Bytes that one backward pass may keep of its forward pass. A fixed number, and not what happens
+to be free, so that the same fingerprint comes out everywhere."""
+MOST_NUMBERS = 1 << 22
+"""Numbers of inputs that are asked at once without gradients."""
+
+
+def answered_at_once(points: Tensor, most: int) -> int:
+    """Return how many points are asked at once where no gradients are needed, 1..most."""
+    return max(1, min(most, MOST_NUMBERS // max(1, points[:1].numel())))
+
+
+def climbing_at_once(gain: Callable[[Tensor], Tensor], points: Tensor) -> int:
+    """Return how many points fit into one backward pass, at least 1.
+
+    Args:
+        gain: Maps points (n, *shape) to their (n,) gains; what it keeps for the backward pass is
+            measured.
+        points: (n, *shape); the first two are tried.
+    """
+    if len(points) < 2:
+        return 1
+    one, two = (_kept(gain, points[:count]) for count in (1, 2))
+    # What two keep more than one: weights are kept once, however many points there are.
+    return max(1, int(ROOM // max(two - one, 1)))
+
+
+def _kept(gain: Callable[[Tensor], Tensor], points: Tensor) -> int:
+    kept: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.enable_grad(), saved_tensors_hooks(count, lambda tensor: tensor):
+        gain(points.detach().requires_grad_())
+    return sum(kept.values())

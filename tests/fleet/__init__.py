@@ -1,0 +1,1 @@
+"""Scans: found, claimed, examined, kept."""

@@ -1,0 +1,58 @@
+"""Large inputs go in batches that fit, and come out as small ones do."""
+
+import pytest
+import torch
+from torch import nn
+
+from auditkit.core.requests import InputFacts
+from auditkit.owner import ascent, room
+from auditkit.owner.classifier import Owner, place
+from auditkit.owner.opening import LoadedModel
+from tests.conftest import digest_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def owner() -> Owner:
+    """A small net of convolutions."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 5)).eval()
+    return place(
+        LoadedModel("owner", digest_of("owner"), net), InputFacts((1, 8, 8), (0, 1)), None, CPU
+    )[0]
+
+
+def climbed(owner):
+    """Points that climbed together, and which arrived."""
+    starts = torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    targets = torch.arange(12) % 5
+    climb = ascent.Climb(owner, starts, targets, (), 0.5, 0.1, ascent.Gait(30, 0.05, 0.0))
+    arrived = climb.to(1.0)
+    return climb, arrived
+
+
+def test_a_climb_in_batches_is_the_same_climb(owner, monkeypatch):
+    """Points don't look at each other, so it does not matter who climbs beside whom."""
+    whole, arrived = climbed(owner)
+    assert whole._fit >= 12
+    monkeypatch.setattr(room, "ROOM", 3 * room.ROOM // whole._fit)
+    parts, arrived_in_parts = climbed(owner)
+    assert 1 <= parts._fit < 12
+    torch.testing.assert_close(parts.points, whole.points, atol=1e-4, rtol=0)
+    assert torch.equal(arrived, arrived_in_parts)
+    assert arrived.any()
+
+
+def test_weights_are_not_counted_for_each_point():
+    """What one more point takes is what counts, however large the net is."""
+    net = nn.Linear(1000, 1000)
+    fit = room.climbing_at_once(lambda points: net(points).square().sum(1), torch.rand(2, 1000))
+    assert fit > room.ROOM // (1000 * 1000 * 4)
+
+
+def test_large_inputs_are_asked_a_few_at_a_time():
+    """Images of 224 pixels need a hundred times the memory of small ones."""
+    assert room.answered_at_once(torch.zeros(1, 3, 32, 32), 256) == 256
+    assert room.answered_at_once(torch.zeros(1, 3, 224, 224), 256) == 27
+    assert room.answered_at_once(torch.zeros(1, 3, 4000, 4000), 256) == 1
