@@ -18,34 +18,105 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    # Each name twice, which is how type checkers are told that it is public.
     from auditkit.api import (
-        audit,
-        examine,
-        judge,
-        queries,
-        query,
-        read_evidence,
-        references,
-        write_evidence,
+        audit as audit,
     )
-    from auditkit.api.auditor import check, load
-    from auditkit.api.owner import fingerprint, twins
-    from auditkit.api.results import Result
-    from auditkit.core.access import Access
-    from auditkit.core.errors import AuditkitError
-    from auditkit.core.evidence import Evidence
+    from auditkit.api import (
+        examine as examine,
+    )
+    from auditkit.api import (
+        judge as judge,
+    )
+    from auditkit.api import (
+        queries as queries,
+    )
+    from auditkit.api import (
+        query as query,
+    )
+    from auditkit.api import (
+        read_evidence as read_evidence,
+    )
+    from auditkit.api import (
+        references as references,
+    )
+    from auditkit.api import (
+        write_evidence as write_evidence,
+    )
+    from auditkit.api.auditor import (
+        check as check,
+    )
+    from auditkit.api.auditor import (
+        load as load,
+    )
+    from auditkit.api.owner import (
+        fingerprint as fingerprint,
+    )
+    from auditkit.api.owner import (
+        twins as twins,
+    )
+    from auditkit.api.results import (
+        Result as Result,
+    )
+    from auditkit.core.access import (
+        Access as Access,
+    )
+    from auditkit.core.errors import (
+        AuditkitError as AuditkitError,
+    )
+    from auditkit.core.evidence import (
+        Evidence as Evidence,
+    )
     from auditkit.core.requests import (
-        Asking,
-        InputFacts,
-        Options,
-        Order,
-        Patience,
-        Reach,
-        ReferencePlan,
-        TwinPlan,
+        Asking as Asking,
     )
-    from auditkit.core.verdicts import Decision, Examination, Reason, Refusal, Verdict
-    from auditkit.files.bundle import Bundle, read, write
+    from auditkit.core.requests import (
+        InputFacts as InputFacts,
+    )
+    from auditkit.core.requests import (
+        Options as Options,
+    )
+    from auditkit.core.requests import (
+        Order as Order,
+    )
+    from auditkit.core.requests import (
+        Patience as Patience,
+    )
+    from auditkit.core.requests import (
+        Reach as Reach,
+    )
+    from auditkit.core.requests import (
+        ReferencePlan as ReferencePlan,
+    )
+    from auditkit.core.requests import (
+        TwinPlan as TwinPlan,
+    )
+    from auditkit.core.verdicts import (
+        Decision as Decision,
+    )
+    from auditkit.core.verdicts import (
+        Examination as Examination,
+    )
+    from auditkit.core.verdicts import (
+        Reason as Reason,
+    )
+    from auditkit.core.verdicts import (
+        Refusal as Refusal,
+    )
+    from auditkit.core.verdicts import (
+        Verdict as Verdict,
+    )
+    from auditkit.files.bundle import (
+        Bundle as Bundle,
+    )
+    from auditkit.files.bundle import (
+        read as read,
+    )
+    from auditkit.files.bundle import (
+        write as write,
+    )
+
+    __version__: str
 
 _HOMES = {
     "api": (

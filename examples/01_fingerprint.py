@@ -3,8 +3,6 @@
 Writes `digits.pt`, `digits.npz` and `digits.fp` into the current folder.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -41,7 +39,7 @@ for step in range(200):
 torch.jit.save(torch.jit.script(net.eval()), "digits.pt")
 np.savez("digits.npz", x=x[1200:], y=y[1200:])
 
-order = auditkit.Order("digits.pt", samples=Path("digits.npz"))
-bundle = auditkit.fingerprint(order)
-auditkit.write(bundle, Path("digits.fp"))
+# A module, or the file that it was saved to; samples as arrays, as here, or as a path.
+bundle = auditkit.fingerprint(net, samples=(x[1200:], y[1200:]))
+bundle.save("digits.fp")
 print(bundle.fingerprint.discrimination, "-", bundle.fingerprint.reason)

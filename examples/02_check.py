@@ -1,21 +1,16 @@
 """Check suspects from Python: a file, and a function of your own. Run 01_fingerprint.py first."""
 
-from pathlib import Path
+import numpy as np
+from numpy.typing import NDArray
 
 import auditkit
 
-bundle = auditkit.read("digits.fp")
-suspects = ["digits.pt", "python:vendor:ask"]
 
-# A stand-in for somebody's API client.
-Path("vendor.py").write_text("def ask(x):\n    return x.reshape(len(x), -1)[:, :10]\n")
+def ask(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Stand in for somebody's API client: (n, 1, 8, 8) inputs -> (n, 10) scores."""
+    return x.reshape(len(x), -1)[:, :10]
 
-# Opening a TorchScript file can run its author's code, so that has to be allowed.
-options = auditkit.Options(device="cpu")
-asking = auditkit.Asking(access=auditkit.Access.LABEL, options=options)
-for examination in auditkit.audit(bundle, suspects, asking):
-    outcome = examination.outcome
-    if isinstance(outcome, auditkit.Refusal):
-        print(examination.suspect, "refused:", outcome.reason)
-    else:
-        print(examination.suspect, outcome.decision, "-", outcome.reason.code)
+
+# A name, a path, a function, a torch.nn.Module or an onnxruntime.InferenceSession.
+for found in auditkit.check("digits.fp", ["digits.pt", ask, "missing.onnx"], access="label"):
+    print(found.suspect, found.decision, "-", found.reason)
