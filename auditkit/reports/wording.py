@@ -88,6 +88,11 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but so might "
         f"copies of most kinds: {', '.join(f['unseen']) or 'none were measured'}"
     ),
+    CODE.LABELS_ALONE: lambda f: (
+        f"resembles its twins as much as the owner (the owner's place: p {f['p']:.2g}), as no copy "
+        "would of the kinds that were measured; but an input filter changes a copy's labels on all "
+        "points that tell, so labels alone clear nobody: ask for scores, or for the file"
+    ),
     CODE.CLOSE_BY_SCORES: lambda f: (
         f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but by its scores "
         "for natural inputs the owner is among the first tenth of the line-up, as it would be for "

@@ -7,7 +7,7 @@ import pytest
 
 from auditkit.core.access import Access
 from auditkit.core.verdicts import Decision, LineUp, Place, ReasonCode
-from auditkit.judging.lineup.rule import BEHIND, STUDENTS_BEHIND, by_line_up
+from auditkit.judging.lineup.rule import STUDENTS_BEHIND, by_line_up
 
 TWINS = 19
 
@@ -25,7 +25,6 @@ def found(measure: str, beaten_by: int) -> LineUp:
     [
         ("natural scores", 1, Decision.INCONCLUSIVE),
         ("natural scores", 2, Decision.HOMOLOGOUS),
-        ("natural labels", 1, Decision.HOMOLOGOUS),
     ],
 )
 def test_an_owner_among_the_first_tenth_by_natural_scores_clears_nobody(
@@ -38,11 +37,13 @@ def test_an_owner_among_the_first_tenth_by_natural_scores_clears_nobody(
         assert verdict.reason.code == ReasonCode.CLOSE_BY_SCORES
 
 
-def test_an_acquittal_by_labels_alone_says_that_filters_are_not_excluded():
-    """With scores or weights it does not."""
-    assert BEHIND in by_line_up(found("natural labels", 5), 1e-5).reason.facts["unseen"]
+def test_labels_alone_clear_nobody():
+    """A filter changes a copy's labels on all points that tell; scores or weights are needed."""
+    verdict = by_line_up(found("natural labels", 5), 1e-5)
+    assert verdict.decision is Decision.INCONCLUSIVE
+    assert verdict.reason.code == ReasonCode.LABELS_ALONE
     for measure in ("natural scores", "weights"):
-        assert BEHIND not in by_line_up(found(measure, 5), 1e-5).reason.facts["unseen"]
+        assert by_line_up(found(measure, 5), 1e-5).decision is Decision.HOMOLOGOUS
 
 
 def test_compared_weights_clear_of_all_but_filtered_students():

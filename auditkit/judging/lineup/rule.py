@@ -7,7 +7,6 @@ from auditkit.judging.finding import Finding
 from auditkit.judging.lineup.panel import NATURAL_SCORES
 from auditkit.judging.lineup.ranking import rank_p
 
-BEHIND = "copies behind input filters or other models"
 STUDENTS_BEHIND = "students behind input filters or other models"
 # Filters and gates in front of a copy change its answers to odd inputs and leave its accuracy. So
 # they leave its scores for natural inputs too, and the owner stays among the first by these.
@@ -49,6 +48,8 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.NOT_OUTSTANDING
     elif len(found.excluded) > len(found.unseen) and _is_close(found) and not _seen_inside(found):
         decision, code = Decision.INCONCLUSIVE, ReasonCode.CLOSE_BY_SCORES
+    elif len(found.excluded) > len(found.unseen) and _by_labels_alone(found):
+        decision, code = Decision.INCONCLUSIVE, ReasonCode.LABELS_ALONE
     elif len(found.excluded) > len(found.unseen):
         decision, code = Decision.HOMOLOGOUS, ReasonCode.UNLIKE_COPIES
     else:
@@ -61,10 +62,13 @@ def _disguises(found: LineUp) -> tuple[str, ...]:
 
     Weights show what was made from the owner's weights, behind any filter, and no students.
     """
-    if _seen_inside(found):
-        return (STUDENTS_BEHIND,) if _is_close(found) else ()
+    return (STUDENTS_BEHIND,) if _seen_inside(found) and _is_close(found) else ()
+
+
+def _by_labels_alone(found: LineUp) -> bool:
+    """Whether nothing but labels was compared; a filter changes them on all points that tell."""
     measures = {place.measure for place in found.places}
-    return () if NATURAL_SCORES in measures else (BEHIND,)
+    return not measures & {NATURAL_SCORES, "weights"}
 
 
 def _seen_inside(found: LineUp) -> bool:
