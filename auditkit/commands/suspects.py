@@ -12,17 +12,29 @@ from auditkit.core.plugins import names
 EVIDENCE = ".evidence"
 
 
-def named(arguments: Iterable[str]) -> list[str]:
+def named(arguments: Sequence[str]) -> list[str]:
     """Return the suspects that arguments name: files in folders, and what fits a pattern.
 
     Whatever is no folder and no pattern is a suspect's name as it is. Folders and patterns don't
     name descriptions of APIs: their addresses would be told the points, and nobody had named them.
 
+    A folder or a pattern without any among other arguments is kept as it is, to be refused alone.
+
     Raises:
-        SuspectLoadError: A folder holds no file that an adapter opens, or a pattern fits none.
+        SuspectLoadError: The only folder holds no file that an adapter opens, or the only pattern
+            fits none.
     """
-    found = [one for argument in arguments for one in _named(argument)]
+    if len(arguments) == 1:
+        return _named(arguments[0])
+    found = [one for argument in arguments for one in _kept(argument)]
     return list(dict.fromkeys(found))
+
+
+def _kept(argument: str) -> list[str]:
+    try:
+        return _named(argument)
+    except SuspectLoadError:
+        return [argument]
 
 
 def _named(argument: str) -> list[str]:

@@ -133,13 +133,12 @@ BAD_SUSPECTS = {
 
 
 @pytest.mark.parametrize(
-    "name", [*BAD_SUSPECTS, "cut.onnx", "nan.csv", "folder.onnx", "single.npz", "one-class.npz"]
+    "name", [*BAD_SUSPECTS, "cut.onnx", "nan.csv", "single.npz", "one-class.npz"]
 )
 def test_a_bad_suspect_is_refused_not_cleared(here, name):
     """No verdict, one reason of one line, exit code 5."""
     (here / "cut.onnx").write_bytes((here / "copy.onnx").read_bytes()[:-40])
     (here / "nan.csv").write_text("a,b,c,d,e\n" + "nan,nan,nan,nan,nan\n" * 120)
-    (here / "folder.onnx").mkdir()
     np.savez(here / "single.npz", labels=np.array(3))
     np.savez(here / "one-class.npz", scores=np.zeros((120, 0)))
     for file, content in BAD_SUSPECTS.items():
@@ -150,6 +149,17 @@ def test_a_bad_suspect_is_refused_not_cleared(here, name):
     assert suspect["verdict"] == "refused"
     assert suspect["reason"]
     assert "\n" not in suspect["reason"]
+
+
+def test_an_empty_folder_does_not_end_the_audit_of_others(here):
+    """Beside a suspect it is refused, alone it is one line."""
+    (here / "empty").mkdir()
+    result = run("check", "model.fp", "empty", "copy.onnx", "-f", "json")
+    verdicts = [one["verdict"] for one in json.loads(result.stdout)["suspects"]]
+    assert verdicts == ["refused", "pirated"]
+    alone = run("check", "model.fp", "empty")
+    assert alone.exit_code == 5
+    assert "holds no suspect" in alone.stderr
 
 
 def test_a_suspect_that_raises_is_refused(here):
