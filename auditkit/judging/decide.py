@@ -23,7 +23,7 @@ from auditkit.core.verdicts import (
 from auditkit.files.bundle import Bundle
 from auditkit.judging.evasion import signs_of_evasion
 from auditkit.judging.finding import Finding
-from auditkit.judging.lineup.rule import by_line_up
+from auditkit.judging.lineup.rule import by_line_up, by_more_than_labels
 
 # A suspect could leave out the answers that would give it away, so few may be missing.
 ENOUGH_ANSWERED = 0.9
@@ -49,7 +49,9 @@ def decide(
     lined_up = line_up is not None and made.line_up.claimed
     if line_up is not None and lined_up:
         doubt = _few_answers(evidence)
-        found = doubt or _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level))
+        # Signs of evasion tell more than that labels alone clear nobody.
+        seen = _cleared(bundle, evidence, by_line_up(line_up, made.line_up.level))
+        found = doubt or by_more_than_labels(seen, line_up)
     else:
         found = _uncalibrated(bundle, evidence, identifications)
     silent = None

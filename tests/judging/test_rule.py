@@ -7,7 +7,7 @@ import pytest
 
 from auditkit.core.access import Access
 from auditkit.core.verdicts import Decision, LineUp, Place, ReasonCode
-from auditkit.judging.lineup.rule import STUDENTS_BEHIND, by_line_up
+from auditkit.judging.lineup.rule import STUDENTS_BEHIND, by_line_up, by_more_than_labels
 
 TWINS = 19
 
@@ -39,11 +39,16 @@ def test_an_owner_among_the_first_tenth_by_natural_scores_clears_nobody(
 
 def test_labels_alone_clear_nobody():
     """A filter changes a copy's labels on all points that tell; scores or weights are needed."""
-    verdict = by_line_up(found("natural labels", 5), 1e-5)
-    assert verdict.decision is Decision.INCONCLUSIVE
-    assert verdict.reason.code == ReasonCode.LABELS_ALONE
-    for measure in ("natural scores", "weights"):
-        assert by_line_up(found(measure, 5), 1e-5).decision is Decision.HOMOLOGOUS
+    for measure, decision in (
+        ("natural labels", Decision.INCONCLUSIVE),
+        ("natural scores", Decision.HOMOLOGOUS),
+        ("weights", Decision.HOMOLOGOUS),
+    ):
+        seen = found(measure, 5)
+        verdict = by_more_than_labels(by_line_up(seen, 1e-5), seen)
+        assert verdict.decision is decision
+        labels_alone = verdict.reason.code == ReasonCode.LABELS_ALONE
+        assert labels_alone == (decision is Decision.INCONCLUSIVE)
 
 
 def test_compared_weights_clear_of_all_but_filtered_students():

@@ -48,8 +48,6 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.NOT_OUTSTANDING
     elif len(found.excluded) > len(found.unseen) and _is_close(found) and not _seen_inside(found):
         decision, code = Decision.INCONCLUSIVE, ReasonCode.CLOSE_BY_SCORES
-    elif len(found.excluded) > len(found.unseen) and _by_labels_alone(found):
-        decision, code = Decision.INCONCLUSIVE, ReasonCode.LABELS_ALONE
     elif len(found.excluded) > len(found.unseen):
         decision, code = Decision.HOMOLOGOUS, ReasonCode.UNLIKE_COPIES
     else:
@@ -65,10 +63,16 @@ def _disguises(found: LineUp) -> tuple[str, ...]:
     return (STUDENTS_BEHIND,) if _seen_inside(found) and _is_close(found) else ()
 
 
-def _by_labels_alone(found: LineUp) -> bool:
-    """Whether nothing but labels was compared; a filter changes them on all points that tell."""
+def by_more_than_labels(finding: Finding, found: LineUp) -> Finding:
+    """Turn homologous into inconclusive if nothing but labels was compared.
+
+    A filter in front of a copy changes its labels on all points that tell.
+    """
     measures = {place.measure for place in found.places}
-    return not measures & {NATURAL_SCORES, "weights"}
+    if finding.decision is not Decision.HOMOLOGOUS or measures & {NATURAL_SCORES, "weights"}:
+        return finding
+    reason = Reason(ReasonCode.LABELS_ALONE, dict(finding.reason.facts))
+    return Finding(Decision.INCONCLUSIVE, reason)
 
 
 def _seen_inside(found: LineUp) -> bool:
