@@ -31,6 +31,8 @@ PIECES = (
         "]]>",
     ),
 )
+TEXTS = ("terminal", "json")
+"""Formats whose bytes are read as they are; tests/reports tries names in the others."""
 ENCODINGS = ("utf-8", "ascii", "latin-1", "cp437")
 
 
@@ -38,7 +40,7 @@ class _Reports:
     """Reports in which every text of a stranger is made of hostile pieces."""
 
     def __init__(self, _folder: Path) -> None:
-        self._renderers = {name: plugins.load(reports, name) for name in plugins.names(reports)}
+        self._renderers = {name: plugins.load(reports, name) for name in TEXTS}
 
     def draw(self, chance: Random) -> tuple[str, Report, Screen]:
         """See `Target.draw`."""

@@ -104,7 +104,7 @@ def test_the_verdict_comes_first():
     for form in ("html", "markdown", "pdf"):
         told = Tags(shown(form, made)).text if form == "html" else shown(form, made)
         head = " ".join(told.partition("Who stands behind")[0].split())
-        for part in ("omologous (independently trained", "19 twins", "pruned", "distilled"):
+        for part in ("omologous", "19 twins", "pruned", "distilled"):
             part = part.replace("19", str(LINED_UP.twins))
             assert part in head.replace("\\", ""), (form, part)
         assert "Nothing, unless a kind of copy" in head, form
