@@ -164,7 +164,7 @@ def test_a_suspect_that_fails_is_named(folder, tmp_path):
     (place / "junk.pt").write_bytes(b"junk")
     write(place, [*models, listed("junk", "homologous")])
     output = tmp_path / "results"
-    arguments = ["--method", "random", "--queries", "10", "--workers", "1"]
+    arguments = ["--method", "random", "--queries", "20", "--workers", "1"]
     found = CliRunner().invoke(app, ["bench", str(place), "-o", str(output), *arguments])
     assert found.exit_code == 0
     assert "junk:" in found.stdout
