@@ -193,6 +193,9 @@ class Kind:
     runs_code: bool = False
     """Whether a file can run code of its author when it is opened; it is then opened behind walls
     only."""
+    recorded: bool = False
+    """Whether a file holds answers and no model. Such files are often something else, so that a
+    folder of models names none."""
     own_code: bool = False
     """Whether the auditor wrote what answers; it runs in a process of its own without walls."""
     live: bool = False

@@ -77,4 +77,4 @@ class RecordedAdapter:
         """See `Adapter.close`."""
 
 
-recorded = Kind(RecordedAdapter, suffixes=(".npz", ".csv"))
+recorded = Kind(RecordedAdapter, suffixes=(".npz", ".csv"), recorded=True)

@@ -10,48 +10,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditkit.commands import remote, signing
+from auditkit.commands.asking import HowAsked
 from auditkit.commands.command_line import command_line
-from auditkit.commands.console import errors, exit_code, progress_bar, tell
+from auditkit.commands.console import errors, progress_bar, tell
+from auditkit.commands.failing import Failing, of_outcomes
 from auditkit.commands.options import (
-    AllowHttp,
-    AllowPrivate,
     AsJson,
-    Authorities,
-    Budget,
     BundlePath,
-    Concurrency,
-    Device,
     Explain,
     Format,
-    Header,
-    HowIsolated,
     JournalPath,
-    Longest,
-    ModelOutput,
     Output,
     Pictures,
     PrivateKey,
-    Proxy,
     PublicKeyPath,
     Quiet,
-    Rate,
-    Resize,
     StampAuthorities,
-    SuspectMemory,
-    SuspectSeconds,
-    Timeout,
 )
 from auditkit.commands.output import EvidenceFolder, check_apart, settled_format, show, targets
-from auditkit.commands.suspects import named as suspects_of
+from auditkit.commands.sharing import spread
 from auditkit.core.access import Access
 from auditkit.core.escape import clean
-from auditkit.core.requests import Isolation, Limits
 from auditkit.core.verdicts import Outcome
 
 if TYPE_CHECKING:
     from auditkit.reports.base import Compared
 
 
+@spread("how", HowAsked)
+@spread("failing", Failing)
 def check(
     bundle_path: BundlePath,
     named: Annotated[
@@ -60,7 +47,7 @@ def check(
             metavar="SUSPECT...",
             help="The models to examine: model.onnx, TorchScript model.pt, model.pt2, "
             "python:package.module:function, https://… or grpcs://… (see `auditkit probe`), "
-            "api.toml, or recorded answers (.npz, .csv); a folder or 'models/*.onnx' for all such "
+            "api.toml, or recorded answers (.npz, .csv); a folder or 'models/*.onnx' for all model "
             "files in it.",
         ),
     ],
@@ -68,50 +55,13 @@ def check(
     as_json: AsJson = False,
     explain: Explain = False,
     output: Output = None,
-    access: Annotated[
-        Access,
-        typer.Option(
-            help="The most detailed kind of answer that is used, even if a suspect reveals more."
-        ),
-    ] = Access.LOGITS,
     evidence: Annotated[
         Path | None,
         typer.Option(help="Folder in which each suspect's answers are kept, for `auditkit judge`."),
     ] = None,
-    sequential: Annotated[
-        bool | None,
-        typer.Option(
-            "--sequential/--whole",
-            help="Ask point by point and stop as soon as the answers decide (needs "
-            "twins), or ask all points. By default suspects behind an address are asked point by "
-            "point if the bundle has twins, and all others about all points.",
-        ),
-    ] = None,
-    thorough: Annotated[
-        bool | None,
-        typer.Option(
-            "--thorough/--quick",
-            help="Whether the natural points of a line-up are asked as well, up to 4,000; by "
-            "default of files, where it takes less than a minute.",
-        ),
-    ] = None,
     journal: JournalPath = None,
-    budget: Budget = None,
-    rate: Rate = None,
-    concurrency: Concurrency = 8,
-    patience: Longest = 120.0,
-    header: Header = None,
-    timeout: Timeout = 30.0,
-    allow_http: AllowHttp = False,
-    allow_private: AllowPrivate = False,
-    proxy: Proxy = None,
-    ca: Authorities = None,
-    device: Device = "auto",
-    resize: Resize = False,
-    model_output: ModelOutput = "",
-    isolation: HowIsolated = Isolation.AUTO,
-    suspect_seconds: SuspectSeconds = Limits().seconds,
-    suspect_memory: SuspectMemory = None,
+    how: HowAsked = HowAsked(),
+    failing: Failing = Failing(),
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
     key: PrivateKey = None,
@@ -123,43 +73,31 @@ def check(
     Each suspect is asked about the points of the bundle.
 
     The exit code tells the verdict: 0 independent (homologous), 3 pirated, 4
-    inconclusive, 5 could not be audited.
+    inconclusive, 5 could not be audited; --fail-on and --baseline choose which count.
     """
     from auditkit import api
-    from auditkit.core.requests import Asking, Options, Patience
+    from auditkit.fleet.finding import suspects_among
     from auditkit.reports.build import report
     from auditkit.reports.comparing import compared
 
     outcomes: list[Outcome] = []
     left = remote.Left(evidence, outcomes)
     with errors(left.told):
-        suspects = suspects_of(named)
-        check_apart(output, bundle_path, *suspects, journal)
+        there = suspects_among(named)
+        suspects = list(there.suspects)
+        check_apart(output, bundle_path, *suspects, journal, failing.baseline)
+        gate = failing.gate()
         where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         signer = signing.signer(key, evidence, output, journal)
         opened, commitment = signing.opened(bundle_path, public, authority)
         # Whatever can be wrong with the command is noticed before a suspect is asked: queries may
         # cost money, and a vendor may not answer twice.
         keeper = None if evidence is None else EvidenceFolder(evidence, opened, signer)
-        reach = remote.reach(header, timeout, proxy, ca)
-        reach = replace(reach, allow_http=allow_http, allow_private=allow_private)
         kept = remote.journal_of(suspects, journal, quiet=quiet)
-        how = Patience(budget=budget, rate=rate, lanes=concurrency, longest=patience)
-        memory = None if suspect_memory is None else int(suspect_memory * 1e9)
-        limits = Limits(suspect_seconds, memory)
-        options = Options(
-            device, resize, output=model_output, isolation=isolation, limits=limits, reach=reach
-        )
-        asking = Asking(
-            access=access,
-            options=options,
-            sequential=sequential,
-            thorough=thorough,
-            patience=how,
-            journal=kept,
-            key=key,
-        )
+        asking = replace(how.asking(), journal=kept, key=key)
         left.journal = kept
+        if there.left_out and not quiet:
+            tell(there.told())
         beside: list[Compared | None] = []
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
@@ -173,7 +111,7 @@ def check(
         show(made, where, signer)
         if keeper is not None:
             keeper.check()
-    raise typer.Exit(exit_code(outcomes))
+    raise typer.Exit(gate.exit_code(of_outcomes(opened.digest, outcomes)))
 
 
 def queries(

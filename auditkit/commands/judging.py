@@ -23,14 +23,15 @@ from auditkit.commands.options import (
     StampAuthorities,
 )
 from auditkit.commands.output import Target, check_apart, settled_format, show, targets
-from auditkit.commands.suspects import evidence_in
-from auditkit.core.errors import AuditkitError
+from auditkit.core.errors import AuditkitError, EvidenceError
+from auditkit.core.escape import clean
 from auditkit.core.verdicts import Outcome, Refusal
 
 if TYPE_CHECKING:
     from auditkit.files.bundle import Bundle
     from auditkit.reports.base import Compared, Report
 
+EVIDENCE = ".evidence"
 Kept = Annotated[
     list[Path],
     typer.Argument(
@@ -132,3 +133,24 @@ def _judged(bundle: "Bundle", path: Path, *, pictures: bool) -> "tuple[Outcome, 
         return api.judge(bundle, said), compared(bundle, said, pictures=pictures)
     except AuditkitError as error:
         return Refusal.of(str(path), error), None
+
+
+def evidence_in(arguments: list[Path]) -> list[Path]:
+    """Return the files of answers that arguments name; `check --evidence` makes folders of them.
+
+    Raises:
+        EvidenceError: A folder holds none.
+    """
+    found: list[Path] = []
+    for argument in arguments:
+        if not argument.is_dir():
+            found.append(argument)
+            continue
+        held = sorted(argument.glob(f"*{EVIDENCE}"))
+        if not held:
+            raise EvidenceError(
+                f"{clean(str(argument))!r} holds no file that ends in {EVIDENCE}; "
+                "`auditkit check --evidence FOLDER` writes them"
+            )
+        found += held
+    return found

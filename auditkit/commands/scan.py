@@ -1,40 +1,24 @@
 """The command for many: every suspect before every bundle, kept in a ledger."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditkit.commands import remote, scanning, signing
+from auditkit.commands import scanning, signing
+from auditkit.commands.asking import HowAsked
 from auditkit.commands.console import errors, tell
+from auditkit.commands.failing import Failing
 from auditkit.commands.options import (
-    AllowHttp,
-    AllowPrivate,
-    Authorities,
-    Budget,
-    Concurrency,
-    Device,
-    Header,
-    HowIsolated,
-    Longest,
-    ModelOutput,
-    Proxy,
     PublicKeyPath,
     Quiet,
-    Rate,
-    Resize,
     StampAuthorities,
-    SuspectMemory,
-    SuspectSeconds,
     TallyFormat,
     TallyOutput,
-    Timeout,
 )
 from auditkit.commands.output import check_apart
-from auditkit.core.access import Access
+from auditkit.commands.sharing import spread
 from auditkit.core.errors import FleetError
-from auditkit.core.requests import Isolation, Limits
 
 if TYPE_CHECKING:
     from auditkit.core.requests import Asking
@@ -45,6 +29,8 @@ LEAST_MEMORY = 1 << 30
 """Bytes that each suspect's file may use at least, however many workers there are."""
 
 
+@spread("how", HowAsked)
+@spread("failing", Failing)
 def scan(
     named: Annotated[
         list[str],
@@ -88,44 +74,8 @@ def scan(
     ] = 5.0,
     output_format: TallyFormat = "terminal",
     output: TallyOutput = None,
-    access: Annotated[
-        Access,
-        typer.Option(
-            help="The most detailed kind of answer that is used, even if a suspect reveals more."
-        ),
-    ] = Access.LOGITS,
-    sequential: Annotated[
-        bool | None,
-        typer.Option(
-            "--sequential/--whole",
-            help="Ask point by point and stop as soon as the answers decide, or ask all points; "
-            "as `auditkit check` does it otherwise.",
-        ),
-    ] = None,
-    thorough: Annotated[
-        bool | None,
-        typer.Option(
-            "--thorough/--quick",
-            help="Whether the natural points of a line-up are asked as well; otherwise of files, "
-            "where it takes less than a minute.",
-        ),
-    ] = None,
-    budget: Budget = None,
-    rate: Rate = None,
-    concurrency: Concurrency = 8,
-    patience: Longest = 120.0,
-    header: Header = None,
-    timeout: Timeout = 30.0,
-    allow_http: AllowHttp = False,
-    allow_private: AllowPrivate = False,
-    proxy: Proxy = None,
-    ca: Authorities = None,
-    device: Device = "auto",
-    resize: Resize = False,
-    model_output: ModelOutput = "",
-    isolation: HowIsolated = Isolation.AUTO,
-    suspect_seconds: SuspectSeconds = Limits().seconds,
-    suspect_memory: SuspectMemory = None,
+    how: HowAsked = HowAsked(),
+    failing: Failing = Failing(),
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
     quiet: Quiet = False,
@@ -136,53 +86,34 @@ def scan(
     The same command goes on where a scan was interrupted, and asks nobody twice.
     The exit code is that of `auditkit check` on all of them.
     """
-    from auditkit.core.requests import Asking, Options, Patience
     from auditkit.fleet.finding import found
     from auditkit.fleet.scan import Plan
     from auditkit.fleet.workers import cores
 
     with errors():
         scanning.check_format(output_format)
-        check_apart(output, ledger, *named)
+        check_apart(output, ledger, *named, failing.baseline)
+        gate = failing.gate()  # read now: the baseline may be the very ledger that is written
         count = workers or cores()
-        reach = remote.reach(header, timeout, proxy, ca)
-        asking = Asking(
-            access=access,
-            options=Options(
-                device,
-                resize,
-                output=model_output,
-                threads=1,
-                isolation=isolation,
-                limits=Limits(suspect_seconds, _memory(suspect_memory, count)),
-                reach=replace(reach, allow_http=allow_http, allow_private=allow_private),
-            ),
-            sequential=sequential,
-            thorough=thorough,
-            patience=Patience(budget=budget, rate=rate, lanes=concurrency, longest=patience),
-        )
+        asking = how.asking(threads=1, memory=_memory(count))
         there = found(named)
         _check(there, watch=watch)
         if there.left_out and not quiet:
-            tell(
-                f"{there.left_out} descriptions of APIs in folders were left out: they lead "
-                "elsewhere; name each that is meant"
-            )
+            tell(there.told())
         bundles = _bundles(there, public, authority, asking)
         whole = scanning.Order(
             ledger, bundles, there.suspects, asking, Plan(count, recycle, again=again)
         )
         tally = scanning.carried_out(whole, named if watch else (), every, quiet=quiet)
         scanning.show(whole, tally, output_format, output)
-    raise typer.Exit(scanning.exit_code(tally))
+        code = gate.exit_code(scanning.known(whole, tally, gate))
+    raise typer.Exit(code)
 
 
-def _memory(wanted: float | None, workers: int) -> int:
+def _memory(workers: int) -> int:
     """Return the bytes that each suspect's file may use."""
     from auditkit.suspects.isolation.walls import half_of_memory
 
-    if wanted is not None:
-        return int(wanted * 1e9)
     return max(half_of_memory() // workers, LEAST_MEMORY)
 
 

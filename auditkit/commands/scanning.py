@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from auditkit.commands.console import COULD_NOT_AUDIT, EXIT_CODES, tell, worst
+from auditkit.commands.console import tell
+from auditkit.commands.failing import REFUSED, Gate, Known, of_report
 from auditkit.core.errors import LedgerError
 from auditkit.core.escape import clean
-from auditkit.core.verdicts import Decision
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "auditkit.scan/1"
 FORMATS = ("terminal", "json")
-REFUSED = "refused"
 NAMED = ("pirated", REFUSED)
 """The verdicts of which the summary names suspects."""
 ORDER = (*NAMED, "inconclusive", "homologous")
@@ -97,10 +96,27 @@ def carried_out(order: Order, watched: Sequence[str], every: float, *, quiet: bo
         raise LedgerError(f"{str(order.ledger)!r} can't be written: {error.strerror}") from error
 
 
-def exit_code(tally: "Tally") -> int:
-    """Return the exit code of the worst verdict, as `auditkit check` on all pairs would."""
-    codes = {REFUSED: COULD_NOT_AUDIT, **{str(one): EXIT_CODES[one] for one in Decision}}
-    return worst(codes[verdict] for verdict, count in tally.counts.items() if count)
+def known(order: Order, tally: "Tally", gate: Gate) -> Iterator[Known]:
+    """Yield the outcomes of a scan as its gate tells them apart.
+
+    Raises:
+        LedgerError: The ledger can't be read.
+    """
+    from auditkit.adapters.wire.addresses import shown
+    from auditkit.fleet.ledger import Ledger
+    from auditkit.fleet.scan import way
+
+    lines = {
+        (order.bundles[one.bundle].digest, shown(one.suspect)): one.verdict for one in tally.lines()
+    }
+    # Digests are in the reports, which are read only where something depends on them.
+    if gate.accepted is None:
+        yield from (Known(bundle, name, verdict) for (bundle, name), verdict in lines.items())
+        return
+    with Ledger.open(order.ledger) as ledger:
+        for pair in ledger.pairs(how=way(order.asking)):
+            if (pair.bundle, pair.suspect) in lines:
+                yield from of_report(ledger.verdict(pair))
 
 
 def line(state: "State") -> str:

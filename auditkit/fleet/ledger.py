@@ -99,15 +99,28 @@ class Ledger:
         """Return the report on a pair, as `auditkit check -f json` prints it.
 
         Raises:
-            LedgerError: It is not in this ledger.
+            LedgerError: It is not in this ledger, or no report is kept of it.
         """
         name, told, _ = self._kept(pair)
-        report: JsonObject = json.loads(told)
-        # The same content is asked once, under one of its names.
-        for suspect in report["suspects"]:
-            suspect["suspect"] = pair.suspect
-            suspect["reason"] = str(suspect["reason"]).replace(repr(name), repr(pair.suspect))
+        try:
+            report: JsonObject = json.loads(told)
+            bundle, suspects = report["bundle"]["digest"], report["suspects"]
+            # The same content is asked once, under one of its names.
+            for suspect in suspects:
+                suspect["suspect"] = pair.suspect
+                suspect["reason"] = str(suspect["reason"]).replace(repr(name), repr(pair.suspect))
+            said = [(bundle, suspect["verdict"]) for suspect in suspects]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise self._changed(pair) from error
+        if said != [(pair.bundle, pair.verdict)]:
+            raise self._changed(pair)
         return report
+
+    def _changed(self, pair: Pair) -> LedgerError:
+        return LedgerError(
+            f"{str(self._path)!r} holds no report of its verdict on {pair.suspect!r}: it was "
+            "changed"
+        )
 
     def evidence(self, pair: Pair) -> bytes | None:
         """Return the answers behind a pair as an evidence file; None if there were none.

@@ -10,11 +10,11 @@ import pytest
 
 from auditkit.commands import console, training
 from auditkit.commands.remote import Left
-from auditkit.commands.suspects import named
 from auditkit.core import progress
 from auditkit.core.errors import AuditkitError, InputSpecError, TransientError, UnreachableError
 from auditkit.core.progress import EVERY, Lines
 from auditkit.files import bundle as bundles
+from auditkit.fleet.finding import suspects_among
 from auditkit.suspects.patience import Pace, patiently
 from tests.commands.test_cli import run
 from tests.conftest import COPY, linear_onnx
@@ -32,6 +32,11 @@ def here(tmp_path, monkeypatch, bundle):
     (tmp_path / "models" / "notes.md").write_text("none")
     (tmp_path / "models" / "api.toml").write_text("url = 'https://host/x'")
     return tmp_path
+
+
+def named(arguments: list[str]) -> list[str]:
+    """The suspects that arguments of check name."""
+    return list(suspects_among(arguments).suspects)
 
 
 def test_version_is_told():

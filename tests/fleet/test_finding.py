@@ -10,7 +10,7 @@ import pytest
 
 from auditkit.core.errors import FleetError
 from auditkit.fleet.book import Book
-from auditkit.fleet.finding import found
+from auditkit.fleet.finding import found, suspects_among
 from auditkit.fleet.identity import identity
 from tests.conftest import linear_onnx
 
@@ -30,10 +30,14 @@ def test_folders_are_searched(folder):
     shutil.copy("a.fp", deep / "bundle.bin")
     (deep / "api.toml").write_text("url = 'https://elsewhere.example/'")
     (deep / "read.me").write_text("no model")
+    (deep / "train.npz").write_bytes(b"no recording")
+    (deep / ".kept").mkdir()
+    shutil.copy("models/copy0.onnx", deep / ".kept" / "m.onnx")
     os.mkfifo(deep / "pipe.onnx")
     there = found(["models", "models/copy0.onnx", "models/deep/bundle.bin"])
     assert there.bundles == ("models/deep/b.fp", "models/deep/bundle.bin")
-    assert there.left_out == 1
+    assert there.left_out == {"descriptions of APIs": 1, "tables and arrays": 1, "hidden files": 1}
+    assert there.told().startswith("left out in folders: 1 descriptions of APIs, 1 hidden files")
     names = [Path(one).name for one in there.suspects]
     assert names[:3] == ["broken.onnx", "copy0.onnx", "copy1.onnx"]
     assert len(names) == 7
@@ -47,6 +51,17 @@ def test_lists_and_patterns_are_followed(folder):
     assert there.suspects == (address, "models/copy0.onnx", "models/copy1.onnx")
     with pytest.raises(FleetError, match="names nothing"):
         found(["elsewhere"])
+
+
+@pytest.mark.parametrize("look", [found, suspects_among])
+def test_what_leads_elsewhere_is_named_by_its_suffix(folder, look):
+    """Recordings and descriptions of APIs are taken by name or suffix, not with whatever fits."""
+    for name in ("api.toml", "answers.csv", "answers.npz"):
+        (folder / "models" / name).write_text("")
+    assert look(["models/a*", "models/copy0.onnx"]).suspects[-1:] == ("models/copy0.onnx",)
+    assert look(["models/*.csv"]).suspects == ("models/answers.csv",)
+    assert look(["models/*.toml"]).suspects == ("models/api.toml",)
+    assert look(["models/answers.npz"]).suspects == ("models/answers.npz",)
 
 
 def test_a_changed_file_is_another_content(folder, book):
