@@ -5,6 +5,7 @@ never a verdict, so a crash can't read as an accusation. Of several suspects 3 b
 0.
 """
 
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,6 +14,7 @@ from auditkit.commands import (
     accusers,
     bench,
     check,
+    configuration,
     console,
     doctor,
     judging,
@@ -56,7 +58,21 @@ for command in (
 
 @app.callback()
 def options(
-    version: Annotated[
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar=configuration.CONFIG,
+            show_envvar=False,
+            help="TOML file with options (docs/configuration.md); otherwise auditkit.toml of the "
+            "working folder, which may set less.",
+        ),
+    ] = None,
+    no_config: Annotated[
+        bool, typer.Option("--no-config", help="Read no file with options.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback acts
         bool,
         typer.Option(
             "--version", callback=_version, is_eager=True, help="Print the version and leave."
@@ -64,6 +80,7 @@ def options(
     ] = False,
 ) -> None:
     """Find out whether a neural-network classifier was copied."""
+    configuration.configure(context, config, unread=no_config)
 
 
 def main() -> NoReturn:
