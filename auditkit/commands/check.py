@@ -5,7 +5,7 @@ They parse arguments, call `auditkit.api` and print; verdicts are reached elsewh
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -32,9 +32,6 @@ from auditkit.commands.sharing import spread
 from auditkit.core.access import Access
 from auditkit.core.escape import clean
 from auditkit.core.verdicts import Outcome
-
-if TYPE_CHECKING:
-    from auditkit.reports.base import Compared
 
 
 @spread("how", HowAsked)
@@ -77,8 +74,8 @@ def check(
     """
     from auditkit import api
     from auditkit.fleet.finding import suspects_among
+    from auditkit.reports.beside import Beside
     from auditkit.reports.build import report
-    from auditkit.reports.comparing import compared
 
     outcomes: list[Outcome] = []
     left = remote.Left(evidence, outcomes)
@@ -98,16 +95,24 @@ def check(
         left.journal = kept
         if there.left_out and not quiet:
             tell(there.told())
-        beside: list[Compared | None] = []
+        beside = Beside(opened, pictures)
         with progress_bar(quiet=quiet) as progress:
             for examination in api.audit(opened, suspects, asking, progress):
                 # Kept one by one: what was asked survives a crash on the next suspect.
                 outcomes.append(examination.outcome)
                 said = examination.evidence
-                beside.append(None if said is None else compared(opened, said, pictures=pictures))
+                beside.add(examination.outcome, said)
                 if keeper is not None and said is not None:
                     keeper.keep(said)
-        made = report(opened, outcomes, commitment, beside, command_line(), explained=explain)
+        made = report(
+            opened,
+            outcomes,
+            commitment,
+            beside.compared,
+            command_line(),
+            lineage=beside.lineage(),
+            explained=explain,
+        )
         show(made, where, signer)
         if keeper is not None:
             keeper.check()

@@ -11,7 +11,7 @@ import typer
 
 from auditkit.commands.console import COULD_NOT_AUDIT, EXIT_CODES, worst
 from auditkit.core.escape import clean
-from auditkit.core.reading import beginning, contents
+from auditkit.core.reading import contents
 from auditkit.core.verdicts import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ CODES = {REFUSED: COULD_NOT_AUDIT, **{str(one): EXIT_CODES[one] for one in Decis
 REPORTS = "auditkit.report/"
 LARGEST_BASELINE = 1 << 28
 """Largest JSON report that is read as a baseline, in bytes."""
-SQLITE = b"SQLite format 3\0"
 
 
 class FailOn(enum.StrEnum):
@@ -122,10 +121,10 @@ def of_report(report: "JsonObject") -> Iterator[Known]:
 
 
 def _accepted(path: Path) -> Iterator[Known]:
-    from auditkit.fleet.ledger import Ledger
+    from auditkit.fleet.ledger import Ledger, is_ledger
 
     try:
-        if beginning(path, len(SQLITE)) != SQLITE:
+        if not is_ledger(path):
             report = json.loads(contents(path, LARGEST_BASELINE))
             if not str(report["schema"]).startswith(REPORTS):
                 raise ValueError

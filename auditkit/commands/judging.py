@@ -1,4 +1,4 @@
-"""The commands that need no suspect: the same verdicts again from kept answers.
+"""The commands that need no suspect: verdicts from kept answers or from a ledger.
 
 `judge` prints them, `report` writes them for people; neither asks anybody.
 """
@@ -28,8 +28,9 @@ from auditkit.core.escape import clean
 from auditkit.core.verdicts import Outcome, Refusal
 
 if TYPE_CHECKING:
+    from auditkit.core.evidence import Evidence
     from auditkit.files.bundle import Bundle
-    from auditkit.reports.base import Compared, Report
+    from auditkit.reports.base import Report
 
 EVIDENCE = ".evidence"
 Kept = Annotated[
@@ -65,8 +66,14 @@ def judge(
 
 
 def report(
-    bundle_path: BundlePath,
-    evidence: Kept,
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LEDGER | BUNDLE EVIDENCE...",
+            help="The ledger of `auditkit scan`; or a bundle and files of answers kept by "
+            "`auditkit check --evidence FOLDER`, or that folder.",
+        ),
+    ],
     output: Annotated[
         list[Path],
         typer.Option(
@@ -77,20 +84,55 @@ def report(
         ),
     ],
     output_format: Format = None,
+    bundle: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The bundle to report on, of a ledger of several: its file's name or the "
+            "beginning of its digest.",
+        ),
+    ] = "",
     pictures: Pictures = False,
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
 ) -> None:
-    """Write a report to hand over, from kept answers.
+    """Write a report to hand over, from a ledger or from kept answers.
 
     Nobody is asked again, and the exit code tells the verdict as that of `check` does.
     """
     with errors():
-        files = evidence_in(evidence)
-        check_apart(output, bundle_path, *files)
+        from auditkit.fleet.ledger import is_ledger
+
         where = targets(output, output_format)
-        made = rejudged(bundle_path, files, public, authority, pictures=pictures)
-        _end(made, where)
+        if is_ledger(source[0]):
+            _check_alone(source, public, authority)
+            check_apart(output, *source)
+            _end(_from_ledger(source[0], bundle, pictures=pictures), where)
+        if bundle:
+            raise typer.BadParameter("--bundle chooses among those of a ledger; name the ledger")
+        files = evidence_in(source[1:])
+        if not files:
+            raise typer.BadParameter(f"{clean(str(source[0]))!r} is no ledger; name evidence too")
+        check_apart(output, source[0], *files)
+        _end(rejudged(source[0], files, public, authority, pictures=pictures), where)
+
+
+def _check_alone(source: list[Path], public: Path | None, authority: list[Path] | None) -> None:
+    if len(source) > 1:
+        raise typer.BadParameter("a report is on one ledger alone; name it and nothing else")
+    if public is not None or authority:
+        raise typer.BadParameter(
+            "--public and --authority are for auditkit scan: signatures were checked there"
+        )
+
+
+def _from_ledger(path: Path, bundle: str, *, pictures: bool) -> "Report":
+    from auditkit.fleet.dossier import chosen, dossier, latest
+    from auditkit.fleet.ledger import Ledger
+
+    with Ledger.open(path) as ledger:
+        pairs = latest(list(ledger.pairs(chosen(ledger, bundle))))
+        return dossier(ledger, pairs, pictures=pictures, command=command_line())
 
 
 def rejudged(
@@ -106,12 +148,18 @@ def rejudged(
     Raises:
         AuditkitError: The bundle can't be used; evidence that can't be is a refusal in the report.
     """
+    from auditkit.reports.beside import Beside
     from auditkit.reports.build import report as built
 
     opened, commitment = signing.opened(bundle_path, public, authority)
-    found = [_judged(opened, path, pictures=pictures) for path in evidence]
-    outcomes, compared = [one for one, _ in found], [two for _, two in found]
-    return built(opened, outcomes, commitment, compared, command_line())
+    beside, outcomes = Beside(opened, pictures), []
+    for path in evidence:
+        outcome, said = _judged(opened, path)
+        outcomes.append(outcome)
+        beside.add(outcome, said)
+    return built(
+        opened, outcomes, commitment, beside.compared, command_line(), lineage=beside.lineage()
+    )
 
 
 def _end(made: "Report", where: tuple[Target, ...]) -> NoReturn:
@@ -119,18 +167,17 @@ def _end(made: "Report", where: tuple[Target, ...]) -> NoReturn:
     raise typer.Exit(exit_code(list(made.outcomes)))
 
 
-def _judged(bundle: "Bundle", path: Path, *, pictures: bool) -> "tuple[Outcome, Compared | None]":
-    """The verdict on one evidence file; a bad file does not cost the verdicts on the others."""
+def _judged(bundle: "Bundle", path: Path) -> "tuple[Outcome, Evidence | None]":
+    """The verdict on one evidence file, and what it holds; a bad one costs no other verdict."""
     from auditkit import api
     from auditkit.files.signing import signed
-    from auditkit.reports.comparing import compared
 
     try:
         # Whose signature it is, is told by `auditkit verify`; here a broken one is enough.
         if signed.envelope_path(path).exists():
             signed.verified(path)
         said = api.read_evidence(path, bundle)
-        return api.judge(bundle, said), compared(bundle, said, pictures=pictures)
+        return api.judge(bundle, said), said
     except AuditkitError as error:
         return Refusal.of(str(path), error), None
 

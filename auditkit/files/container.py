@@ -134,14 +134,20 @@ def _serialised(packed: Packed) -> bytes:
     return data
 
 
-def read(path: Path, kind: str, version: int) -> Contents:
+def read(path: Path, kind: str, version: int, data: bytes | None = None) -> Contents:
     """Read a file of the format `auditkit.<kind>/<version>` and check every byte of it.
+
+    Args:
+        path: The file.
+        kind: What it holds.
+        version: Of its format.
+        data: The file's bytes if they are kept elsewhere; the path then names them in errors.
 
     Raises:
         BundleFormatError: Not such a file, or another version.
         BundleIntegrityError: It was changed after it was written.
     """
-    data = _bytes(path)
+    data = _bytes(path) if data is None else data
     manifest = _manifest(path, data)
     _check_format(path, manifest, kind, version)
     try:

@@ -67,18 +67,20 @@ def _packed(evidence: Evidence, bundle: Bundle) -> container.Packed:
     return container.Packed(manifest, tensors)
 
 
-def read(path: Path | str, bundle: Bundle) -> Evidence:
+def read(path: Path | str, bundle: Bundle, data: bytes | None = None) -> Evidence:
     """Read an evidence file and check every byte of it.
 
     Args:
         path: The file.
         bundle: Whose points were asked: without it the answers' rows mean nothing.
+        data: The file's bytes if they are kept elsewhere, as in a ledger; the path then names them
+            in errors.
 
     Raises:
         EvidenceError: Not evidence, of an unknown version, changed after it was written, or of
             another bundle.
     """
-    found = contents(path)
+    found = contents(path, data)
     manifest = found.manifest
     try:
         digest = take(manifest, "bundle", str)
@@ -147,14 +149,14 @@ def described(path: Path) -> list[str]:
         raise EvidenceError(f"{str(path)!r} is no valid evidence: {error}") from error
 
 
-def contents(path: Path | str) -> container.Contents:
-    """Read an evidence file without its bundle, and check every byte and its chain.
+def contents(path: Path | str, data: bytes | None = None) -> container.Contents:
+    """Read an evidence file, or its bytes, without its bundle; check every byte and its chain.
 
     Raises:
         EvidenceError: Not evidence, of an unknown version, or changed after it was written.
     """
     try:
-        found = container.read(Path(path), "evidence", VERSION)
+        found = container.read(Path(path), "evidence", VERSION, data)
         if "chain" in found.manifest:
             chain.check(found.manifest, found.tensors)
     except EvidenceError as error:

@@ -16,8 +16,11 @@ from typing import Any, Self
 
 from auditkit.core.arrays import JsonObject
 from auditkit.core.errors import LedgerError
+from auditkit.core.reading import beginning
 from auditkit.fleet import schema
 
+SQLITE = b"SQLite format 3\0"
+"""How such files begin."""
 REFUSED = "refused"
 """The verdict of a pair that could not be audited."""
 
@@ -40,6 +43,14 @@ class Pair:
     """Why: the reason's code (docs/report.md)."""
     at: str
     """When it was judged: ISO 8601, UTC."""
+
+
+def is_ledger(path: Path) -> bool:
+    """Return whether a file is a database, so that it can be nothing but a ledger."""
+    try:
+        return beginning(path, len(SQLITE)) == SQLITE
+    except (OSError, ValueError):
+        return False
 
 
 class Ledger:

@@ -4,6 +4,7 @@ SHARED = (
     "accuser",
     "advice",
     "base",
+    "beside",
     "build",
     "cases",
     "comparing",
@@ -12,10 +13,14 @@ SHARED = (
     "glossary",
     "headlines",
     "inspect",
+    "lineage",
     "lineup",
     "origins",
     "plain",
+    "reading",
+    "summary",
     "sureness",
+    "tree",
     "wording",
 )
 """Files in this folder that are not plug-ins."""

@@ -105,6 +105,31 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A model among others that were compared with each other."""
+
+    name: str
+    kind: str
+    """`owner`, `twin`, `stand-in` or `sibling`; of a suspect its verdict."""
+    number: int = 0
+    """The suspect's place in the report, from 1; 0: it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Which models answer alike: a tree that joins the closest first."""
+
+    members: tuple[Member, ...]
+    links: tuple[tuple[int, int, float], ...]
+    """Two branches and their distance, 0..1, the closest first. Member i is branch i; the branch
+    that link i makes is number len(members) + i."""
+    points: int
+    """How many points were compared."""
+    left_out: int = 0
+    """Suspects that answered too little, or were too many for a picture."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Verdicts and refusals that were reached with one bundle."""
 
@@ -124,6 +149,8 @@ class Report:
     compared."""
     command: str = ""
     """The command line that made the report, without secrets; empty: that is not known."""
+    lineage: Lineage | None = None
+    """Which suspects answer alike; None where fewer than two did, or the bundle is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from auditkit.core.provenance import now, versions
 from auditkit.core.verdicts import Outcome, Verdict
 from auditkit.files.bundle import Bundle
 from auditkit.judging.multiplicity import benjamini_hochberg, holm
-from auditkit.reports.base import BundleSummary, Compared, Corrected, Report
+from auditkit.reports.base import BundleSummary, Compared, Corrected, Lineage, Report
 
 
 def report(
@@ -18,6 +18,7 @@ def report(
     compared: Sequence[Compared | None] = (),
     command: str = "",
     *,
+    lineage: Lineage | None = None,
     explained: bool = False,
 ) -> Report:
     """Return the report on the outcomes of one bundle.
@@ -28,6 +29,7 @@ def report(
         commitment: Who stands behind the bundle.
         compared: For each outcome what `reports.comparing.compared` found, or empty.
         command: The command line that asked for it, without secrets.
+        lineage: Which suspects answer alike, if that is known.
         explained: Whether words are explained below the report for people.
     """
     found = tuple(outcomes)
@@ -41,6 +43,7 @@ def report(
         commitment=commitment,
         compared=tuple(compared),
         command=command,
+        lineage=lineage,
     )
 
 

@@ -16,7 +16,9 @@ from auditkit.reports.cases import Case, cases, whole
 from auditkit.reports.headlines import OPINIONS
 from auditkit.reports.origins import provenance, run
 from auditkit.reports.plain import pages
+from auditkit.reports.summary import rows
 from auditkit.reports.sureness import batch, measured, sureness
+from auditkit.reports.tree import tree
 from auditkit.reports.wording import sentence
 
 __all__ = ["render_html"]
@@ -33,9 +35,12 @@ def render_html(report: Report, _screen: Screen) -> bytes:
     style = _file("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     found = list(cases(report))
+    table = rows(found)
+    whole_ones = {row.case.number for row in table if row.is_whole}
     page: str = _template().render(
         report=report,
-        cases=found,
+        cases=[case for case in found if case.number in whole_ones],
+        table=table if len(table) > 1 else [],
         limits=[*dict.fromkeys(case.words.limit for case in found), SHOPPING],
         accuser=list(standing(report)),
         measured=list(measured(report.bundle)),
@@ -65,6 +70,7 @@ def _template() -> Template:
         needed=_needed,
         line_up=drawing.line_up,
         agreement=drawing.agreement,
+        tree=tree,
         run=run,
         sureness=sureness,
         opinions=_opinions,
