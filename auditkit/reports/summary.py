@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditkit.core.verdicts import Outcome, Refusal
 from auditkit.reports.cases import Case
 from auditkit.reports.lineage import WORST_FIRST
 
@@ -11,13 +10,24 @@ MOST_WHOLE = 50
 """Most suspects with a section of their own on a page; the accused have one in any case."""
 
 
+NONE = "–"
+SHARES = "label_similarity"
+"""The identification whose value is the share of core points with the owner's label."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One suspect in the table."""
+    """One suspect in the table; texts are short, or a dash where there is nothing to say."""
 
     case: Case
     calibrated: str
-    likeness: str
+    """`yes` or `no`: whether an error rate is known."""
+    points: str
+    """The share of core points that get the owner's label."""
+    gap: str
+    """How many deviations the owner stands out by from its twins."""
+    chance: str
+    """How often an innocent suspect shows such a gap."""
     is_whole: bool
     """Whether the page has a section on it."""
 
@@ -26,32 +36,18 @@ def rows(cases: Sequence[Case]) -> list[Row]:
     """Return a row for each suspect: the accused first, then the refused, and by number."""
     order = sorted(cases, key=lambda case: (WORST_FIRST.index(case.kind), case.number))
     return [
-        Row(
-            case,
-            calibrated(case.outcome),
-            likeness(case.outcome),
-            place < MOST_WHOLE or case.kind == "pirated",
-        )
+        _row(case, is_whole=place < MOST_WHOLE or case.kind == "pirated")
         for place, case in enumerate(order)
     ]
 
 
-def calibrated(outcome: Outcome) -> str:
-    """Return whether an error rate is known, and for a line-up which."""
-    if isinstance(outcome, Refusal):
-        return "–"
-    found = outcome.line_up
-    if found is None or not outcome.calibrated:
-        return "uncalibrated"
-    return f"calibrated, {found.p_gap:.1g}"
-
-
-def likeness(outcome: Outcome) -> str:
-    """Return how alike to the owner a suspect answers, in words that fit a table."""
-    if isinstance(outcome, Refusal):
-        return "–"
-    shares = [one.value for one in outcome.identifications if one.name == "label_similarity"]
-    told = [f"{share:.0%} of core points" for share in shares if share is not None]
-    if outcome.line_up is not None:
-        told.append(f"the owner stands out by {outcome.line_up.gap:+.1f}")
-    return "; ".join(told) or "–"
+def _row(case: Case, *, is_whole: bool) -> Row:
+    verdict = case.verdict
+    if verdict is None:
+        return Row(case, NONE, NONE, NONE, NONE, is_whole)
+    shares = [one.value for one in verdict.identifications if one.name == SHARES]
+    points = next((f"{share:.0%}" for share in shares if share is not None), NONE)
+    found, calibrated = verdict.line_up, "yes" if verdict.calibrated else "no"
+    if found is None:
+        return Row(case, calibrated, points, NONE, NONE, is_whole)
+    return Row(case, calibrated, points, f"{found.gap:+.1f}", f"{found.p_gap:.1g}", is_whole)
