@@ -104,6 +104,8 @@ def test_a_page_of_many_keeps_a_row_for_each_and_a_section_for_the_accused():
     page = shown("html", made)
     assert page.count("<tr><td><span") == len(others) + 2
     assert page.count('<section class="verdict') == MOST_WHOLE
+    many = report(*[accused] * (MOST_WHOLE + 5), cleared)
+    assert shown("html", many).count('<section class="verdict') == MOST_WHOLE + 5
     for target in re.findall(r'href="#(suspect-\d+)"', page):
         assert f'id="{target}"' in page
     assert DIGEST in page
