@@ -25,6 +25,7 @@ from auditkit.commands import (
     signing,
     streams,
     training,
+    view,
 )
 
 
@@ -50,7 +51,7 @@ for command in (
     *(owner.fingerprint, training.twins, training.references),
     *(signing.keygen, signing.sign, signing.verify),
     *(accusers.regenerate, accusers.screen),
-    *(check.check, scan.scan, judging.judge, judging.report, check.queries, check.plan),
+    *(check.check, scan.scan, view.view, judging.judge, judging.report, check.queries, check.plan),
     *(remote.probe, serve.serve, owner.methods, bench.bench, doctor.doctor, check.inspect),
 ):
     app.command()(command)

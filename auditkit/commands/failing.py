@@ -138,6 +138,6 @@ def _accepted(path: Path) -> Iterator[Known]:
             f"--baseline wants a JSON report (check -f json) or a ledger, {clean(str(path))!r} is "
             "neither"
         ) from error
-    with Ledger.open(path) as ledger:
+    with Ledger.open(path, read_only=True) as ledger:
         for pair in ledger.pairs():
             yield from of_report(ledger.verdict(pair))

@@ -130,7 +130,7 @@ def _from_ledger(path: Path, bundle: str, *, pictures: bool) -> "Report":
     from auditkit.fleet.dossier import chosen, dossier, latest
     from auditkit.fleet.ledger import Ledger
 
-    with Ledger.open(path) as ledger:
+    with Ledger.open(path, read_only=True) as ledger:
         pairs = latest(list(ledger.pairs(chosen(ledger, bundle))))
         return dossier(ledger, pairs, pictures=pictures, command=command_line())
 

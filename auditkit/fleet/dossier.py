@@ -77,9 +77,9 @@ def dossier(
     Raises:
         LedgerError: The ledger can't be read, or was changed.
     """
-    told = [_told(ledger, pair) for pair in pairs]
-    outcomes = tuple(report.outcomes[0] for report in told)
-    newest = max(zip(pairs, told, strict=True), key=lambda both: both[0].at)[1]
+    reports = [told(ledger, pair) for pair in pairs]
+    outcomes = tuple(report.outcomes[0] for report in reports)
+    newest = max(zip(pairs, reports, strict=True), key=lambda both: both[0].at)[1]
     made = replace(
         newest,
         outcomes=outcomes,
@@ -96,7 +96,12 @@ def dossier(
     return replace(made, compared=tuple(beside.compared), lineage=beside.lineage())
 
 
-def _told(ledger: Ledger, pair: Pair) -> Report:
+def told(ledger: Ledger, pair: Pair) -> Report:
+    """Return the report on one pair as the scan kept it.
+
+    Raises:
+        LedgerError: The ledger can't be read, or was changed.
+    """
     try:
         return read_report(ledger.verdict(pair))
     except EvidenceError as error:

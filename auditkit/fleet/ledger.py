@@ -61,17 +61,18 @@ class Ledger:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, path: Path | str, *, fresh: bool = False) -> Self:
+    def open(cls, path: Path | str, *, fresh: bool = False, read_only: bool = False) -> Self:
         """Open a ledger.
 
         Args:
             path: Its file.
             fresh: Whether it is made if there is none.
+            read_only: Whether nothing can be written to it.
 
         Raises:
             LedgerError: There is none, it is no ledger, one of a later version, or can't be used.
         """
-        return cls(Path(path), schema.opened(Path(path), fresh=fresh))
+        return cls(Path(path), schema.opened(Path(path), fresh=fresh, read_only=read_only))
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""

@@ -34,12 +34,13 @@ TABLES = (
 )
 
 
-def opened(path: Path, *, fresh: bool) -> sqlite3.Connection:
+def opened(path: Path, *, fresh: bool, read_only: bool = False) -> sqlite3.Connection:
     """Open a ledger's file.
 
     Args:
         path: The file.
         fresh: Whether it is made if there is none.
+        read_only: Whether nothing can be written to it.
 
     Raises:
         LedgerError: There is none, it is no ledger, one of a later version, or can't be used.
@@ -47,9 +48,15 @@ def opened(path: Path, *, fresh: bool) -> sqlite3.Connection:
     if not path.exists() and not fresh:
         raise LedgerError(f"no such ledger: {str(path)!r}; auditkit scan makes one")
     try:
-        file = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        file = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+            uri=True,
+            timeout=BUSY,
+            isolation_level=None,
+            check_same_thread=False,
+        )
         try:
-            _prepare(file, path)
+            _prepare(file, path, read_only=read_only)
         except BaseException:
             file.close()
             raise
@@ -73,12 +80,15 @@ def trouble(path: Path, error: sqlite3.Error) -> LedgerError:
     return LedgerError(f"{name} can't be used as a ledger: {said}")
 
 
-def _prepare(file: sqlite3.Connection, path: Path) -> None:
+def _prepare(file: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
     # The file may come from a stranger: views and triggers in it must not run functions.
     file.execute("PRAGMA trusted_schema = OFF")
     if _is_ledger(file, path):
-        _set_up(file)
+        if not read_only:
+            _set_up(file)
         return
+    if read_only:
+        raise LedgerError(f"{str(path)!r} is an empty file and no ledger; auditkit scan makes one")
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("BEGIN IMMEDIATE")
     # Another scan may have made it meanwhile.
@@ -106,12 +116,18 @@ def _is_ledger(file: sqlite3.Connection, path: Path) -> bool:
     (application,) = file.execute("PRAGMA application_id").fetchone()
     (version,) = file.execute("PRAGMA user_version").fetchone()
     (tables,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (others,) = file.execute(
+        "SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')"
+    ).fetchone()
     if not tables and not application:
         return False
     if application != APPLICATION:
         raise LedgerError(
             f"{str(path)!r} is a database of another program; name another with --ledger"
         )
+    # A view in place of a table could compute for ever, whenever somebody looks into the file.
+    if others:
+        raise LedgerError(f"{str(path)!r} was changed: no ledger has views or triggers")
     if version != VERSION:
         raise LedgerError(
             f"{str(path)!r} is a ledger of version {version}, this auditkit reads {VERSION}; "

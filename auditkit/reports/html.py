@@ -1,20 +1,15 @@
 """The report as one page for a browser: no scripts, nothing loaded from elsewhere, printable."""
 
 import base64
-import functools
-import hashlib
-from importlib import resources
-
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
 
 from auditkit.core.verdicts import LineUp
 from auditkit.reports import drawing
 from auditkit.reports.accuser import SHOPPING, standing
 from auditkit.reports.base import Report, Screen
-from auditkit.reports.cases import Case, cases, whole
+from auditkit.reports.cases import Case, cases
 from auditkit.reports.headlines import OPINIONS
 from auditkit.reports.origins import provenance, run
+from auditkit.reports.page import page
 from auditkit.reports.plain import pages
 from auditkit.reports.summary import rows
 from auditkit.reports.sureness import batch, measured, sureness
@@ -23,8 +18,6 @@ from auditkit.reports.wording import sentence
 
 __all__ = ["render_html"]
 
-TEMPLATES = resources.files("auditkit.reports") / "templates"
-
 
 def render_html(report: Report, _screen: Screen) -> bytes:
     """Return one HTML page in UTF-8 with its style sheet and drawings in it.
@@ -32,12 +25,12 @@ def render_html(report: Report, _screen: Screen) -> bytes:
     Its content security policy allows this style sheet and the pictures within the page, nothing
     else; text from files is escaped and shown without invisible characters.
     """
-    style = _file("report.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     found = list(cases(report))
     table = rows(found)
     whole_ones = {row.case.number for row in table if row.is_whole}
-    page: str = _template().render(
+    return page(
+        "report.html",
+        ("report.css",),
         report=report,
         cases=[case for case in found if case.number in whole_ones],
         table=table if len(table) > 1 else [],
@@ -47,44 +40,16 @@ def render_html(report: Report, _screen: Screen) -> bytes:
         batch=list(batch(report)),
         pages=list(pages(report)),
         facts=provenance(report),
-        # Marked as safe, because both are this package's own and hold no text of a file.
-        style=Markup(style),  # noqa: S704
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'",
-    )
-    return page.encode()
-
-
-@functools.cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_shown,
-    )
-    environment.globals.update(
         picture=_picture,
         needed=_needed,
         line_up=drawing.line_up,
         agreement=drawing.agreement,
         tree=tree,
+        links={number: f"#suspect-{number}" for number in whole_ones},
         run=run,
         sureness=sureness,
         opinions=_opinions,
     )
-    return environment.from_string(_file("report.html"))
-
-
-def _shown(value: object) -> object:
-    """Return what the template shows of a value: no text gets past this with what is invisible."""
-    return whole(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _file(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _picture(png: bytes) -> str:

@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auditkit.core.arrays import FloatArray, IntArray
+from auditkit.core.arrays import IntArray
 from auditkit.core.evidence import Evidence
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE
 from auditkit.files.bundle import Bundle
 from auditkit.reports.base import Lineage, Member
 
+Shares = NDArray[np.float64]
 MOST = 60
 """Most suspects in a picture; beyond that names can't be read."""
 ENOUGH = 0.5
@@ -87,7 +89,7 @@ def lineage(bundle: Bundle, suspects: Sequence[Voice | None]) -> Lineage | None:
     )
 
 
-def distances(labels: IntArray) -> FloatArray:
+def distances(labels: IntArray) -> Shares:
     """Return how far models are from each other.
 
     Args:
@@ -109,7 +111,7 @@ def distances(labels: IntArray) -> FloatArray:
     return apart
 
 
-def _links(apart: FloatArray) -> Iterator[tuple[int, int, float]]:
+def _links(apart: Shares) -> Iterator[tuple[int, int, float]]:
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 

@@ -17,37 +17,54 @@ SHARES = "label_similarity"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One suspect in the table; texts are short, or a dash where there is nothing to say."""
+    """One suspect in the table."""
 
     case: Case
-    calibrated: str
-    """`yes` or `no`: whether an error rate is known."""
-    points: str
-    """The share of core points that get the owner's label."""
-    gap: str
-    """How many deviations the owner stands out by from its twins."""
-    chance: str
-    """How often an innocent suspect shows such a gap."""
-    is_whole: bool
+    is_whole: bool = True
     """Whether the page has a section on it."""
+
+    @property
+    def share(self) -> float | None:
+        """The share of core points, 0..1, that get the owner's label; None: that is not known."""
+        weighed = () if self.case.verdict is None else self.case.verdict.identifications
+        return next((one.value for one in weighed if one.name == SHARES), None)
+
+    @property
+    def gap(self) -> float | None:
+        """How many deviations the owner stands out by from its twins; None without a line-up."""
+        verdict = self.case.verdict
+        return None if verdict is None or verdict.line_up is None else verdict.line_up.gap
+
+    @property
+    def calibrated(self) -> str:
+        """`yes` or `no`: whether an error rate is known; a dash without a verdict."""
+        if self.case.verdict is None:
+            return NONE
+        return "yes" if self.case.verdict.calibrated else "no"
+
+    @property
+    def points(self) -> str:
+        """The share as it is shown."""
+        return NONE if self.share is None else f"{self.share:.0%}"
+
+    @property
+    def stands_out(self) -> str:
+        """The gap as it is shown."""
+        return NONE if self.gap is None else f"{self.gap:+.1f}"
+
+    @property
+    def by_chance(self) -> str:
+        """How often an innocent suspect shows such a gap, as it is shown."""
+        verdict = self.case.verdict
+        if verdict is None or verdict.line_up is None:
+            return NONE
+        return f"{verdict.line_up.p_gap:.1g}"
 
 
 def rows(cases: Sequence[Case]) -> list[Row]:
     """Return a row for each suspect: the accused first, then the refused, and by number."""
     order = sorted(cases, key=lambda case: (WORST_FIRST.index(case.kind), case.number))
     return [
-        _row(case, is_whole=place < MOST_WHOLE or case.kind == "pirated")
+        Row(case, is_whole=place < MOST_WHOLE or case.kind == "pirated")
         for place, case in enumerate(order)
     ]
-
-
-def _row(case: Case, *, is_whole: bool) -> Row:
-    verdict = case.verdict
-    if verdict is None:
-        return Row(case, NONE, NONE, NONE, NONE, is_whole)
-    shares = [one.value for one in verdict.identifications if one.name == SHARES]
-    points = next((f"{share:.0%}" for share in shares if share is not None), NONE)
-    found, calibrated = verdict.line_up, "yes" if verdict.calibrated else "no"
-    if found is None:
-        return Row(case, calibrated, points, NONE, NONE, is_whole)
-    return Row(case, calibrated, points, f"{found.gap:+.1f}", f"{found.p_gap:.1g}", is_whole)

@@ -4,7 +4,7 @@ Names of suspects are in it: cleaned, cut, and escaped by the markup that they a
 come from the style sheet by class.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -25,15 +25,20 @@ class _Branch:
     y: float
 
 
-def tree(found: Lineage) -> Markup:
-    """Return the tree: models that are joined further to the right answer more alike."""
+def tree(found: Lineage, links: Mapping[int, str]) -> Markup:
+    """Return the tree: models that are joined further to the right answer more alike.
+
+    Args:
+        found: Which models answer alike.
+        links: The address of each suspect's page by its number; those without have no link.
+    """
     order = _leaves(found)
     height = ROW * len(order) + FOOT
     told = f"{len(order)} models, joined the further right the more alike they answer."
     head = Markup('<svg class="tree" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
         WIDTH, height, told
     )
-    parts = [*_axis(height), *_lines(found, order), *_names(found, order)]
+    parts = [*_axis(height), *_lines(found, order), *_names(found, order, links)]
     return Markup("").join((head, *parts, Markup("</svg>")))
 
 
@@ -74,7 +79,7 @@ def _lines(found: Lineage, order: list[int]) -> Iterator[Markup]:
         branches[number] = _Branch(x, (one.y + two.y) / 2)
 
 
-def _names(found: Lineage, order: list[int]) -> Iterator[Markup]:
+def _names(found: Lineage, order: list[int], links: Mapping[int, str]) -> Iterator[Markup]:
     for place, number in enumerate(order):
         member = found.members[number]
         text = Markup('<text class="leaf {}" x="{}" y="{:.1f}"><title>{}</title>{}</text>').format(
@@ -84,8 +89,8 @@ def _names(found: Lineage, order: list[int]) -> Iterator[Markup]:
             clean(member.name, 400),
             shortened(member),
         )
-        if member.number:
-            text = Markup('<a href="#suspect-{}">{}</a>').format(member.number, text)
+        if member.number in links:
+            text = Markup('<a href="{}">{}</a>').format(links[member.number], text)
         yield text
 
 

@@ -81,11 +81,16 @@ def test_the_accused_are_kept_where_there_are_too_many(lined_up):
 def test_a_name_in_the_tree_is_text(name):
     """It brings no markup and no invisible characters, and its end is what is shown of it."""
     found = Lineage((Member("the owner", "owner"), Member(name, "pirated", 1)), ((0, 1, 0.5),), 9)
-    drawn = str(tree(found))
+    drawn = str(tree(found, {1: "#suspect-1"}))
     assert (
         Tags(drawn).tags
         == Tags(
-            str(tree(replace(found, members=(Member("", "owner"), Member("y", "pirated", 1)))))
+            str(
+                tree(
+                    replace(found, members=(Member("", "owner"), Member("y", "pirated", 1))),
+                    {1: "#suspect-1"},
+                )
+            )
         ).tags
     )
     assert "\u202e" not in drawn
