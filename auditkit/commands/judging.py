@@ -11,7 +11,8 @@ import typer
 
 from auditkit.commands import signing
 from auditkit.commands.command_line import command_line
-from auditkit.commands.console import errors, exit_code
+from auditkit.commands.console import errors
+from auditkit.commands.failing import Failing, Gate, of_outcomes
 from auditkit.commands.options import (
     AsJson,
     BundlePath,
@@ -23,6 +24,7 @@ from auditkit.commands.options import (
     StampAuthorities,
 )
 from auditkit.commands.output import Target, check_apart, settled_format, show, targets
+from auditkit.commands.sharing import spread
 from auditkit.core.errors import AuditkitError, EvidenceError
 from auditkit.core.escape import clean
 from auditkit.core.verdicts import Outcome, Refusal
@@ -42,6 +44,7 @@ Kept = Annotated[
 ]
 
 
+@spread("failing", Failing)
 def judge(
     bundle_path: BundlePath,
     evidence: Kept,
@@ -50,6 +53,7 @@ def judge(
     explain: Explain = False,
     output: Output = None,
     pictures: Pictures = False,
+    failing: Failing = Failing(),
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
 ) -> None:
@@ -59,12 +63,14 @@ def judge(
     """
     with errors():
         files = evidence_in(evidence)
-        check_apart(output, bundle_path, *files)
+        check_apart(output, bundle_path, *files, failing.baseline)
+        gate = failing.gate()
         where = targets(output, settled_format(output_format, as_json=as_json, explain=explain))
         made = rejudged(bundle_path, files, public, authority, pictures=pictures)
-        _end(replace(made, explained=explain), where)
+        _end(replace(made, explained=explain), where, gate)
 
 
+@spread("failing", Failing)
 def report(
     source: Annotated[
         list[Path],
@@ -93,6 +99,7 @@ def report(
         ),
     ] = "",
     pictures: Pictures = False,
+    failing: Failing = Failing(),
     public: PublicKeyPath = None,
     authority: StampAuthorities = None,
 ) -> None:
@@ -103,18 +110,18 @@ def report(
     with errors():
         from auditkit.fleet.ledger import is_ledger
 
-        where = targets(output, output_format)
+        where, gate = targets(output, output_format), failing.gate()
         if is_ledger(source[0]):
             _check_alone(source, public, authority)
-            check_apart(output, *source)
-            _end(_from_ledger(source[0], bundle, pictures=pictures), where)
+            check_apart(output, *source, failing.baseline)
+            _end(_from_ledger(source[0], bundle, pictures=pictures), where, gate)
         if bundle:
             raise typer.BadParameter("--bundle chooses among those of a ledger; name the ledger")
         files = evidence_in(source[1:])
         if not files:
             raise typer.BadParameter(f"{clean(str(source[0]))!r} is no ledger; name evidence too")
-        check_apart(output, source[0], *files)
-        _end(rejudged(source[0], files, public, authority, pictures=pictures), where)
+        check_apart(output, source[0], *files, failing.baseline)
+        _end(rejudged(source[0], files, public, authority, pictures=pictures), where, gate)
 
 
 def _check_alone(source: list[Path], public: Path | None, authority: list[Path] | None) -> None:
@@ -162,9 +169,9 @@ def rejudged(
     )
 
 
-def _end(made: "Report", where: tuple[Target, ...]) -> NoReturn:
+def _end(made: "Report", where: tuple[Target, ...], gate: Gate) -> NoReturn:
     show(made, where)
-    raise typer.Exit(exit_code(list(made.outcomes)))
+    raise typer.Exit(gate.exit_code(of_outcomes(made.bundle.digest, made.outcomes)))
 
 
 def _judged(bundle: "Bundle", path: Path) -> "tuple[Outcome, Evidence | None]":

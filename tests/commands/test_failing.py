@@ -135,3 +135,16 @@ def test_a_baseline_is_not_written_over(place):
     found = run("check", "a.fp", "copy.onnx", "--json", "-o", "r.json", "--baseline", "r.json")
     assert found.exit_code == 2
     assert "write over" in found.stderr
+
+
+def test_judge_and_report_have_the_same_gate(place):
+    """What was kept fails as it did when it was asked, and is accepted by the same baseline."""
+    run("check", "a.fp", "copy.onnx", "--json", "-o", "before.json", "--evidence", "kept")
+    for command in (("judge", "a.fp", "kept"), ("report", "a.fp", "kept", "-o", "r.md")):
+
+        def ended(*more: str, command: tuple[str, ...] = command) -> int:
+            return CliRunner().invoke(app, [*command, *more]).exit_code
+
+        assert ended() == 3
+        assert ended("--fail-on", "refused") == 0
+        assert ended("--baseline", "before.json") == 0
