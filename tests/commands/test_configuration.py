@@ -111,6 +111,16 @@ def test_a_file_that_is_named_sets_more_but_no_isolation_off(place):
     assert "No such file" in check(before=("--config", "gone.toml")).stderr
 
 
+def test_switches_are_on_or_off_in_files_and_variables(place):
+    """Both ways of a switch that has two, as a value of TOML or as 1 and 0."""
+    (place / "auditkit.toml").write_text("sequential = true")
+    assert "twins" in check().stderr  # which the bundle lacks
+    assert check("--whole").exit_code == 3
+    assert check(AUDITKIT_CHECK_SEQUENTIAL="0").exit_code == 3
+    (place / "auditkit.toml").write_text("sequential = false")
+    assert check().exit_code == 3
+
+
 def test_no_file_is_read_if_that_is_asked_for(place):
     """--no-config leaves even a broken file alone."""
     (place / "auditkit.toml").write_text("what is this")

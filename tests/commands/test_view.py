@@ -221,9 +221,12 @@ def test_the_command_ends_when_it_is_interrupted(ledger):
         stderr=subprocess.PIPE,
         text=True,
     )
-    address = process.stdout.readline().strip()
-    process.send_signal(signal.SIGINT)
-    rest, said = process.communicate(timeout=30)
+    try:
+        address = process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/", address)
     assert (process.returncode, rest) == (0, "")
     assert "Traceback" not in said
