@@ -44,7 +44,7 @@ def test_the_example_of_a_file_with_options_is_taken(tmp_path, monkeypatch):
     """It may lie in a folder as it is."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "auditkit.toml").write_text((CI / "auditkit.toml").read_text())
-    assert CliRunner().invoke(app, ["methods"]).exit_code == 0
+    assert CliRunner().invoke(app, ["plan", "--help"]).exit_code == 0
 
 
 def test_the_docs_list_what_a_file_in_a_folder_may_set():

@@ -48,8 +48,7 @@ def test_the_table_of_a_command_wins_over_what_stands_above(place):
     """A key above all tables is for every command that has such an option."""
     (place / "auditkit.toml").write_text("access = 'label'\n[check]\naccess = 'top-k'\n")
     assert access(check("--json")) == "top-k"
-    found = run("scan", "a.fp", "copy.onnx", "--workers", "1", "--isolation", "off", "-q")
-    assert "auditkit.toml sets access = label" in found.stderr
+    assert "auditkit.toml sets access = label" in run("plan", "a.fp").stderr
 
 
 def test_what_a_file_sets_is_told(place):
