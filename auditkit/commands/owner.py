@@ -88,6 +88,13 @@ def fingerprint(
             "Without any, thresholds call no suspect pirated.",
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes after which core points that were found so far must do; what comes "
+            "before and after takes its time besides."
+        ),
+    ] = None,
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -124,6 +131,7 @@ def fingerprint(
             from_scratch=from_scratch,
             twins=tuple(twins or ()),
             siblings=siblings,
+            minutes=minutes,
         )
         made = api.fingerprint(order, progress)
         bundle.write(made, path)

@@ -60,6 +60,9 @@ def regenerate(bundle: Bundle, order: Order, progress: Progress) -> tuple[Check,
     if made.recipe.get("twins") and not order.twins:
         told = "not made again: that takes the twins it was made with (--twins)"
         return (*checks, Check("points", None, told))
+    if made.parameters.get("cut short"):
+        told = "not made again: --minutes cut their making short, and no clock runs the same twice"
+        return (*checks, Check("points", None, told))
     again = make_fingerprint(_ordered(made, order), progress)
     return (*checks, *_compared(bundle, again))
 
