@@ -153,6 +153,16 @@ def _settle(order: "Order", field_name: str, kind: type[str] | type[Path]) -> No
 
 
 @dataclass(frozen=True, slots=True)
+class SampleForm:
+    """What a user says of samples that are a folder of images."""
+
+    classes: Path | None = None
+    """A text file that names the model's classes, one a line, in the order of its outputs."""
+    side: int | None = None
+    """Pixels of a side to shrink and crop images to; None: they are of one size."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a fingerprint is made of, and how."""
 
@@ -168,6 +178,7 @@ class Order:
     """Empty: `lineup` with twins, `deepcore` without."""
     points: int = 100
     seed: int = 0
+    form: SampleForm = field(default_factory=SampleForm)
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
     robust: tuple[str, ...] = ()

@@ -133,7 +133,7 @@ class _Given:
 
 def _given(order: Order, progress: Progress) -> _Given:
     """Open the model, its samples and its twins; without twins, train stand-ins."""
-    raw = None if order.samples is None else read_samples(order.samples)
+    raw = None if order.samples is None else read_samples(order.samples, order.form)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
     owner, whole = place(model, order.facts, raw, device)

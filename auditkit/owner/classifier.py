@@ -108,8 +108,8 @@ def place(
     spec = input_spec(shape, bounds, facts, declared)
     samples = None if raw is None or arranged is None else _scaled(arranged, raw, spec)
     owner = probed(model, spec, device)
-    if samples is not None and samples.y is not None:
-        _check_classes(samples, owner.record.classes)
+    if raw is not None and raw.y is not None:
+        _check_classes(raw, owner.record.classes)
     return owner, samples
 
 
@@ -206,7 +206,13 @@ def _scaled(arranged: Rows, raw: RawSamples, spec: InputSpec) -> Samples:
     return Samples(x.astype(np.float32), raw.y)
 
 
-def _check_classes(samples: Samples, classes: int) -> None:
+def _check_classes(samples: RawSamples, classes: int) -> None:
+    if samples.guessed not in (0, classes):
+        raise SamplesError(
+            f"there are {samples.guessed} folders of samples, the model knows {classes} classes; "
+            "name each folder by the number of its class, or add --classes with a file that names "
+            "all classes, one a line, in the order of the model's outputs"
+        )
     if samples.y is not None and not (samples.y.min() >= 0 and samples.y.max() < classes):
         raise SamplesError(
             f"labels range from {samples.y.min()} to {samples.y.max()}, "
