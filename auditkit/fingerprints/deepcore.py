@@ -27,6 +27,7 @@ from auditkit.core.errors import FingerprintError
 from auditkit.core.points import FEWEST
 from auditkit.fingerprints.base import Findings, Method, Request
 from auditkit.fingerprints.core_points.candidates import (
+    FIRST,
     Candidates,
     Settings,
     Task,
@@ -36,9 +37,13 @@ from auditkit.fingerprints.core_points.candidates import (
 from auditkit.fingerprints.core_points.depth import climbed
 from auditkit.fingerprints.core_points.judgement import judged
 from auditkit.owner.copies import working_copies
+from auditkit.owner.room import climbing_at_once
 from auditkit.owner.tuned import tuned_copies
 
 __all__ = ["deepcore"]
+
+STAGES = 2
+"""Of the making of copies: those that need no data, and those that are trained."""
 
 
 def find_core_points(request: Request, settings: Settings) -> Findings:
@@ -81,10 +86,14 @@ def _task(request: Request, settings: Settings) -> Task:
     best = owner.answers(naturals.points).topk(2, dim=1).values
     # An owner that can't decide on natural samples would make every depth infinite.
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
-    copies = working_copies(owner, naturals.points, settings.working_agreement, request.seed)
+    is_dear = climbing_at_once(owner.scores, naturals.points) < FIRST
+    asked = naturals.points[: settings.dear_samples if is_dear else None]
+    least = settings.working_agreement
+    request.progress("making copies", 0, STAGES)
+    copies = working_copies(owner, asked, least, request.seed)
     # Pruned, quantised and noisy weights say little about fine-tuning, so that is tried as well.
     if naturals.labels is not None:
-        least = settings.working_agreement
+        request.progress("making copies", 1, STAGES)
         copies += tuned_copies(owner, naturals.points, naturals.labels, least, request.seed)
     count = math.ceil(settings.starts_per_point * request.count)
     starts = draw_starts(request, naturals, count, settings.probe_points)
@@ -98,6 +107,7 @@ def _task(request: Request, settings: Settings) -> Task:
         unit=unit,
         copies=copies,
         wanted=math.ceil(settings.candidates_per_point * request.count),
+        is_dear=is_dear,
     )
 
 

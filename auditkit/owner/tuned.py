@@ -1,8 +1,9 @@
 """Trained copies of the owner, made in seconds: all weights fine-tuned, and a fresh head.
 
 Samples often cover few of the owner's classes. A copy that is tuned on these alone forgets all
-others and passes as working on what it was tuned on, so there it learns the owner's scores instead
-of labels, and is tried on inputs that it did not learn.
+others and passes as working on what it was tuned on. So there all weights learn the owner's scores
+instead of labels, and are tried on inputs that they did not learn; and there is no fresh head,
+which would know nothing of the other classes.
 """
 
 from collections.abc import Sequence
@@ -50,36 +51,40 @@ def tuned_copies(
         seed: Fixes batches and the head's first weights.
 
     Returns:
-        Both, or fewer if the model has no weights or no linear layer with a row for each class, or
-        if a copy does not work.
+        Both, or fewer if the model has no weights or no linear layer with a row for each class, if
+        the samples leave classes out, or if a copy does not work.
     """
     if len(labels.unique()) >= owner.record.classes:
-        return _trained(owner, _Lesson(points, labels), seed)
+        lesson = _Lesson(points, labels)
+        return [*_fine_tuned(owner, lesson, seed), *_with_fresh_head(owner, lesson, seed)]
     tried, learnt = points[::TRIED], points[torch.arange(len(points)) % TRIED > 0]
     if not len(learnt):
         return []
     learnt = torch.cat([learnt, mixtures(learnt, len(learnt), seed)])
-    copies = _trained(owner, _Lesson(learnt, owner.answers(learnt).softmax(1)), seed)
+    copies = _fine_tuned(owner, _Lesson(learnt, owner.answers(learnt).softmax(1)), seed)
     tried = torch.cat([tried, mixtures(tried, len(tried), seed)])
     kept = copy_labels(owner, tried, copies) == owner.answers(tried).argmax(1)
     return [copy for copy, row in zip(copies, kept, strict=True) if row.float().mean() >= share]
 
 
-def _trained(owner: Owner, lesson: _Lesson, seed: int) -> list[Copy]:
+def _fine_tuned(owner: Owner, lesson: _Lesson, seed: int) -> list[Copy]:
+    weights = matrix_weights(owner.model.module)
+    if not weights:
+        return []
+    return [_tuned("fine-tuned", owner, weights, TUNING_RATE, lesson, seed)]
+
+
+def _with_fresh_head(owner: Owner, lesson: _Lesson, seed: int) -> list[Copy]:
     weights = matrix_weights(owner.model.module)
     heads = [w for w in weights if w.ndim == 2 and len(w) == owner.record.classes][-1:]
-    copies = []
-    if weights:
-        copies.append(_tuned("fine-tuned", owner, weights, TUNING_RATE, lesson, seed))
-    if heads:
-        # A copy that changes nothing: `changed` then puts the old head back, whatever happens.
-        keep = Copy("", lambda before: before)
-        with changed(owner, keep), torch.no_grad():
-            generator = torch.Generator().manual_seed(seed)
-            fresh = torch.randn(heads[0].shape, generator=generator).to(heads[0])
-            heads[0].copy_(fresh * heads[0].std())
-            copies.append(_tuned("new head", owner, heads, HEAD_RATE, lesson, seed))
-    return copies
+    if not heads:
+        return []
+    # A copy that changes nothing: `changed` then puts the old head back, whatever happens.
+    with changed(owner, Copy("", lambda before: before)), torch.no_grad():
+        generator = torch.Generator().manual_seed(seed)
+        fresh = torch.randn(heads[0].shape, generator=generator).to(heads[0])
+        heads[0].copy_(fresh * heads[0].std())
+        return [_tuned("new head", owner, heads, HEAD_RATE, lesson, seed)]
 
 
 def _tuned(

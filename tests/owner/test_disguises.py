@@ -118,7 +118,7 @@ def test_random_answers_are_no_class_order(classes):
     rng, labels = np.random.default_rng(6), np.arange(CONTROLS) % classes
     for _ in range(200):
         answers = Answers(rng.integers(0, classes, CONTROLS))
-        assert class_order(labels, answers, classes) is None
+        assert class_order(np.eye(classes, dtype=np.float32)[labels], answers) is None
 
 
 @pytest.mark.parametrize("scores", [False, True])
@@ -129,11 +129,26 @@ def test_a_class_order_is_undone_exactly(scores):
     rows = np.log(np.eye(CLASSES)[inverse[owners]] * 0.9 + 0.01).astype(np.float32)
     access = Access.LOGITS if scores else Access.LABEL
     answers = Answers(labels, rows if scores else None, access)
-    again = answers.relabelled(class_order(owners, answers, CLASSES))
+    again = answers.relabelled(class_order(np.eye(CLASSES, dtype=np.float32)[owners], answers))
     assert (again.labels[:-1] == owners[:-1]).all()
     assert again.labels[-1] == -1
     if scores:
         assert (again.scores.argmax(1) == owners).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_scores_tell_a_class_order_where_most_classes_have_no_control(noise):
+    """60 controls of a few of 300 classes are enough; labels alone are not."""
+    rng, classes = np.random.default_rng(4), 300
+    outputs = rng.normal(size=(60, classes)).astype(np.float32)
+    outputs[np.arange(60), np.arange(60) % 20] += 8
+    order = rng.permutation(classes)
+    said = (outputs + noise * rng.normal(size=outputs.shape))[:, order].astype(np.float32)
+    answers = Answers(said.argmax(1), said, Access.LOGITS)
+    found = class_order(outputs, answers)
+    assert (found == order).mean() > 0.98
+    assert (answers.relabelled(found).labels == outputs.argmax(1)).all()
+    assert class_order(outputs, Answers(answers.labels)) is None
 
 
 def test_only_images_have_usual_preprocessings():

@@ -15,6 +15,9 @@ from auditkit.owner.copies import Copy
 from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 
+FIRST = 40
+"""Starts that find the depth. Where as many fit into one backward pass, all starts find it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -42,6 +45,8 @@ class Settings:
     pressure: float = 2.0
     # Samples at most that copies are tried on, because each of a dozen copies is asked all of them.
     max_samples: int = 1000
+    # The same where a forward and backward pass is dear.
+    dear_samples: int = 100
     # Starts for each point wanted: some never get deep enough, and the best of the rest are chosen.
     starts_per_point: float = 3.0
     # Candidates for each point wanted; with fewer, a wider bound is tried.
@@ -82,6 +87,7 @@ class Task:
         copies: Quick copies that points must survive.
         probed: (k,) int64 classes that a probe's starts, the first k, are pushed to.
         wanted: Candidates that are enough.
+        is_dear: Whether fewer than `FIRST` starts fit into one backward pass.
         fewest: Candidates without which there are no points.
     """
 
@@ -94,6 +100,7 @@ class Task:
     copies: list[Copy]
     probed: Tensor
     wanted: int
+    is_dear: bool
     fewest: int = FEWEST
 
     def climb(self, bound: float, rows: slice) -> Climb:

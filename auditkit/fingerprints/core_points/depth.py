@@ -9,28 +9,22 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from auditkit.fingerprints.core_points.candidates import Candidates, Settings, Task, share_of
+from auditkit.fingerprints.core_points.candidates import FIRST, Candidates, Settings, Task, share_of
 from auditkit.owner.ascent import Climb
 from auditkit.owner.classifier import snapped
 from auditkit.owner.copies import copy_labels
-from auditkit.owner.room import climbing_at_once
 from auditkit.owner.transports import surviving
-
-FIRST = 40
-"""Starts that find the depth. Where as many fit into one backward pass, all starts find it."""
 
 
 def climbed(task: Task) -> Candidates | None:
     """Return points of the right depth; None if fewer than 20 starts reach the least depth."""
-    if (
-        len(task.starts) <= FIRST
-        or climbing_at_once(task.request.owner.scores, task.starts) >= FIRST
-    ):
+    if not task.is_dear or len(task.starts) <= FIRST:
         return _deep_enough(task)
     share = FIRST / len(task.starts)
     few = replace(
         task,
         starts=task.starts[:FIRST],
+        targets=task.targets[:FIRST],
         wanted=max(1, round(share * task.wanted)),
         fewest=max(1, round(share * task.fewest)),
     )
