@@ -7,15 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from auditkit import api
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
 from auditkit.core.points import InputSpec
-from auditkit.core.requests import Order
 from auditkit.core.verdicts import Decision
 from auditkit.suspects.preprocessing import class_order, preprocessings
 from experiments.zoo import export
-from tests.owner.conftest import CLASSES, outcomes, save_script, trained
+from tests.owner.conftest import CLASSES, outcomes, trained
 
 ORDER = np.random.default_rng(4).permutation(CLASSES)
 
@@ -48,13 +46,6 @@ def save_onnx(net: nn.Module, path: Path, shape=(1, 8, 8)) -> str:
 
 
 @pytest.fixture(scope="module")
-def bundle(net, samples_file, tmp_path_factory):
-    """The owner's fingerprint."""
-    model = save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
-    return api.fingerprint(Order(model, samples=samples_file, points=40, siblings=1))
-
-
-@pytest.fixture(scope="module")
 def models(net):
     """A copy with its verdict, and an innocent with its own."""
     return {"copy": net, "innocent": trained(9)}
@@ -72,11 +63,11 @@ DISGUISES = {
 @pytest.mark.parametrize("access", [Access.LABEL, Access.LOGITS])
 @pytest.mark.parametrize("how", DISGUISES)
 @pytest.mark.parametrize("who", ["copy", "innocent"])
-def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how, who, access):
+def test_a_disguise_changes_nothing_but_the_report(made, models, tmp_path, how, who, access):
     """The verdict is that of the bare model, and the report names the disguise."""
     bare = save_onnx(models[who], tmp_path / "bare.onnx")
     worn = save_onnx(Disguised(models[who], how), tmp_path / "worn.onnx")
-    plain, found = outcomes(bundle, [bare, worn], access)
+    plain, found = outcomes(made, [bare, worn], access)
     assert found.decision is plain.decision
     assert DISGUISES[how] in " ".join(found.disguises)
     assert plain.disguises == ()
@@ -84,26 +75,26 @@ def test_a_disguise_changes_nothing_but_the_report(bundle, models, tmp_path, how
         assert found.decision is Decision.PIRATED
 
 
-def test_two_disguises_at_once_are_both_named(bundle, models, tmp_path):
+def test_two_disguises_at_once_are_both_named(made, models, tmp_path):
     """Preprocessing and class order are found together."""
     worn = save_onnx(Disguised(models["copy"], "255 classes"), tmp_path / "worn.onnx")
-    [found] = outcomes(bundle, [worn], Access.LABEL)
+    [found] = outcomes(made, [worn], Access.LABEL)
     assert len(found.disguises) == 2
     assert "class order is another" in found.disguises[1]
 
 
-def test_channels_last_need_no_guess(bundle, models, tmp_path):
+def test_channels_last_need_no_guess(made, models, tmp_path):
     """The file's own shape tells; the verdict is right."""
     worn = save_onnx(Disguised(models["copy"], "NHWC"), tmp_path / "worn.onnx", (8, 8, 1))
-    [found] = outcomes(bundle, [worn], Access.LABEL)
+    [found] = outcomes(made, [worn], Access.LABEL)
     assert found.decision is Decision.PIRATED
 
 
-def test_another_task_is_no_disguise(bundle, tmp_path):
+def test_another_task_is_no_disguise(made, tmp_path):
     """No guess makes an untrained net recognise the controls; nothing is claimed to be undone."""
     torch.manual_seed(3)
     odd = save_onnx(Disguised(type(trained(1))().eval(), ""), tmp_path / "odd.onnx")
-    [found] = outcomes(bundle, [odd], Access.LABEL)
+    [found] = outcomes(made, [odd], Access.LABEL)
     assert found.disguises == ()
     assert found.decision is Decision.INCONCLUSIVE
 
