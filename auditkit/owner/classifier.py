@@ -22,6 +22,8 @@ BATCH = 256
 """Inputs that a model is asked at once when no gradients are needed."""
 SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 100, 50, 48, 40, 30, 25, 24, 20, 12, 10, 7, 6, 5, 3, 1)
 """Sizes of batches that are tried of a model that does not take any: powers of two first."""
+SATURATED = 1e-6
+"""Sigmoids are taken to lie so far from 0 and 1 at least."""
 WIDE = 64
 """Pixels of a side from which images lie channels last in memory where the model takes them so.
 Depthwise convolutions of 224 pixels take half the time then."""
@@ -41,6 +43,8 @@ class Owner:
     spec: InputSpec
     record: OwnerRecord
     device: torch.device
+    is_sigmoid: bool = False
+    """Whether the model returns sigmoids of its logits, one class apart from the other."""
 
     def inputs(self, points: Tensor) -> Tensor:
         """Normalise points (n, *shape) of the spec's domain into what the model itself takes."""
@@ -52,7 +56,10 @@ class Owner:
         return (points - mean) / std
 
     def scores(self, points: Tensor) -> Tensor:
-        """Return (n, classes) for points (n, *shape): logits, or the logarithm of probabilities."""
+        """Return (n, classes) for points (n, *shape): logits, or the logarithm of probabilities.
+
+        Sigmoids are turned back into logits, which have slopes where sigmoids have none.
+        """
         return self.model_scores(self.inputs(points))
 
     def model_scores(self, inputs: Tensor) -> Tensor:
@@ -62,7 +69,7 @@ class Owner:
         # are those of the logits, so that both kinds of owner have the same depths.
         if self.record.output is Access.PROBABILITIES:
             return outputs.clamp_min(torch.finfo(torch.float32).tiny).log()
-        return outputs
+        return outputs.logit(SATURATED) if self.is_sigmoid else outputs
 
     @torch.no_grad()
     def answers(self, points: Tensor) -> Tensor:
@@ -250,7 +257,8 @@ def probed(model: LoadedModel, spec: InputSpec, device: torch.device) -> Owner:
     normalised = bool((rows >= 0).all()) and bool((rows.sum(1) - 1).abs().max() < 1e-3)
     output = Access.PROBABILITIES if normalised else Access.LOGITS
     record = OwnerRecord(model.name, model.digest, output, rows.shape[1])
-    return Owner(model, spec, record, device)
+    is_sigmoid = not normalised and bool(((rows >= 0) & (rows <= 1)).all())
+    return Owner(model, spec, record, device, is_sigmoid)
 
 
 def _laid_out(model: LoadedModel, inputs: Tensor) -> LoadedModel:
