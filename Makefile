@@ -44,9 +44,9 @@ arch: $(VENV)/.ready  ## Who may import whom
 bench: $(VENV)/.ready  ## Speed, as ratios measured side by side
 	$(RUN) -m experiments.speed
 
-benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/
+benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/measured/
 	$(RUN) -m experiments.zoo $(DATA) --public $(PUBLIC) -o $(ZOO)
-	$(RUN) -m experiments.methods $(ZOO) -o docs
+	$(RUN) -m experiments.methods $(ZOO) -o docs/measured
 
 smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
 	$(RUN) -m experiments.zoo.smoke $(DATA) --public $(PUBLIC)
