@@ -8,7 +8,7 @@ ZOO ?= zoo
 INPUTS ?= 100000
 SEED ?= 0
 
-.PHONY: help demo test test-servers fuzz lint types arch bench benchmark smoke format clean
+.PHONY: help demo test test-servers fuzz lint types arch bench benchmark smoke docs samples format clean
 
 help:  ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,16 @@ benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBL
 
 smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
 	$(RUN) -m experiments.zoo.smoke $(DATA) --public $(PUBLIC)
+
+docs: $(VENV)/.ready  ## The pages as a site, in build/site; links are checked
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
+
+samples: $(VENV)/.ready  ## The output in the tutorial, the sample dossier and the picture anew
+	rm -rf build/tutorial
+	$(RUN) -m tools.transcript docs/tutorial.md docs/dossier.md --folder build/tutorial
+	cp build/tutorial/sample-dossier.html build/tutorial/sample-dossier-text.md docs/
+	$(RUN) -m examples.picture build/tutorial/model.fp build/tutorial/models/fine-tuned.onnx \
+		--lines 27 -o docs/report.svg
 
 format: $(VENV)/.ready  ## Rewrite the code in the house's style
 	$(VENV)/bin/ruff check --fix .
