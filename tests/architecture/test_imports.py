@@ -84,7 +84,7 @@ app(sys.argv[1:])
 
 
 def test_an_onnx_suspect_is_checked_without_unix(folder):
-    """Where there is neither `resource` nor `fcntl`, as on Windows, ONNX files get their verdict."""
+    """Where there is neither `resource` nor `fcntl`, as on Windows, ONNX files get a verdict."""
     result = fresh(ELSEWHERE, "check", "model.fp", "copy.onnx", cwd=folder)
     assert (result.returncode, "PIRATED" in result.stdout) == (3, True), result.stderr
 

@@ -35,9 +35,8 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.chdir(place)
         patch.setenv("COLUMNS", "80")
-        patch.setattr(
-            twins, "_cores", lambda order: 1
-        )  # a process for each costs more than it saves
+        # A process for each core costs more than it saves here.
+        patch.setattr(twins, "_cores", lambda _: 1)
         runpy.run_path("mycode.py", run_name="__main__")
         shutil.copy("models/fine-tuned.onnx", "suspect.onnx")
         ended = {command: run(command) for command in wanted()}
