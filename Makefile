@@ -58,8 +58,8 @@ samples: $(VENV)/.ready  ## The output in the tutorial, the sample dossier and t
 	rm -rf build/tutorial
 	$(RUN) -m tools.transcript docs/tutorial.md docs/dossier.md --folder build/tutorial
 	cp build/tutorial/sample-dossier.html build/tutorial/sample-dossier-text.md docs/
-	$(RUN) -m examples.picture build/tutorial/model.fp build/tutorial/models/fine-tuned.onnx \
-		--lines 27 -o docs/report.svg
+	cd build/tutorial && PYTHONPATH=../.. ../../$(RUN) -m examples.picture \
+		model.fp models/fine-tuned.onnx --lines 24 -o ../../docs/report.svg
 
 format: $(VENV)/.ready  ## Rewrite the code in the house's style
 	$(VENV)/bin/ruff check --fix .

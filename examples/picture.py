@@ -1,6 +1,6 @@
 """The terminal report as a picture, or how it begins.
 
-python -m examples.picture BUNDLE SUSPECT -o report.svg --lines 27
+python -m examples.picture BUNDLE SUSPECT -o report.svg --lines 24
 """
 
 import argparse
