@@ -1,5 +1,7 @@
 """Making a bundle: from the owner's model and samples to the fingerprint and its references."""
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -48,11 +50,12 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     """
     chosen = method_choice(order.method or ("lineup" if order.twins else "deepcore"))
     method: Method = load(fingerprints, chosen.name)
+    until = math.inf if order.minutes is None else time.monotonic() + 60 * order.minutes
     given = _given(order, progress)
     owner, samples = given.owner, given.samples
     recipe = _recipe(order, chosen, given)
     request = _request(given, method, chosen.settings, order, progress)
-    found = method(replace(request, seed=drawn_seed(recipe)))
+    found = method(replace(request, seed=drawn_seed(recipe), until=until))
     sheet = _sheet(owner, _points(owner, samples, given.strangers, found))
     recorder = Recorder(owner, sheet, order.seed)
     # Twins show what innocents of the owner's recipe share, and better.
@@ -130,7 +133,7 @@ class _Given:
 
 def _given(order: Order, progress: Progress) -> _Given:
     """Open the model, its samples and its twins; without twins, train stand-ins."""
-    raw = None if order.samples is None else read_samples(order.samples)
+    raw = None if order.samples is None else read_samples(order.samples, order.form)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
     owner, whole = place(model, order.facts, raw, device)

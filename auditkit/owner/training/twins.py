@@ -187,7 +187,7 @@ def _seed(seed: int, number: int) -> int:
 
 def _training(order: Order, plan: TwinPlan) -> _Training:
     device = torch_device(order.device)
-    raw = None if order.samples is None else read_samples(order.samples)
+    raw = None if order.samples is None else read_samples(order.samples, order.form)
     model = load_model(order.model, order.weights, device, order.head)
     owner, samples = place(model, order.facts, raw, device)
     made_for = purpose(owner, raw, order.seed)
