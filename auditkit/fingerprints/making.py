@@ -26,7 +26,7 @@ from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.fingerprints.measuring import halves, measured_copies
 from auditkit.fingerprints.recording import Recorder, shares
-from auditkit.fingerprints.twins import line_up_terms, open_twins
+from auditkit.fingerprints.twins import check_unseen, line_up_terms, open_twins
 from auditkit.judging import identification
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.lineup import Twin
@@ -137,6 +137,7 @@ def _given(order: Order, progress: Progress) -> _Given:
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
     owner, whole = place(model, order.facts, raw, device)
+    check_unseen(order.twins, raw)
     twins = open_twins(order.twins, owner, order.device)
     if twins and whole is None:
         raise SamplesError("a line-up is made of samples; add --samples")

@@ -12,14 +12,15 @@ from auditkit.adapters.base import AT_ONCE
 from auditkit.core.access import access_of
 from auditkit.core.answers import answers_of, joined
 from auditkit.core.arrays import DoubleArray, IntArray, JsonObject
-from auditkit.core.errors import OwnerLoadError, SuspectError
+from auditkit.core.errors import OwnerLoadError, SamplesError, SuspectError
 from auditkit.core.fingerprint import FEWEST_TWINS, LineUpTerms
 from auditkit.core.requests import Options, Patience
 from auditkit.judging.lineup.ranking import gap_p, standing
 from auditkit.owner.classifier import Owner, probed
 from auditkit.owner.lineup import Twin
 from auditkit.owner.opening import load_model
-from auditkit.owner.samples import Samples
+from auditkit.owner.samples import RawSamples, Samples
+from auditkit.owner.training.shelf import data_digest
 from auditkit.suspects.client import Client
 from auditkit.suspects.log import Memory
 
@@ -83,6 +84,31 @@ def _manifest(path: Path) -> dict[str, JsonObject]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise OwnerLoadError(f"{str(path)!r} is no manifest of auditkit twins") from error
+
+
+def check_unseen(sources: Iterable[Path], raw: RawSamples | None) -> None:
+    """Refuse samples that `auditkit twins` trained the twins on.
+
+    Twins that learnt the samples differ from the owner on exactly these inputs, and so does every
+    innocent: all of them would look like copies.
+
+    Raises:
+        SamplesError: They are the same.
+    """
+    for source in sources:
+        path = source / "manifest.json"
+        if raw is None or not path.is_file():
+            continue
+        try:
+            made_for = json.loads(path.read_text())["made_for"]
+            learnt = made_for["training"] == "auditkit" and made_for["data"] == data_digest(raw)
+        except (ValueError, KeyError, TypeError):
+            continue  # a manifest of another kind tells nothing of data
+        if learnt:
+            raise SamplesError(
+                f"the twins in {str(source)!r} were trained on these samples; give --samples that "
+                "neither the model nor a twin has learnt"
+            )
 
 
 def _opened(file: Path, facts: JsonObject, owner: Owner, device: str) -> Twin:

@@ -45,14 +45,20 @@ class Shelf:
 def purpose(owner: Owner, raw: RawSamples | None, seed: int) -> JsonObject:
     """Return what a folder's models were made for; models of one purpose can be mixed."""
     # The number of models is left out on purpose: a folder may be asked for more of them later.
-    parts = [] if raw is None else [np.asarray(part) for part in (raw.x, raw.y)]
-    data = [f"{part.dtype} {part.shape}".encode() + part.tobytes() for part in parts]
     return {
         "model": owner.model.digest,
-        "data": sha256(b"".join(data)),
+        "data": data_digest(raw),
         "input": json.loads(json.dumps(asdict(owner.spec))),
         "seed": seed,
     }
+
+
+def data_digest(raw: RawSamples | None) -> str:
+    """Return `sha256:…` of data as they were read, by which a manifest names them."""
+    parts = [] if raw is None else [np.asarray(part) for part in (raw.x, raw.y)]
+    return sha256(
+        b"".join(f"{part.dtype} {part.shape}".encode() + part.tobytes() for part in parts)
+    )
 
 
 def opened(folder: Path, made_for: JsonObject, title: str = "reference models") -> Shelf:
