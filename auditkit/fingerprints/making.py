@@ -137,7 +137,7 @@ def _given(order: Order, progress: Progress) -> _Given:
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
     owner, whole = place(model, order.facts, raw, device)
-    check_unseen(order.twins, raw)
+    check_unseen(order.twins, whole)
     twins = open_twins(order.twins, owner, order.device)
     if twins and whole is None:
         raise SamplesError("a line-up is made of samples; add --samples")
