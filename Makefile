@@ -8,7 +8,7 @@ ZOO ?= zoo
 INPUTS ?= 100000
 SEED ?= 0
 
-.PHONY: help demo test test-servers fuzz lint types arch bench benchmark smoke format clean
+.PHONY: help demo test test-servers fuzz lint types arch bench benchmark smoke docs samples format clean
 
 help:  ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,12 +44,22 @@ arch: $(VENV)/.ready  ## Who may import whom
 bench: $(VENV)/.ready  ## Speed, as ratios measured side by side
 	$(RUN) -m experiments.speed
 
-benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/
+benchmark: $(VENV)/.ready  ## All methods on the small population: DATA=npz PUBLIC=npz -> docs/measured/
 	$(RUN) -m experiments.zoo $(DATA) --public $(PUBLIC) -o $(ZOO)
-	$(RUN) -m experiments.methods $(ZOO) -o docs
+	$(RUN) -m experiments.methods $(ZOO) -o docs/measured
 
 smoke: $(VENV)/.ready  ## A few steps of each recipe of the full scale: DATA=npz PUBLIC=npz
 	$(RUN) -m experiments.zoo.smoke $(DATA) --public $(PUBLIC)
+
+docs: $(VENV)/.ready  ## The pages as a site, in build/site; links are checked
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
+
+samples: $(VENV)/.ready  ## The output in the tutorial, the sample dossier and the picture anew
+	rm -rf build/tutorial
+	$(RUN) -m tools.transcript docs/tutorial.md docs/dossier.md --folder build/tutorial
+	cp build/tutorial/sample-dossier.html build/tutorial/sample-dossier-text.md docs/
+	cd build/tutorial && PYTHONPATH=../.. ../../$(RUN) -m examples.picture \
+		model.fp models/fine-tuned.onnx --lines 24 -o ../../docs/report.svg
 
 format: $(VENV)/.ready  ## Rewrite the code in the house's style
 	$(VENV)/bin/ruff check --fix .

@@ -10,9 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from auditkit.core.points import FEWEST
 from auditkit.core.requests import InputFacts
 from auditkit.fingerprints import deepcore
 from auditkit.fingerprints.base import Request
+from auditkit.fingerprints.core_points import depth
+from auditkit.fingerprints.core_points.candidates import Settings
 from auditkit.owner.classifier import place, sample_labels
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import RawSamples
@@ -34,10 +37,10 @@ def main() -> None:
     options = parser.parse_args()
     zoo = Zoo(options.zoo, load(options.data, classes=options.classes, limit=options.limit))
     record = next(record for record in zoo.records() if record.name == options.owner)
-    task = deepcore._task(_request(zoo, record), deepcore.Settings())
+    task = deepcore._task(_request(zoo, record), Settings())
     print("depth  points  copies keep  stand-ins share  least modified  closest innocent")
-    for found in deepcore._deeper_and_deeper(task, task.settings.bounds[0]):
-        if len(found.points) < deepcore.FEWEST:
+    for found in depth._deeper_and_deeper(task, task.settings.bounds[0]):
+        if len(found.points) < FEWEST:
             break
         chosen = deepcore._chosen(task, found)
         modified, innocent = _extremes(zoo, record, found.points[chosen], found.targets[chosen])

@@ -1,4 +1,4 @@
-"""All methods on a trained population: `python -m experiments.methods ZOO -o docs`.
+"""All methods on a trained population: `python -m experiments.methods ZOO -o docs/measured`.
 
 Each method runs with its paper's settings; where other settings help it, the tuned one runs too.
 The report becomes `benchmark.md`, beside its plots.

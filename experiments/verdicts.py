@@ -99,7 +99,7 @@ def _audit_all(zoo: Zoo, owner: Record, samples: int, seed: int) -> int:
 
 
 def markdown(title: str, share: float, rows: Sequence[Row]) -> str:
-    """One line of the table in docs/verdicts.md."""
+    """One line of the table in docs/measured/verdicts.md."""
     cells = [_cell([row for row in rows if row.kind == kind]) for kind in COLUMNS]
     return f"| {' | '.join((title, f'{share:.0%}', *cells))} |"
 

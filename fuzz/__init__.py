@@ -1,1 +1,1 @@
-"""Mutants of every kind of file and reply that comes from strangers (docs/fuzzing.md)."""
+"""Mutants of every kind of file and reply that comes from strangers (docs/measured/fuzzing.md)."""

@@ -27,6 +27,7 @@ def fingerprint(
     weights: Path | str | None = None,
     head: str = "",
     device: str = "auto",
+    minutes: float | None = None,
     input_shape: Sequence[int] | None = None,
     input_range: tuple[float, float] | None = None,
     mean: Sequence[float] = (),
@@ -56,6 +57,7 @@ def fingerprint(
         weights: Weights for a factory that does not bring its own.
         head: The output that is read of a model with several, by name or place.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        minutes: Time after which the core points found so far must do; None: as long as it takes.
         input_shape: Shape of one input; None: it is read from the file or the samples.
         input_range: Least and greatest value of an input; None: as above.
         mean: Mean of each channel to subtract before the model gets an input; needs `std`.
@@ -85,6 +87,7 @@ def fingerprint(
         twins=tuple(map(Path, [twins] if isinstance(twins, str | Path) else twins)),
         head=head,
         siblings=siblings,
+        minutes=minutes,
     )
     return api.fingerprint(order, told(progress))
 

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from auditkit.commands.console import COULD_NOT_AUDIT, errors, progress_bar
-from auditkit.commands.options import BundlePath, Device, Head, Model, Quiet, Weights
+from auditkit.commands.options import (
+    BundlePath,
+    Classes,
+    Device,
+    Head,
+    Model,
+    Quiet,
+    ResizeSamples,
+    Weights,
+)
 from auditkit.core.escape import clean
 from auditkit.core.verdicts import Refusal
 
@@ -30,6 +39,8 @@ def regenerate(
         list[Path] | None,
         typer.Option(help="The twins that the bundle was made with; may be given several times."),
     ] = None,
+    classes: Classes = None,
+    resize_samples: ResizeSamples = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -40,7 +51,7 @@ def regenerate(
     something does not hold.
     """
     from auditkit import api
-    from auditkit.core.requests import Order
+    from auditkit.core.requests import Order, SampleForm
     from auditkit.files import bundle
 
     order = Order(
@@ -48,6 +59,7 @@ def regenerate(
         weights=weights,
         head=head,
         samples=samples,
+        form=SampleForm(classes, resize_samples),
         device=device,
         twins=tuple(twins or ()),
     )

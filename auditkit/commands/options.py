@@ -144,6 +144,20 @@ Head = Annotated[
         "e.g. logits."
     ),
 ]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        help="Text file that names the model's classes, one a line, in the order of its outputs: "
+        "tells the classes of folders of samples that are not named by numbers."
+    ),
+]
+ResizeSamples = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Pixels of a side that images in a folder of samples are shrunk and cropped to.",
+    ),
+]
 Shape = Annotated[
     str | None,
     typer.Option(

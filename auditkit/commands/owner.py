@@ -12,12 +12,14 @@ import typer
 from auditkit.commands.console import errors, progress_bar, summary, tell
 from auditkit.commands.inputs import input_facts
 from auditkit.commands.options import (
+    Classes,
     Device,
     Head,
     Mean,
     Model,
     Quiet,
     Range,
+    ResizeSamples,
     Seed,
     Shape,
     Std,
@@ -25,7 +27,7 @@ from auditkit.commands.options import (
 )
 from auditkit.commands.output import check_apart
 from auditkit.core.escape import clean
-from auditkit.core.requests import Order
+from auditkit.core.requests import Order, SampleForm
 
 
 def fingerprint(
@@ -46,6 +48,8 @@ def fingerprint(
             "weights of files give a verdict."
         ),
     ] = None,
+    classes: Classes = None,
+    resize_samples: ResizeSamples = None,
     points: Annotated[
         int,
         typer.Option(min=20, max=5000, help="Number of core points."),
@@ -88,6 +92,13 @@ def fingerprint(
             "Without any, thresholds call no suspect pirated.",
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes after which core points that were found so far must do; what comes "
+            "before and after takes its time besides."
+        ),
+    ] = None,
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -115,6 +126,7 @@ def fingerprint(
             weights=weights,
             head=head,
             samples=samples,
+            form=SampleForm(classes, resize_samples),
             method=method,
             points=points,
             seed=seed,
@@ -124,6 +136,7 @@ def fingerprint(
             from_scratch=from_scratch,
             twins=tuple(twins or ()),
             siblings=siblings,
+            minutes=minutes,
         )
         made = api.fingerprint(order, progress)
         bundle.write(made, path)

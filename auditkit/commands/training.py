@@ -10,6 +10,7 @@ import typer
 from auditkit.commands.console import errors, progress_bar, tell
 from auditkit.commands.inputs import input_facts
 from auditkit.commands.options import (
+    Classes,
     Data,
     Device,
     Epochs,
@@ -19,13 +20,14 @@ from auditkit.commands.options import (
     ModelFolder,
     Quiet,
     Range,
+    ResizeSamples,
     Seed,
     Shape,
     Std,
     Weights,
 )
 from auditkit.core.errors import OwnerError, SamplesError
-from auditkit.core.requests import Order, ReferencePlan, TwinPlan
+from auditkit.core.requests import Order, ReferencePlan, SampleForm, TwinPlan
 
 
 # 19 twins are the fewest that carry 5 % exactly; how far the owner stands out says more.
@@ -64,6 +66,8 @@ def twins(
     epochs: Epochs = 8,
     weights: Weights = None,
     head: Head = "",
+    classes: Classes = None,
+    resize_samples: ResizeSamples = None,
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -83,7 +87,10 @@ def twins(
 
     with errors(lambda: _kept(output)), _called_data(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
+        form = SampleForm(classes, resize_samples)
+        order = Order(
+            model, weights, data, seed=seed, form=form, device=device, facts=facts, head=head
+        )
         line = api.twins(order, output, TwinPlan(count, epochs, train, start, workers), progress)
     if not quiet:
         tell(line)
@@ -120,6 +127,8 @@ def references(
     epochs: Epochs = 8,
     weights: Weights = None,
     head: Head = "",
+    classes: Classes = None,
+    resize_samples: ResizeSamples = None,
     input_shape: Shape = None,
     input_range: Range = None,
     mean: Mean = None,
@@ -139,7 +148,10 @@ def references(
 
     with errors(lambda: _kept(output)), _called_data(), progress_bar(quiet=quiet) as progress:
         facts = input_facts(input_shape, input_range, mean, std)
-        order = Order(model, weights, data, seed=seed, device=device, facts=facts, head=head)
+        form = SampleForm(classes, resize_samples)
+        order = Order(
+            model, weights, data, seed=seed, form=form, device=device, facts=facts, head=head
+        )
         plan = ReferencePlan(homologous, pirated, epochs)
         line = api.references(order, output, plan, progress)
     if not quiet:

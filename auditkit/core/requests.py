@@ -153,6 +153,16 @@ def _settle(order: "Order", field_name: str, kind: type[str] | type[Path]) -> No
 
 
 @dataclass(frozen=True, slots=True)
+class SampleForm:
+    """What a user says of samples that are a folder of images."""
+
+    classes: Path | None = None
+    """A text file that names the model's classes, one a line, in the order of its outputs."""
+    side: int | None = None
+    """Pixels of a side to shrink and crop images to; None: they are of one size."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a fingerprint is made of, and how."""
 
@@ -168,6 +178,7 @@ class Order:
     """Empty: `lineup` with twins, `deepcore` without."""
     points: int = 100
     seed: int = 0
+    form: SampleForm = field(default_factory=SampleForm)
     device: str = "auto"
     facts: InputFacts = field(default_factory=InputFacts)
     robust: tuple[str, ...] = ()
@@ -181,6 +192,8 @@ class Order:
     siblings: int | None = None
     """Nets of the owner's architecture that are trained anew from the samples; 0: none; None: four
     where that doesn't take long."""
+    minutes: float | None = None
+    """Time after which the points found so far must do; None: as long as it takes."""
 
     def __post_init__(self) -> None:
         _settle(self, "model", str)
@@ -190,6 +203,8 @@ class Order:
         object.__setattr__(self, "twins", tuple(map(Path, twins)))
         if self.siblings is not None and self.siblings < 0:
             raise FingerprintError(f"--siblings wants 0 or more, got {self.siblings}")
+        if self.minutes is not None and not self.minutes > 0:
+            raise FingerprintError(f"--minutes wants more than 0, got {self.minutes:g}")
         odd = [name for name in self.robust if name not in ROBUST]
         if odd or len(set(self.robust)) < len(self.robust):
             got = ",".join(self.robust)

@@ -1,6 +1,8 @@
 """The interface of a fingerprint method: its request, its findings, and what it says of itself."""
 
 import enum
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -54,6 +56,12 @@ class Request:
     ways: tuple[Transport, ...] = ()
     """Transports (JPEG, resizing) that the points must survive."""
     twins: tuple[Twin, ...] = ()
+    until: float = math.inf
+    """When the points found so far must do, in seconds of `time.monotonic`."""
+
+    def is_late(self) -> bool:
+        """Whether the time is over that the user gave."""
+        return time.monotonic() > self.until
 
     def naturals(self) -> tuple[Tensor, Tensor]:
         """Return the samples (n, *shape) float32 in the owner's domain, and their labels (n,).

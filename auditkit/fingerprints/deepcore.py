@@ -14,11 +14,10 @@ of them measured (docs/decisions/0001-core-points.md):
   fingerprint.
 
 Depth is the owner's margin at a point, in units of its median margin at natural samples. The
-folder `core_points` has the settings, the starts and the judgement.
+folder `core_points` has the settings, the starts, the climb to the right depth and the judgement.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -28,20 +27,23 @@ from auditkit.core.errors import FingerprintError
 from auditkit.core.points import FEWEST
 from auditkit.fingerprints.base import Findings, Method, Request
 from auditkit.fingerprints.core_points.candidates import (
+    FIRST,
     Candidates,
     Settings,
     Task,
     draw_naturals,
     draw_starts,
-    share_of,
 )
+from auditkit.fingerprints.core_points.depth import climbed
 from auditkit.fingerprints.core_points.judgement import judged
-from auditkit.owner.ascent import Climb
-from auditkit.owner.classifier import snapped
-from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
-from auditkit.owner.transports import surviving
+from auditkit.owner.copies import working_copies
+from auditkit.owner.room import climbing_at_once
+from auditkit.owner.tuned import tuned_copies
 
 __all__ = ["deepcore"]
+
+STAGES = 2
+"""Of the making of copies: those that need no data, and those that are trained."""
 
 
 def find_core_points(request: Request, settings: Settings) -> Findings:
@@ -53,7 +55,7 @@ def find_core_points(request: Request, settings: Settings) -> Findings:
     task = _task(request, settings)
     # Where stand-ins recognise everything, no point gets away from them. Then points are climbed
     # without pressure, and it is for the judgement below to refuse them with a reason.
-    candidates = _deep_enough(task) or _deep_enough(replace(task, strangers=()))
+    candidates = climbed(task) or climbed(replace(task, strangers=()))
     if candidates is None:
         raise FingerprintError(
             f"fewer than {FEWEST} points reach a margin of {task.settings.levels[0]:g} times the "
@@ -65,6 +67,8 @@ def find_core_points(request: Request, settings: Settings) -> Findings:
     measured = {
         "level": candidates.level,
         "bound": candidates.bound,
+        "starts": candidates.starts,
+        "cut short": candidates.cut_short,
         "natural margin": round(task.unit, 4),
         "working copies": [copy.name for copy in task.copies],
         "worst copy keeps": None if math.isnan(hold) else round(hold, 4),
@@ -73,7 +77,8 @@ def find_core_points(request: Request, settings: Settings) -> Findings:
         },
     }
     points = candidates.points[chosen].cpu().numpy()
-    return Findings(points, measured, judgement.discrimination, judgement.reason)
+    cut = f"; --minutes ended the climb at {len(points)} points" if candidates.cut_short else ""
+    return Findings(points, measured, judgement.discrimination, judgement.reason + cut)
 
 
 def _task(request: Request, settings: Settings) -> Task:
@@ -81,98 +86,29 @@ def _task(request: Request, settings: Settings) -> Task:
     best = owner.answers(naturals.points).topk(2, dim=1).values
     # An owner that can't decide on natural samples would make every depth infinite.
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
-    copies = working_copies(owner, naturals.points, settings.working_agreement, request.seed)
+    is_dear = climbing_at_once(owner.scores, naturals.points) < FIRST
+    asked = naturals.points[: settings.dear_samples if is_dear else None]
+    least = settings.working_agreement
+    request.progress("making copies", 0, STAGES)
+    copies = working_copies(owner, asked, least, request.seed)
     # Pruned, quantised and noisy weights say little about fine-tuning, so that is tried as well.
     if naturals.labels is not None:
-        copies += tuned_copies(owner, naturals.points, naturals.labels, request.seed)
-    starts = draw_starts(request, naturals, math.ceil(settings.starts_per_point * request.count))
+        request.progress("making copies", 1, STAGES)
+        copies += tuned_copies(owner, naturals.points, naturals.labels, least, request.seed)
+    count = math.ceil(settings.starts_per_point * request.count)
+    starts = draw_starts(request, naturals, count, settings.probe_points)
     return Task(
         request=request,
         settings=settings,
         strangers=request.strangers,
         starts=starts.points,
         targets=starts.targets,
+        probed=starts.probed,
         unit=unit,
         copies=copies,
+        wanted=math.ceil(settings.candidates_per_point * request.count),
+        is_dear=is_dear,
     )
-
-
-def _deep_enough(task: Task) -> Candidates | None:
-    """Return points as deep as working copies need, and deeper while stand-ins don't follow.
-
-    A wider bound is tried only if the narrower one gives too few points that are deep enough. The
-    result is None if no bound gives 20 points at any depth.
-    """
-    settings, wanted = task.settings, task.request.count
-    best: Candidates | None = None
-    for bound in settings.bounds:
-        widest = bound == settings.bounds[-1]
-        for found in _deeper_and_deeper(task, bound):
-            # Within the widest bound there is nothing left to try, so fewer points will do.
-            if len(found.points) < (FEWEST if widest else settings.candidates_per_point * wanted):
-                break
-            if best is not None and found.share() > _allowance(best, settings):
-                return best
-            best = found
-        else:  # even the deepest level gave enough points
-            break
-        if best is not None and _robust(best, settings):
-            break
-    return best
-
-
-def _allowance(candidates: Candidates, settings: Settings) -> float:
-    """Return the stand-ins' share up to which deeper points are preferred to these."""
-    # Robustness comes first: points that copies don't keep are worth nothing, however unique. The
-    # less there is to gain by going deeper, the less uniqueness is risked for it.
-    if not _robust(candidates, settings):
-        return 1.0
-    ample = candidates.hold() >= settings.ample_kept
-    return settings.max_shared_if_ample if ample else settings.max_shared
-
-
-def _robust(candidates: Candidates, settings: Settings) -> bool:
-    # Written with "not", because the share is NaN without copies, and then no depth is too small.
-    return not candidates.hold() < settings.min_kept
-
-
-def _deeper_and_deeper(task: Task, bound: float) -> Iterator[Candidates]:
-    """Yield the points of each level in turn; each climb goes on from where it was."""
-    climb, probe = task.climb(bound, pressed=True), task.climb(bound, pressed=False)
-    levels = task.settings.levels
-    for number, level in enumerate(levels):
-        task.request.progress(f"climbing within {bound:.0%}", number, len(levels))
-        arrived = climb.to(level)
-        points = snapped(climb.points[arrived], task.request.owner.spec)
-        targets = climb.targets[arrived]
-        # Rounding to 8 bits may undo the label of a point just beyond the boundary.
-        still = task.request.owner.answers(points).argmax(1) == targets
-        still &= surviving(task.request.owner, points, targets, task.request.ways)
-        points, targets = points[still], targets[still]
-        kept = copy_labels(task.request.owner, points, task.copies) == targets
-        yield Candidates(
-            level=level,
-            bound=bound,
-            points=points,
-            targets=targets,
-            kept=kept,
-            shares=_shares(task, probe, level),
-        )
-
-
-def _shares(task: Task, probe: Climb, level: float) -> dict[str, float]:
-    """Return for each stand-in the share of the probe's points that get the owner's label.
-
-    After a climb that avoids stand-ins they agree on nothing, even on tables where every innocent
-    agrees on everything; so only points climbed without that pressure can tell.
-    """
-    arrived = probe.to(level) if task.request.strangers else slice(0)
-    points = snapped(probe.points[arrived], task.request.owner.spec)
-    inputs = task.request.owner.inputs(points)
-    return {
-        stranger.name: share_of(stranger, inputs, probe.targets[arrived])
-        for stranger in task.request.strangers
-    }
 
 
 def _chosen(task: Task, candidates: Candidates) -> Tensor:

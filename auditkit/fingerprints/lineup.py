@@ -28,8 +28,9 @@ from auditkit.core.points import CONTROL, DISPUTED, NATURAL
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain
 from auditkit.owner.classifier import snapped
-from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
+from auditkit.owner.copies import copy_labels, working_copies
 from auditkit.owner.lineup import STEPS, joint_points, mixtures, most_disputed, undisputed
+from auditkit.owner.tuned import tuned_copies
 from auditkit.owner.uniqueness import KEPT, NATURALS, WORKING, Uniqueness
 
 __all__ = ["lineup"]
@@ -130,7 +131,7 @@ def _judged(request: Request, core: Tensor) -> Uniqueness:
     owner, naturals = request.owner, request.naturals()
     rows = slice(NATURALS)
     copies = working_copies(owner, naturals[0][rows], WORKING, request.seed)
-    copies += tuned_copies(owner, naturals[0][rows], naturals[1][rows], request.seed)
+    copies += tuned_copies(owner, naturals[0][rows], naturals[1][rows], WORKING, request.seed)
     own = owner.answers(core).argmax(1)
     kept = (copy_labels(owner, core, copies) == own).float().mean(1)
     least = round(float(kept.min()), 4) if len(copies) else 0.0

@@ -1,5 +1,7 @@
 """Making a bundle: from the owner's model and samples to the fingerprint and its references."""
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -24,7 +26,7 @@ from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.fingerprints.measuring import halves, measured_copies
 from auditkit.fingerprints.recording import Recorder, shares
-from auditkit.fingerprints.twins import line_up_terms, open_twins
+from auditkit.fingerprints.twins import check_unseen, line_up_terms, open_twins
 from auditkit.judging import identification
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.lineup import Twin
@@ -48,11 +50,12 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     """
     chosen = method_choice(order.method or ("lineup" if order.twins else "deepcore"))
     method: Method = load(fingerprints, chosen.name)
+    until = math.inf if order.minutes is None else time.monotonic() + 60 * order.minutes
     given = _given(order, progress)
     owner, samples = given.owner, given.samples
     recipe = _recipe(order, chosen, given)
     request = _request(given, method, chosen.settings, order, progress)
-    found = method(replace(request, seed=drawn_seed(recipe)))
+    found = method(replace(request, seed=drawn_seed(recipe), until=until))
     sheet = _sheet(owner, _points(owner, samples, given.strangers, found))
     recorder = Recorder(owner, sheet, order.seed)
     # Twins show what innocents of the owner's recipe share, and better.
@@ -130,10 +133,11 @@ class _Given:
 
 def _given(order: Order, progress: Progress) -> _Given:
     """Open the model, its samples and its twins; without twins, train stand-ins."""
-    raw = None if order.samples is None else read_samples(order.samples)
+    raw = None if order.samples is None else read_samples(order.samples, order.form)
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
     owner, whole = place(model, order.facts, raw, device)
+    check_unseen(order.twins, whole)
     twins = open_twins(order.twins, owner, order.device)
     if twins and whole is None:
         raise SamplesError("a line-up is made of samples; add --samples")

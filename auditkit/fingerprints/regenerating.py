@@ -17,7 +17,7 @@ from auditkit.core.progress import Progress
 from auditkit.core.requests import InputFacts, Order
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.making import make_fingerprint
-from auditkit.owner.classifier import place, torch_device
+from auditkit.owner.classifier import probed, torch_device
 from auditkit.owner.opening import load_model
 
 CLOSE = 1e-3
@@ -60,6 +60,9 @@ def regenerate(bundle: Bundle, order: Order, progress: Progress) -> tuple[Check,
     if made.recipe.get("twins") and not order.twins:
         told = "not made again: that takes the twins it was made with (--twins)"
         return (*checks, Check("points", None, told))
+    if made.parameters.get("cut short"):
+        told = "not made again: --minutes cut their making short, and no clock runs the same twice"
+        return (*checks, Check("points", None, told))
     again = make_fingerprint(_ordered(made, order), progress)
     return (*checks, *_compared(bundle, again))
 
@@ -87,7 +90,7 @@ def _ordered(made: Fingerprint, order: Order) -> Order:
 def _owner_checks(made: Fingerprint, order: Order) -> Iterator[Check]:
     device = torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
-    owner, _ = place(model, _facts(made.spec), None, device)
+    owner = probed(model, made.spec, device)
     same = owner.record.digest == made.owner.digest
     yield Check("owner", same, f"{owner.record.digest}, the bundle is of {made.owner.digest}")
     if owner.record.classes != made.owner.classes:

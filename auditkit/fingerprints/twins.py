@@ -12,7 +12,7 @@ from auditkit.adapters.base import AT_ONCE
 from auditkit.core.access import access_of
 from auditkit.core.answers import answers_of, joined
 from auditkit.core.arrays import DoubleArray, IntArray, JsonObject
-from auditkit.core.errors import OwnerLoadError, SuspectError
+from auditkit.core.errors import OwnerLoadError, SamplesError, SuspectError
 from auditkit.core.fingerprint import FEWEST_TWINS, LineUpTerms
 from auditkit.core.requests import Options, Patience
 from auditkit.judging.lineup.ranking import gap_p, standing
@@ -20,10 +20,13 @@ from auditkit.owner.classifier import Owner, probed
 from auditkit.owner.lineup import Twin
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import Samples
+from auditkit.owner.training.shelf import learnt
 from auditkit.suspects.client import Client
 from auditkit.suspects.log import Memory
 
 SUFFIXES = (".pt", ".pt2", ".onnx")
+SEEN = 0.05
+"""Share of samples that twins may have learnt: data sets hold some inputs twice."""
 ODD = 0.01
 """An owner as unlike its twins as this share of true ones, or more so, is no twin."""
 
@@ -83,6 +86,27 @@ def _manifest(path: Path) -> dict[str, JsonObject]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise OwnerLoadError(f"{str(path)!r} is no manifest of auditkit twins") from error
+
+
+def check_unseen(sources: Iterable[Path], samples: Samples | None) -> None:
+    """Refuse samples that `auditkit twins` trained the twins on.
+
+    Twins that learnt the samples differ from the owner on exactly these inputs, and so does every
+    innocent: all of them would look like copies.
+
+    Raises:
+        SamplesError: More than a few of them are the same.
+    """
+    for source in sources:
+        rows = None if samples is None else learnt(source)
+        if samples is None or rows is None:
+            continue
+        share = float(np.isin(samples.rows(), rows).mean())
+        if share > SEEN:
+            raise SamplesError(
+                f"the twins in {str(source)!r} were trained on {share:.0%} of these samples; give "
+                "--samples that neither the model nor a twin has learnt"
+            )
 
 
 def _opened(file: Path, facts: JsonObject, owner: Owner, device: str) -> Twin:

@@ -22,6 +22,11 @@ BATCH = 256
 """Inputs that a model is asked at once when no gradients are needed."""
 SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 100, 50, 48, 40, 30, 25, 24, 20, 12, 10, 7, 6, 5, 3, 1)
 """Sizes of batches that are tried of a model that does not take any: powers of two first."""
+SATURATED = 1e-6
+"""Sigmoids are taken to lie so far from 0 and 1 at least."""
+WIDE = 64
+"""Pixels of a side from which images lie channels last in memory where the model takes them so.
+Depthwise convolutions of 224 pixels take half the time then."""
 MODEL_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
 """Exceptions that a module raises for an input that it can't take. No others are caught, so that
 a fault of auditkit is not mistaken for one of the model."""
@@ -38,6 +43,8 @@ class Owner:
     spec: InputSpec
     record: OwnerRecord
     device: torch.device
+    is_sigmoid: bool = False
+    """Whether the model returns sigmoids of its logits, one class apart from the other."""
 
     def inputs(self, points: Tensor) -> Tensor:
         """Normalise points (n, *shape) of the spec's domain into what the model itself takes."""
@@ -49,7 +56,10 @@ class Owner:
         return (points - mean) / std
 
     def scores(self, points: Tensor) -> Tensor:
-        """Return (n, classes) for points (n, *shape): logits, or the logarithm of probabilities."""
+        """Return (n, classes) for points (n, *shape): logits, or the logarithm of probabilities.
+
+        Sigmoids are turned back into logits, which have slopes where sigmoids have none.
+        """
         return self.model_scores(self.inputs(points))
 
     def model_scores(self, inputs: Tensor) -> Tensor:
@@ -59,7 +69,7 @@ class Owner:
         # are those of the logits, so that both kinds of owner have the same depths.
         if self.record.output is Access.PROBABILITIES:
             return outputs.clamp_min(torch.finfo(torch.float32).tiny).log()
-        return outputs
+        return outputs.logit(SATURATED) if self.is_sigmoid else outputs
 
     @torch.no_grad()
     def answers(self, points: Tensor) -> Tensor:
@@ -105,8 +115,8 @@ def place(
     spec = input_spec(shape, bounds, facts, declared)
     samples = None if raw is None or arranged is None else _scaled(arranged, raw, spec)
     owner = probed(model, spec, device)
-    if samples is not None and samples.y is not None:
-        _check_classes(samples, owner.record.classes)
+    if raw is not None and raw.y is not None:
+        _check_classes(raw, owner.record.classes)
     return owner, samples
 
 
@@ -150,11 +160,12 @@ def sized(model: LoadedModel, inputs: Tensor) -> LoadedModel:
         Exception: One of `MODEL_ERRORS`: what it says to inputs of this shape.
     """
     errors = []
+    most = answered_at_once(inputs, BATCH)
     for size in (None, *SIZES) if model.batch is None else (model.batch,):
         try:
             with torch.no_grad():
-                # Of any size are who take the largest batch that is ever asked, and a single one.
-                for count in (BATCH, 1) if size is None else (size,):
+                # Who takes the largest batch that is ever asked, and a single input, takes any.
+                for count in (most, 1) if size is None else (size,):
                     asked = inputs[:1].detach().expand(count, *inputs.shape[1:])
                     _checked(model.module(asked), count)
         except MODEL_ERRORS as error:
@@ -202,7 +213,13 @@ def _scaled(arranged: Rows, raw: RawSamples, spec: InputSpec) -> Samples:
     return Samples(x.astype(np.float32), raw.y)
 
 
-def _check_classes(samples: Samples, classes: int) -> None:
+def _check_classes(samples: RawSamples, classes: int) -> None:
+    if samples.guessed not in (0, classes):
+        raise SamplesError(
+            f"there are {samples.guessed} folders of samples, the model knows {classes} classes; "
+            "name each folder by the number of its class, or add --classes with a file that names "
+            "all classes, one a line, in the order of the model's outputs"
+        )
     if samples.y is not None and not (samples.y.min() >= 0 and samples.y.max() < classes):
         raise SamplesError(
             f"labels range from {samples.y.min()} to {samples.y.max()}, "
@@ -234,12 +251,27 @@ def probed(model: LoadedModel, spec: InputSpec, device: torch.device) -> Owner:
             f"{model.name!r} gives no gradients or no finite scores for inputs of shape "
             f"{spec.shape} between {min(spec.lower):g} and {max(spec.upper):g}"
         )
+    model = _laid_out(model, blank.inputs(points.detach()))
     rows = outputs.detach()
     # All eight rows must look like probabilities, so that no logits pass for them by accident.
     normalised = bool((rows >= 0).all()) and bool((rows.sum(1) - 1).abs().max() < 1e-3)
     output = Access.PROBABILITIES if normalised else Access.LOGITS
     record = OwnerRecord(model.name, model.digest, output, rows.shape[1])
-    return Owner(model, spec, record, device)
+    is_sigmoid = not normalised and bool(((rows >= 0) & (rows <= 1)).all())
+    return Owner(model, spec, record, device, is_sigmoid)
+
+
+def _laid_out(model: LoadedModel, inputs: Tensor) -> LoadedModel:
+    """Return the model with the layout of inputs that is fastest, if it takes that."""
+    if inputs.ndim != 4 or min(inputs.shape[2:]) < WIDE:
+        return model
+    turned = replace(model, layout=torch.channels_last)
+    try:
+        with torch.no_grad():
+            same = torch.allclose(turned(inputs), model(inputs), rtol=1e-3, atol=1e-3)
+    except MODEL_ERRORS:  # a model may look at how its input lies
+        return model
+    return turned if same else model
 
 
 def sample_labels(owner: Owner, samples: Samples) -> Tensor:

@@ -1,9 +1,8 @@
 """Quick copies of the owner, made in seconds: what a fingerprint must survive.
 
-Most copies need no data: pruned, quantised and noisy weights. If there are samples, the two
-commonest thefts are tried as well: all weights fine-tuned, and a fresh head trained on the owner's
-features. A copy changes the owner's weights in place and the change is undone afterwards, so that
-models which can't be deep-copied (TorchScript, exported programs) are served too.
+These need no data: pruned, quantised and noisy weights; `tuned.py` has the trained ones. A copy
+changes the owner's weights in place and the change is undone afterwards, so that models which can't
+be deep-copied (TorchScript, exported programs) are served too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,18 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from auditkit.owner.classifier import Owner
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
 """Maps a weight matrix to the copy's."""
-
-# A few seconds of training. A copy that was pruned by 60 % as well does not work after so little
-# (docs/decisions/0001-core-points.md), so these two are the only trained ones.
-STEPS, BATCH = 80, 64
-TUNING_RATE, HEAD_RATE = 3e-4, 1e-2
-"""Adam's learning rates. A fresh head starts from noise and learns alone, so its is larger."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,63 +137,3 @@ def data_free(name: str, change: Change, seed: int) -> Copy:
         return [change(weight, generator) for weight in before]
 
     return Copy(name, weights)
-
-
-def tuned_copies(owner: Owner, points: Tensor, labels: Tensor, seed: int) -> list[Copy]:
-    """Make two trained copies: all weights fine-tuned, and a fresh head on the owner's features.
-
-    Args:
-        owner: The model that is copied; afterwards it is as before.
-        points: (n, *shape) samples in its domain.
-        labels: (n,) int64 classes to learn.
-        seed: Fixes batches and the head's first weights.
-
-    Returns:
-        Both, or fewer if the model has no weights or no linear layer with a row for each class.
-    """
-    weights = matrix_weights(owner.model.module)
-    heads = [w for w in weights if w.ndim == 2 and len(w) == owner.record.classes][-1:]
-    copies = []
-    if weights:
-        copies.append(_tuned("fine-tuned", owner, weights, TUNING_RATE, points, labels, seed))
-    if heads:
-        # A copy that changes nothing: `changed` then puts the old head back, whatever happens.
-        keep = Copy("", lambda before: before)
-        with changed(owner, keep), torch.no_grad():
-            generator = torch.Generator().manual_seed(seed)
-            fresh = torch.randn(heads[0].shape, generator=generator).to(heads[0])
-            heads[0].copy_(fresh * heads[0].std())
-            copies.append(_tuned("new head", owner, heads, HEAD_RATE, points, labels, seed))
-    return copies
-
-
-def _tuned(
-    name: str,
-    owner: Owner,
-    chosen: Sequence[Tensor],
-    rate: float,
-    points: Tensor,
-    labels: Tensor,
-    seed: int,
-) -> Copy:
-    """Train the chosen weights in place, remember the result, and put the old weights back."""
-    weights = matrix_weights(owner.model.module)
-    before = [weight.detach().clone() for weight in weights]
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(chosen, lr=rate)
-    # The caller may be within `no_grad`.
-    with torch.enable_grad():
-        for weight in chosen:
-            weight.requires_grad_(True)  # noqa: FBT003
-        for _ in range(STEPS):
-            rows = torch.randint(len(points), (BATCH,), generator=generator).to(points.device)
-            optimizer.zero_grad()
-            functional.cross_entropy(owner.scores(points[rows]), labels[rows]).backward()
-            optimizer.step()
-    with torch.no_grad():
-        # Only what was trained: the other weights come from whoever applies the copy.
-        after = {i: w.detach().clone() for i, w in enumerate(weights) if w.requires_grad}
-        for weight, value in zip(weights, before, strict=True):
-            weight.requires_grad_(False)  # noqa: FBT003
-            weight.copy_(value)
-    return Copy(name, lambda given: [after.get(i, weight) for i, weight in enumerate(given)])

@@ -86,7 +86,8 @@ def joint_points(
         adam.step()
         with torch.no_grad():
             change.copy_((box.clamp(starts + change * whole.span) - starts) / whole.span)
-    return snapped((starts + change * whole.span).detach(), members[0].spec)
+    # Shares of the range, multiplied again, may end a last digit outside.
+    return snapped(box.clamp(starts + change * whole.span).detach(), members[0].spec)
 
 
 def _slope(member: Owner, points: Tensor, code: Tensor, unit: float) -> Tensor:

@@ -41,9 +41,12 @@ class LoadedModel:
     """`shape`, `lower`, `upper`, `mean` and `std`, as far as the file tells them; not checked."""
     batch: int | None = None
     """The only batch size that the model takes; None: any."""
+    layout: torch.memory_format = torch.contiguous_format
+    """How inputs lie in memory."""
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return (n, classes) for inputs (n, *shape), asked in the model's own batch size."""
+        inputs = inputs.contiguous(memory_format=self.layout)
         if self.batch is None:
             return self.module(inputs)  # type: ignore[no-any-return]
         # An exported program may have its example's batch size for good. The last batch is filled

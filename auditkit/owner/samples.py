@@ -1,18 +1,19 @@
 """The owner's natural samples: read from an npz file or a folder of images, or given as arrays."""
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditkit.core.arrays import FloatArray, IntArray, Rows
 from auditkit.core.errors import SamplesError
 from auditkit.core.provenance import sha256
+from auditkit.core.requests import SampleForm
 from auditkit.owner import held
+from auditkit.owner.sample_folder import read_folder
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FEWEST = 50
 """Least number of samples: stand-ins learn four fifths and are measured on the other ten."""
 
@@ -23,6 +24,9 @@ class RawSamples:
 
     x: Rows
     y: IntArray | None
+    guessed: int = 0
+    """How many classes a model must know for the labels to be right; 0: any number, since they were
+    not guessed from the order of folders."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,20 +42,29 @@ class Samples:
         labels = np.zeros(0, "<i8") if self.y is None else self.y.astype("<i8")
         return sha256(np.ascontiguousarray(self.x, "<f4").tobytes() + labels.tobytes())
 
+    def rows(self) -> IntArray:
+        """Return (n,) int64: a digest of each input, the same in whatever file it lay."""
+        found = np.empty(len(self.x), np.int64)
+        for number, row in enumerate(self.x):
+            digest = hashlib.sha256(np.ascontiguousarray(row, "<f4").tobytes()).digest()
+            found[number] = int.from_bytes(digest[:8], "little", signed=True)
+        return found
 
-def read_samples(given: object) -> RawSamples:
+
+def read_samples(given: object, form: SampleForm = SampleForm()) -> RawSamples:
     """Read an npz with `x` and optionally `y`, or a folder with one folder of images per class.
 
     Args:
         given: The path, or what a user of Python has opened: an array (n, …), a pair (x, y), a
             torch Dataset or DataLoader.
+        form: What the user says of a folder of images.
 
     Raises:
         SamplesError: The path doesn't exist or can't be read, or there are fewer than 50 samples.
     """
     is_path = isinstance(given, str | Path)
     name = repr(str(given)) if is_path else f"the {type(given).__name__}"
-    samples = _read_path(Path(given)) if isinstance(given, str | Path) else _held(given, name)
+    samples = _read_path(Path(given), form) if isinstance(given, str | Path) else _held(given, name)
     if len(samples.x) < FEWEST:
         raise SamplesError(
             f"at least {FEWEST} samples are needed to measure uniqueness, "
@@ -65,9 +78,9 @@ def _held(given: object, name: str) -> RawSamples:
     return RawSamples(_numbers(x, name), None if y is None else _classes(y, len(x), name))
 
 
-def _read_path(path: Path) -> RawSamples:
+def _read_path(path: Path, form: SampleForm) -> RawSamples:
     if path.is_dir():
-        return _read_folder(path)
+        return RawSamples(*read_folder(path, form))
     if path.is_file():
         return _read_npz(path)
     raise SamplesError(f"no such file or folder of samples: {str(path)!r}")
@@ -108,40 +121,6 @@ def _classes(y: Rows, count: int, name: str) -> IntArray:
             f"'y' in {name} must be {count} whole numbers, got {y.dtype} of shape {y.shape}"
         )
     return y.reshape(-1).astype(np.int64)
-
-
-def _read_folder(folder: Path) -> RawSamples:
-    """Read images as uint8 (n, h, w) or (n, h, w, 3), classes in the order of their folders' names.
-
-    Images that all lie in one folder have no labels.
-    """
-    # Sorted, because the file system's order differs from machine to machine.
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise SamplesError(f"no images in {str(folder)!r}; wanted {', '.join(IMAGE_SUFFIXES)}")
-    images = [_read_image(file) for file in files]
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        raise SamplesError(f"images in {str(folder)!r} differ in size: {sorted(shapes)[:3]}")
-    parents = [file.parent for file in files]
-    classes = sorted(set(parents))
-    if len(classes) == 1:
-        return RawSamples(np.stack(images), None)
-    labels = np.array([classes.index(parent) for parent in parents], np.int64)
-    return RawSamples(np.stack(images), labels)
-
-
-def _read_image(file: Path) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file) as image:
-            # Palettes and transparency become colours; grey stays grey.
-            return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise SamplesError(
-            f"{str(file)!r} is not a readable image; remove or replace it"
-        ) from error
 
 
 def arrangements(x: Rows) -> list[Rows]:

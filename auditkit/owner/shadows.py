@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.owner.classifier import Owner
-from auditkit.owner.copies import Copy, changed, tuned_copies, working_copies
+from auditkit.owner.copies import Copy, changed, working_copies
 from auditkit.owner.standins import StandIn, train_standins
+from auditkit.owner.tuned import tuned_copies
 
 ROUNDS = 3
 """How often each small net is trained, with different seeds, as a copy and as an independent model.
@@ -92,7 +93,7 @@ def _modified(owner: Owner, points: Tensor, labels: Tensor, seed: int) -> tuple[
     naturals, truth = points[:NATURALS], labels[:NATURALS]
     copies = working_copies(owner, naturals, WORKING, seed)
     for number in range(ROUNDS):
-        copies += tuned_copies(owner, naturals, truth, seed + number)
+        copies += tuned_copies(owner, naturals, truth, WORKING, seed + number)
     return tuple(_frozen(owner, naturals, truth, made) for made in copies)
 
 

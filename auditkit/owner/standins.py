@@ -20,6 +20,8 @@ from auditkit.core.arrays import JsonObject
 STEPS = 300
 BATCH = 64
 PEAK_RATE = 4e-3
+LARGEST = 32
+"""Pixels of a side that stand-ins see of larger images."""
 
 Build = Callable[[tuple[int, ...], int], nn.Module]
 """Builds an untrained net from the shape of an input and the number of classes."""
@@ -45,6 +47,14 @@ class StandIn:
     def answers(self, inputs: Tensor) -> Tensor:
         """Return `scores` of any number of inputs, without gradients."""
         return torch.cat([self.net(batch) for batch in inputs.split(256)])
+
+
+class _Small(nn.Module):
+    """A layer that shrinks large images, on which nets this small would learn nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        large = x.ndim == 4 and max(x.shape[2:]) > LARGEST
+        return functional.adaptive_avg_pool2d(x, LARGEST) if large else x
 
 
 class _Scale(nn.Module):
@@ -176,13 +186,14 @@ def train_standins(inputs: Tensor, labels: Tensor, classes: int, seed: int) -> I
         Each stand-in as soon as it is trained, so that progress can be shown.
     """
     nets = IMAGE_NETS if inputs.ndim == 4 else ROW_NETS
+    inputs = _Small()(inputs)
     for number, (name, build) in enumerate(nets.items()):
         # Layers draw their weights from torch's global generator, which belongs to the caller.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + number)
             spread = _deviation if inputs.ndim == 4 else ROW_SCALES[number % len(ROW_SCALES)]
             scale = _Scale(inputs, spread(inputs))
-            net = nn.Sequential(scale, build(tuple(inputs.shape[1:]), classes))
+            net = nn.Sequential(_Small(), scale, build(tuple(inputs.shape[1:]), classes))
             net = net.to(inputs.device)
             net(inputs[:2])  # lazy layers draw their weights now, while the seed is fixed
         yield _trained(name, net, inputs, labels, seed + number)

@@ -13,9 +13,10 @@ from torch import Tensor
 from auditkit.core.arrays import JsonObject
 from auditkit.core.fingerprint import VETO, Discrimination
 from auditkit.owner.classifier import Owner, sample_labels
-from auditkit.owner.copies import copy_labels, tuned_copies, working_copies
+from auditkit.owner.copies import copy_labels, working_copies
 from auditkit.owner.samples import Samples
 from auditkit.owner.standins import StandIn
+from auditkit.owner.tuned import tuned_copies
 
 # The same as DeepCore's working_agreement, final_kept, veto_shared and max_samples: points of other
 # methods must pass the bars that core points have to pass (docs/decisions/0001-core-points.md).
@@ -74,7 +75,7 @@ def label_uniqueness(
     naturals = owner.tensor(samples.x[:NATURALS])
     truth = sample_labels(owner, samples)[:NATURALS]
     copies = working_copies(owner, naturals, WORKING, seed)
-    copies += tuned_copies(owner, naturals, truth, seed)
+    copies += tuned_copies(owner, naturals, truth, WORKING, seed)
     kept = {
         copy.name: _share(row, labels)
         for copy, row in zip(copies, copy_labels(owner, points, copies), strict=True)

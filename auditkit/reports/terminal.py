@@ -152,9 +152,17 @@ def _headline(outcome: Outcome, lines_around: int) -> Panel:
     body = Group(
         Text(" ".join((capitals.upper(), *rest)), f"bold {words.style}", justify="center"),
         Text(words.meaning, justify="center"),
+        *(Text(told, justify="center") for told in _calibration(outcome)),
         Text(f"suspect: {clean(_name(outcome), 60)}", "dim", justify="center"),
     )
     return Panel(body, border_style=words.style, padding=(lines_around, 2))
+
+
+def _calibration(outcome: Outcome) -> Iterator[str]:
+    """Yield whether an error rate is known: who sees no more than the headline must see that."""
+    if isinstance(outcome, Verdict):
+        by = f"calibrated by {outcome.line_up.twins} twins" if outcome.line_up else ""
+        yield by if outcome.calibrated else "uncalibrated: no error rate is known"
 
 
 def _why(outcome: Outcome) -> Iterator[RenderableType]:

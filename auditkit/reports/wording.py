@@ -154,8 +154,8 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"(below {f['below']:.0%})"
     ),
     CODE.SHARES_BETWEEN: lambda f: (
-        f"gives the owner's label on {f['share']:.0%} of core points: more than independent "
-        f"models, less than modified copies ({f['below']:.0%} to {f['from']:.0%})"
+        f"gives the owner's label on {f['share']:.0%} of core points, between the threshold for "
+        f"independent models ({f['below']:.0%}) and that for modified copies ({f['from']:.0%})"
     ),
     CODE.SCORES_AS_COPIES: lambda f: (
         f"scores on core points have a mean cosine of {f['cosine']:.2f} to the owner's, as "

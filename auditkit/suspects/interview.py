@@ -152,7 +152,7 @@ class Interview:
         answers = answers_of(rows, level, level)
         shared = matching(owners, answers, classes)
         if shared is None:
-            return recognised(owners, answers, classes)
+            return recognised(self._sheet.outputs[controls], answers)
         both = shared.of_shared(owners)
         return float((shared(answers, owners).labels == owners)[both].mean())
 
@@ -236,9 +236,7 @@ class Interview:
         controls = self._sheet.rows(CONTROL)
         if not controls.any():
             return None
-        return class_order(
-            self._sheet.labels[controls], answers.at(controls), self._sheet.outputs.shape[1]
-        )
+        return class_order(self._sheet.outputs[controls], answers.at(controls))
 
     def leading(self) -> int:
         """Count the points that were answered before the first unanswered one."""

@@ -20,6 +20,8 @@ KNOWN = 0.95
 BETTER, REORDERED = 0.06, 0.3
 """Shares of controls by which another preprocessing, or class order, must beat the suspect's own. A
 class order is fitted to these very controls, so chance alone gains some, and it must gain more."""
+LEAST = -100.0
+"""Logarithm of a probability that stands for 0."""
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 USUAL: dict[int, dict[str, Statistics]] = {
     1: {
@@ -101,52 +103,64 @@ def _scales(channels: int) -> Iterator[tuple[str, tuple[float, ...], tuple[float
         yield name, mean, std
 
 
-def recognised(labels: IntArray, answers: Answers, classes: int) -> float:
+def recognised(outputs: FloatArray, answers: Answers) -> float:
     """Return the share of controls that are right, 0..1, in another class order if one fits.
 
     Args:
-        labels: (n,) the owner's.
+        outputs: (n, classes) the owner's.
         answers: To the same controls.
-        classes: How many the owner knows.
     """
-    found = class_order(labels, answers, classes)
+    found = class_order(outputs, answers)
     known = answers if found is None else answers.relabelled(found)
-    return _share(labels, known)
+    return _share(outputs.argmax(1), known)
 
 
-def class_order(labels: IntArray, answers: Answers, classes: int) -> IntArray | None:
+def class_order(outputs: FloatArray, answers: Answers) -> IntArray | None:
     """Find another class order that fits the controls far better than the suspect's own.
 
-    Classes are matched by how often, or how surely, controls of one class get another
-    (`scipy.optimize.linear_sum_assignment`).
+    Classes are matched (`scipy.optimize.linear_sum_assignment`) by how often, or how surely,
+    controls of one class get another; where some class has no control, by how their scores go up
+    and down together over all controls.
 
     Args:
-        labels: (n,) the owner's labels of the controls.
+        outputs: (n, classes) the owner's outputs at the controls.
         answers: The suspect's answers to them.
-        classes: How many classes the owner knows.
 
     Returns:
         (classes,) the owner's class of each of the suspect's. None if the suspect's own order
-        serves, if no order makes it recognise the controls, or if some class has no control.
+        serves, if no order makes it recognise the controls, or if some class has no control and
+        there are no scores.
     """
+    labels, classes = outputs.argmax(1), outputs.shape[1]
     own = _share(labels, answers)
     # No order can gain enough any more, so the matching is not worth its time.
     if own > 1 - REORDERED:
         return None
+    if answers.labels.max(initial=-1) >= classes or answers.classes not in (None, classes):
+        return None
+    if len(set(labels.tolist())) == classes:
+        likeness = np.zeros((classes, classes))
+        np.add.at(likeness, labels, _certainty(answers, classes))
+    elif answers.scores is not None:
+        likeness = _courses(outputs).T @ _courses(answers.scores)
+    else:  # a class without a control could be matched with anything
+        return None
     from scipy.optimize import linear_sum_assignment  # scipy takes long to load
 
-    # A class without a control could be matched with anything, and would be a guess.
-    if answers.labels.max(initial=-1) >= classes or len(set(labels)) < classes:
-        return None
-    if answers.classes not in (None, classes):
-        return None
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, labels, _certainty(answers, classes))
-    owners, suspects = linear_sum_assignment(counts, maximize=True)
+    owners, suspects = linear_sum_assignment(likeness, maximize=True)
     found = np.empty(classes, np.int64)
     found[suspects] = owners
     matched = _share(labels, answers.relabelled(found))
     return None if matched < max(RECOGNISED, own + REORDERED) else found
+
+
+def _courses(scores: FloatArray) -> DoubleArray:
+    """Return (n, classes): each class's course over the controls, of mean 0 and length 1."""
+    rows = np.nan_to_num(scores.astype(np.float64), nan=LEAST, neginf=LEAST)
+    rows = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+    rows -= rows.mean(axis=0)
+    courses: DoubleArray = rows / np.maximum(np.linalg.norm(rows, axis=0), 1e-9)
+    return courses
 
 
 def _certainty(answers: Answers, classes: int) -> DoubleArray:

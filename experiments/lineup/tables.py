@@ -1,4 +1,4 @@
-"""The tables of docs/statistics.md, in Markdown."""
+"""The tables of docs/measured/line-up.md, in Markdown."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

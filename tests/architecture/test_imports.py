@@ -72,6 +72,23 @@ def test_an_onnx_suspect_is_checked_without_torch(folder):
     assert (result.returncode, "PIRATED" in result.stdout) == (3, True), result.stderr
 
 
+ELSEWHERE = """
+import sys
+sys.modules['fcntl'] = None
+sys.modules['resource'] = None
+from auditkit.suspects.isolation import isolated
+isolated.SUPPORTED = False
+from auditkit.cli import app
+app(sys.argv[1:])
+"""
+
+
+def test_an_onnx_suspect_is_checked_without_unix(folder):
+    """Where there is neither `resource` nor `fcntl`, as on Windows, ONNX files get a verdict."""
+    result = fresh(ELSEWHERE, "check", "model.fp", "copy.onnx", cwd=folder)
+    assert (result.returncode, "PIRATED" in result.stdout) == (3, True), result.stderr
+
+
 def test_what_needs_torch_says_so(folder):
     """Without torch, TorchScript suspects and fingerprints are one line with the way to get it."""
     with zipfile.ZipFile(folder / "copy.pt", "w") as archive:

@@ -1,4 +1,4 @@
-"""README and help tell the same: commands, their options, exit codes."""
+"""README, its page of commands and help tell the same: commands, their options, exit codes."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from auditkit.cli import app
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/commands.md"))
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -78,7 +79,7 @@ def test_every_option_in_readme_is_in_help(command, option):
 def test_options_of_check_are_read_from_readme():
     """The premise of the test above: README's options are found, and those of `check` as such."""
     known = {option for command, option in named() if command == "check"}
-    assert {"--access", "--sequential", "-f", "--budget", "--header", "--evidence"} <= known
+    assert {"--access", "--sequential", "-f", "--json", "--evidence"} <= known
     assert "--isolation" in {option for _, option in named()}
 
 

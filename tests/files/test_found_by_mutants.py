@@ -1,4 +1,4 @@
-"""Defects that mutants showed (docs/fuzzing.md), each by its smallest input."""
+"""Defects that mutants showed (docs/measured/fuzzing.md), each by its smallest input."""
 
 import sqlite3
 from dataclasses import replace

@@ -1,5 +1,6 @@
 """A small real task: 8-pixel handwritten digits, learnt in two seconds."""
 
+import copy
 import functools
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from auditkit import api
 from auditkit.core.access import Access
-from auditkit.core.requests import Asking, Options
+from auditkit.core.requests import Asking, Options, Order
 
 CLASSES = 10
 SHAPE = (1, 8, 8)
@@ -58,17 +59,36 @@ class Net(nn.Module):
 
 
 def trained(seed: int, softmax: bool = False) -> Net:
-    """A net that knows the task."""
-    inputs, targets = (torch.from_numpy(part[:1200]) for part in digits())
+    """A net that knows the task; always another object, so that each may be changed."""
+    net = copy.deepcopy(_trained_once(seed))
+    net.softmax = softmax
+    return net
+
+
+@functools.cache
+def _trained_once(seed: int) -> Net:
+    return _fitted(Net, seed, 150, digits()[0])
+
+
+def trained_on_rows(seed: int, steps: int = 300) -> nn.Module:
+    """A net for the same digits as rows of 64 numbers: its fingerprint takes a few seconds."""
+
+    def build():
+        return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, CLASSES))
+
+    return _fitted(build, seed, steps, digits()[0].reshape(-1, 64))
+
+
+def _fitted(build, seed, steps, x):
+    inputs, targets = torch.from_numpy(x[:1200]), torch.from_numpy(digits()[1][:1200])
     torch.manual_seed(seed)
-    net = Net().train()
+    net = build().train()
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for step in range(150):
+    for step in range(steps):
         rows = torch.arange(64 * step, 64 * step + 64) % len(inputs)
         optimizer.zero_grad()
         functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
         optimizer.step()
-    net.softmax = softmax
     return net.eval().requires_grad_(False)
 
 
@@ -92,6 +112,33 @@ def samples_file(tmp_path_factory) -> Path:
     x, y = (part[1250:1750] for part in digits())
     path = tmp_path_factory.mktemp("samples") / "samples.npz"
     np.savez(path, x=np.rint(x[:, 0] * 255).astype(np.uint8), y=y)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model_file(net, tmp_path_factory) -> str:
+    """The owner as TorchScript."""
+    return save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
+
+
+@pytest.fixture(scope="session")
+def made(model_file, samples_file):
+    """The owner's bundle."""
+    return api.fingerprint(Order(model_file, samples=samples_file, points=40, siblings=1))
+
+
+@pytest.fixture(scope="session")
+def rows_file(tmp_path_factory) -> str:
+    """An owner of rows, as TorchScript."""
+    return save_script(trained_on_rows(0), tmp_path_factory.mktemp("rows") / "rows.pt")
+
+
+@pytest.fixture(scope="session")
+def row_samples(tmp_path_factory) -> Path:
+    """500 labelled rows that the owner of rows has not seen."""
+    x, y = (part[1250:1750] for part in digits())
+    path = tmp_path_factory.mktemp("rows") / "samples.npz"
+    np.savez(path, x=x.reshape(-1, 64), y=y)
     return path
 
 

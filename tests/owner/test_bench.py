@@ -11,9 +11,14 @@ from typer.testing import CliRunner
 from auditkit.cli import app
 from auditkit.core.errors import BenchmarkError
 from auditkit.files.model_folder import read_model_folder
-from tests.owner.conftest import save_script, trained
+from tests.owner.conftest import save_script, trained_on_rows
 
 ARGUMENTS = ["--method", "random", "--method", "akh", "--queries", "10,20", "--workers", "1"]
+
+
+def hasty(seed):
+    """A net that still makes mistakes, which AKH needs."""
+    return trained_on_rows(seed, steps=60)
 
 
 def noisy(net, share):
@@ -32,18 +37,18 @@ def listed(name, kind, **more):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, samples_file):
+def folder(tmp_path_factory, row_samples):
     """An owner, three copies and four innocents."""
     place = tmp_path_factory.mktemp("models")
     models = [listed("owner", "owner", model="owner.pt")]
-    save_script(trained(0), place / "owner.pt")
+    save_script(hasty(0), place / "owner.pt")
     for number, share in enumerate((0.02, 0.05, 0.1)):
-        save_script(noisy(trained(0), share), place / f"copy{number}.pt")
+        save_script(noisy(hasty(0), share), place / f"copy{number}.pt")
         models.append(listed(f"copy{number}", "pirated", owner="owner", how="noise"))
     for number in range(4):
-        save_script(trained(number + 1), place / f"other{number}.pt")
+        save_script(hasty(number + 1), place / f"other{number}.pt")
         models.append(listed(f"other{number}", "homologous", how="other seed"))
-    (place / "samples.npz").write_bytes(samples_file.read_bytes())
+    (place / "samples.npz").write_bytes(row_samples.read_bytes())
     write(place, models)
     return place
 

@@ -81,6 +81,15 @@ def test_softmax_at_the_end_is_told_from_logits(tmp_path, points):
     )
 
 
+def test_sigmoids_are_turned_back_into_logits(tmp_path, points):
+    """What is climbed has slopes where sigmoids are flat."""
+    logits = trained(1)
+    owner = opened(save_script(nn.Sequential(trained(1), nn.Sigmoid()).eval(), tmp_path / "m.pt"))
+    assert owner.record.output is Access.LOGITS
+    expected = logits(points).clamp(-13, 13)
+    torch.testing.assert_close(owner.answers(points).clamp(-13, 13), expected, atol=0.2, rtol=0)
+
+
 def refused(source, match, weights=None, facts=FACTS, error=OwnerLoadError):
     """Opening fails with one line."""
     with pytest.raises(error, match=match) as caught:

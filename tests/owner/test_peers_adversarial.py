@@ -14,10 +14,11 @@ from auditkit.fingerprints.ipguard import ipguard
 from auditkit.fingerprints.metafinger import metafinger
 from auditkit.owner import shadows
 from auditkit.owner.classifier import place
-from auditkit.owner.copies import copy_labels, tuned_copies
+from auditkit.owner.copies import copy_labels
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
 from auditkit.owner.standins import train_standins
+from auditkit.owner.tuned import tuned_copies
 from tests.owner.conftest import CLASSES, Net, digits, trained
 
 COUNT = 40
@@ -124,7 +125,7 @@ def test_metafinger_points_generalise(asked):
     points = torch.from_numpy(metafinger(asked).points)
     owner, labels = asked.owner, torch.from_numpy(np.array(asked.samples.y))
     naturals = owner.tensor(asked.samples.x)
-    copies = tuned_copies(owner, naturals, labels, 7777)
+    copies = tuned_copies(owner, naturals, labels, 0.8, 7777)
     kept = copy_labels(owner, points, copies) == owner.answers(points).argmax(1)
     strangers = list(train_standins(naturals, labels, CLASSES, 7777))
     assert kept.float().mean() > 0.9

@@ -13,21 +13,15 @@ from auditkit.core.requests import Order
 from auditkit.files import bundle as bundles
 from auditkit.judging.screening import Screening
 from tests.conftest import STRANGER, WEIGHTS, linear_onnx
-from tests.owner.conftest import save_script, trained
+from tests.owner.conftest import save_script, trained_on_rows
 
 RUNNER = CliRunner()
 
 
 @pytest.fixture(scope="module")
-def model_file(tmp_path_factory, net):
-    """The owner as TorchScript."""
-    return save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
-
-
-@pytest.fixture(scope="module")
-def made(model_file, samples_file):
+def made(rows_file, row_samples):
     """The owner's bundle."""
-    return api.fingerprint(Order(model_file, samples=samples_file, points=20, siblings=0, seed=3))
+    return api.fingerprint(Order(rows_file, samples=row_samples, points=20, siblings=0, seed=3))
 
 
 def held(checks):
@@ -35,43 +29,43 @@ def held(checks):
     return {check.claim: check.holds for check in checks}
 
 
-def test_an_honest_bundle_comes_out_again(made, model_file, samples_file):
+def test_an_honest_bundle_comes_out_again(made, rows_file, row_samples):
     """Points, outputs, stand-ins and what is said of them are the same."""
-    found = held(api.regenerate(made, Order(model_file, samples=samples_file)))
+    found = held(api.regenerate(made, Order(rows_file, samples=row_samples)))
     assert set(found.values()) == {True}
     assert {"owner", "outputs", "recipe", "core points", "stand-in models"} <= set(found)
 
 
-def test_without_samples_only_outputs_are_checked(made, model_file):
+def test_without_samples_only_outputs_are_checked(made, rows_file):
     """What could not be checked is said to be so."""
-    found = held(api.regenerate(made, Order(model_file)))
+    found = held(api.regenerate(made, Order(rows_file)))
     assert found == {"owner": True, "outputs": True, "points": None}
 
 
 def test_another_model_is_noticed(made, tmp_path):
     """Neither its digest nor its outputs are the owner's."""
-    other = save_script(trained(5), tmp_path / "other.pt")
+    other = save_script(trained_on_rows(5), tmp_path / "other.pt")
     found = held(api.regenerate(made, Order(other)))
     assert (found["owner"], found["outputs"]) == (False, False)
 
 
-def test_chosen_points_are_noticed(made, model_file, samples_file):
+def test_chosen_points_are_noticed(made, rows_file, row_samples):
     """Natural images in place of core points have the owner's outputs, and do not come out."""
     sheet = made.fingerprint.sheet
     families = {name: sheet.of_family(name) for name in sheet.names}
     count, controls = len(families[CORE]), families["control"]
     families[CORE] = Family(controls.points[:count], controls.outputs[:count])
     forged = replace(made, fingerprint=replace(made.fingerprint, sheet=Sheet.of(families)))
-    found = held(api.regenerate(forged, Order(model_file, samples=samples_file)))
+    found = held(api.regenerate(forged, Order(rows_file, samples=row_samples)))
     assert found["outputs"]
     assert found["core points"] is False
 
 
-def test_the_command_tells_by_its_exit_code(made, model_file, tmp_path):
+def test_the_command_tells_by_its_exit_code(made, rows_file, tmp_path):
     """4: not everything was checked; 5: something does not hold."""
     bundles.write(made, tmp_path / "a.fp")
-    other = save_script(trained(5), tmp_path / "other.pt")
-    for model, code in ((model_file, 4), (other, 5)):
+    other = save_script(trained_on_rows(5), tmp_path / "other.pt")
+    for model, code in ((rows_file, 4), (other, 5)):
         result = RUNNER.invoke(app, ["regenerate", str(tmp_path / "a.fp"), str(model), "-q"])
         assert result.exit_code == code
         assert ("DOES NOT HOLD" in result.output) == (code == 5)

@@ -48,14 +48,14 @@ def owner(placed):
 @pytest.fixture(scope="module")
 def plain(model_file, samples_file):
     """A bundle made without a word on ways."""
-    return api.fingerprint(Order(model_file, samples=samples_file, points=30, siblings=0))
+    return api.fingerprint(Order(model_file, samples=samples_file, points=20, siblings=0))
 
 
 @pytest.fixture(scope="module")
 def robust(model_file, samples_file):
     """One whose points survive compression and resizing."""
     return api.fingerprint(
-        Order(model_file, samples=samples_file, points=30, siblings=0, robust=ROBUST)
+        Order(model_file, samples=samples_file, points=20, siblings=0, robust=ROBUST)
     )
 
 

@@ -136,6 +136,20 @@ def test_training_that_gives_no_model_is_one_line(order, workplace, training, wh
     assert "\n" not in str(caught.value)
 
 
+def test_samples_that_twins_learnt_are_refused(order, tmp_path):
+    """Such twins differ from the owner where every innocent does: all would look like copies.
+
+    It does not matter in which file and form they lie, or that others are among them.
+    """
+    make_twins(order, tmp_path / "t", TwinPlan(1, epochs=1), quiet)
+    with pytest.raises(SamplesError, match="were trained on 100% of these samples; give --samples"):
+        make_fingerprint(replace(order, twins=(tmp_path / "t",)), quiet)
+    x, y = (part[1500:1797] for part in digits())  # 250 of them were learnt
+    some = replace(order, twins=(tmp_path / "t",), samples=(x, y))
+    with pytest.raises(SamplesError, match="on 84% of these"):
+        make_fingerprint(some, quiet)
+
+
 def test_auditkit_trains_the_architecture(order, tmp_path):
     """From data alone twins of the owner's accuracy are made; an ancestor's weights are a start."""
     counts = make_twins(order, tmp_path / "t", TwinPlan(2, epochs=6), quiet)

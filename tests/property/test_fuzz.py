@@ -1,6 +1,6 @@
 """Mutants of everything that comes from strangers are refused in one line, or mean what they say.
 
-`make fuzz` tries as many as one likes (docs/fuzzing.md).
+`make fuzz` tries as many as one likes (docs/measured/fuzzing.md).
 """
 
 import sys

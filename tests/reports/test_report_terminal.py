@@ -60,6 +60,16 @@ def test_the_verdict_comes_first(outcome, title):
     assert words(outcome).startswith(f"{above} {title}")
 
 
+@pytest.mark.parametrize("decision", Decision)
+def test_the_headline_says_whether_an_error_rate_is_known(decision):
+    """Who copies no more than the box copies the doubt with it."""
+    box = words(verdict(decision)).partition("Why")[0]
+    assert "uncalibrated: no error rate is known" in box
+    box = words(verdict(decision, line_up=lined_up(), calibrated=True)).partition("Why")[0]
+    assert "calibrated by 19 twins" in box
+    assert "uncalibrated" not in box
+
+
 def test_of_several_suspects_the_verdicts_come_first():
     """A table leads, with the verdict in the first column of each row."""
     lines = text(*KINDS).splitlines()

@@ -1,17 +1,22 @@
 """DeepCore's settings, where its points start, and the candidates of each depth."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from auditkit.core.fingerprint import VETO
+from auditkit.core.points import FEWEST
 from auditkit.fingerprints.base import Request
 from auditkit.owner.ascent import Climb, Gait, domain
 from auditkit.owner.classifier import sample_labels
 from auditkit.owner.copies import Copy
 from auditkit.owner.standins import StandIn
+from auditkit.owner.transports import Transport
+
+FIRST = 40
+"""Starts that find the depth. Where as many fit into one backward pass, all starts find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Settings:
     pressure: float = 2.0
     # Samples at most that copies are tried on, because each of a dozen copies is asked all of them.
     max_samples: int = 1000
+    # The same where a forward and backward pass is dear.
+    dear_samples: int = 100
     # Starts for each point wanted: some never get deep enough, and the best of the rest are chosen.
     starts_per_point: float = 3.0
     # Candidates for each point wanted; with fewer, a wider bound is tried.
@@ -78,6 +85,10 @@ class Task:
         targets: (n,) int64 classes that the starts are pushed to.
         unit: The owner's median margin at natural samples, in its scores.
         copies: Quick copies that points must survive.
+        probed: (k,) int64 classes that a probe's starts, the first k, are pushed to.
+        wanted: Candidates that are enough.
+        is_dear: Whether fewer than `FIRST` starts fit into one backward pass.
+        fewest: Candidates without which there are no points.
     """
 
     request: Request
@@ -87,21 +98,38 @@ class Task:
     targets: Tensor
     unit: float
     copies: list[Copy]
+    probed: Tensor
+    wanted: int
+    is_dear: bool
+    fewest: int = FEWEST
 
-    def climb(self, bound: float, *, pressed: bool) -> Climb:
-        """Return a climb that avoids stand-ins, or a probe that doesn't."""
-        settings = self.settings
-        gait = Gait(settings.steps, settings.rate, settings.pressure)
-        count = len(self.starts) if pressed else settings.probe_points
+    def climb(self, bound: float, rows: slice) -> Climb:
+        """Return a climb of these starts that avoids stand-ins."""
+        starts, targets = self.starts[rows], self.targets[rows]
+        return self._climb(starts, targets, bound, self.strangers, self.request.ways)
+
+    def probe(self, bound: float) -> Climb:
+        """Return a climb of the first starts that stand-ins don't hinder."""
+        starts = self.starts[: len(self.probed)]
+        return self._climb(starts, self.probed[: len(starts)], bound, (), ())
+
+    def _climb(
+        self,
+        starts: Tensor,
+        targets: Tensor,
+        bound: float,
+        strangers: tuple[StandIn, ...],
+        ways: tuple[Transport, ...],
+    ) -> Climb:
         return Climb(
             owner=self.request.owner,
-            starts=self.starts[:count],
-            targets=self.targets[:count],
-            strangers=self.strangers if pressed else (),
+            starts=starts,
+            targets=targets,
+            strangers=strangers,
             bound=bound,
             unit=self.unit,
-            gait=gait,
-            ways=self.request.ways if pressed else (),
+            gait=Gait(self.settings.steps, self.settings.rate, self.settings.pressure),
+            ways=ways,
         )
 
 
@@ -116,6 +144,8 @@ class Candidates:
         targets: (n,) int64, the owner's labels.
         kept: (copies, n) bool: where a copy gives the owner's label.
         shares: Stand-in -> share of the *probe's* points of this depth that get the owner's label.
+        starts: Starts that were climbed.
+        cut_short: Whether time ran out first.
     """
 
     level: float
@@ -124,6 +154,24 @@ class Candidates:
     targets: Tensor
     kept: Tensor
     shares: dict[str, float]
+    starts: int
+    cut_short: bool = False
+
+    @staticmethod
+    def none(level: float, bound: float, shares: dict[str, float]) -> "Candidates":
+        """Return a depth without points."""
+        nothing = torch.zeros(0)
+        return Candidates(level, bound, nothing, nothing, nothing, shares, 0)
+
+    def joined(self, other: "Candidates") -> "Candidates":
+        """Return the points of both, which are of the same depth."""
+        return replace(
+            self,
+            points=torch.cat([self.points, other.points]),
+            targets=torch.cat([self.targets, other.targets]),
+            kept=torch.cat([self.kept, other.kept], dim=1),
+            starts=self.starts + other.starts,
+        )
 
     def hold(self, rows: Tensor | slice = slice(None)) -> float:
         """Return the share of points that the worst working copy keeps; NaN without copies."""
@@ -161,10 +209,20 @@ class Starts:
 
     points: Tensor
     targets: Tensor
+    probed: Tensor
+    """Classes that the starts are pushed to where stand-ins are measured: only such that the
+    samples have, since stand-ins never answer with others."""
 
 
-def draw_starts(request: Request, naturals: Naturals, count: int) -> Starts:
-    """Draw starts in random order, each with a random class other than the owner's label."""
+def draw_starts(request: Request, naturals: Naturals, count: int, probes: int) -> Starts:
+    """Draw starts in random order, each with a random class other than the owner's label.
+
+    Args:
+        request: Has the owner, and the seed.
+        naturals: Where points start.
+        count: How many starts.
+        probes: How many of them have a second class, for a probe.
+    """
     generator = torch.Generator().manual_seed(request.seed)
     total = len(naturals.points)
     # Each sample is used once before any is used again, then with another class.
@@ -172,7 +230,31 @@ def draw_starts(request: Request, naturals: Naturals, count: int) -> Starts:
     starts = naturals.points[torch.cat(rounds)[:count].to(naturals.points.device)]
     classes = request.owner.record.classes
     shift = torch.randint(1, classes, (count,), generator=generator).to(starts.device)
-    return Starts(starts, (request.owner.answers(starts).argmax(1) + shift) % classes)
+    own = request.owner.answers(starts).argmax(1)
+    targets = (own + shift) % classes
+    return Starts(
+        starts, targets, _probed(targets[:probes], own, naturals.labels, classes, generator)
+    )
+
+
+def _probed(
+    targets: Tensor, own: Tensor, labels: Tensor | None, classes: int, generator: torch.Generator
+) -> Tensor:
+    """Return the targets, (k,), or others where the samples leave classes out.
+
+    Args:
+        targets: (k,) classes of the first k starts.
+        own: (n,) the owner's labels of the starts.
+        labels: The samples' labels.
+        classes: Classes that the owner knows.
+        generator: Draws the others.
+    """
+    known = targets.unique() if labels is None else labels.unique()
+    if labels is None or not 1 < len(known) < classes:
+        return targets
+    drawn = torch.randint(len(known), targets.shape, generator=generator).to(known.device)
+    own = own[: len(targets)]
+    return torch.where(known[drawn] == own, known[(drawn + 1) % len(known)], known[drawn])
 
 
 def share_of(stranger: StandIn, inputs: Tensor, targets: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 The value is the share of core points on which the suspect gives the owner's label. It needs labels
 only. The default thresholds were measured on modified copies and innocent models of other owners
-(docs/verdicts.md); they carry no error rate.
+(docs/measured/verdicts.md); they carry no error rate.
 """
 
 from auditkit.core.evidence import Evidence

@@ -153,7 +153,7 @@ def _workshop(order: Order, epochs: int) -> _Prepared:
     """Open the owner and its data."""
     if order.samples is None:
         raise SamplesError("reference models are trained from labelled data; add --data DATA")
-    raw, device = read_samples(order.samples), torch_device(order.device)
+    raw, device = read_samples(order.samples, order.form), torch_device(order.device)
     model = load_model(order.model, order.weights, device, order.head)
     owner, samples = place(model, order.facts, raw, device)
     if samples is None or samples.y is None or len(samples.x) < FEWEST:

@@ -1,12 +1,13 @@
 """The folder of models that auditkit trained: its manifest, and what they were made for."""
 
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from auditkit.core.arrays import JsonObject
+from auditkit.core.arrays import IntArray, JsonObject
 from auditkit.core.errors import TrainedModelsError
 from auditkit.core.provenance import sha256
 from auditkit.files.container import write_whole
@@ -15,6 +16,10 @@ from auditkit.owner.classifier import Owner
 from auditkit.owner.samples import RawSamples
 
 FORMAT = "auditkit.models/1"
+
+
+LEARNT = "learnt.npy"
+"""Digests of the inputs that a folder's models learnt, beside its manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +108,19 @@ def _is_whole(folder: Path, entry: JsonObject) -> bool:
     return all(file.is_file() for file in files) and bool(
         sha256(files[0].read_bytes()) == entry["digest"]
     )
+
+
+def note_learnt(folder: Path, rows: IntArray) -> None:
+    """Keep digests, (n,) int64, of the inputs that a folder's models learn."""
+    buffer = io.BytesIO()
+    np.save(buffer, rows, allow_pickle=False)
+    write_whole(folder / LEARNT, buffer.getvalue())
+
+
+def learnt(folder: Path) -> IntArray | None:
+    """Return the digests of the inputs that a folder's models learnt; None if it tells none."""
+    try:
+        found = np.load(folder / LEARNT, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.dtype == np.int64 and found.ndim == 1 else None

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from auditkit.core.arrays import Json, JsonObject
+from auditkit.core.arrays import IntArray, Json, JsonObject
 from auditkit.core.errors import OwnerLoadError, SamplesError
 from auditkit.core.progress import Progress
 from auditkit.core.provenance import sha256
@@ -34,7 +34,7 @@ from auditkit.owner.samples import read_samples
 from auditkit.owner.states import one_line, read_state
 from auditkit.owner.training import recipes
 from auditkit.owner.training.saving import traced
-from auditkit.owner.training.shelf import opened, purpose
+from auditkit.owner.training.shelf import note_learnt, opened, purpose
 
 STAGE = "training twins"
 TITLE = "twins"
@@ -87,6 +87,8 @@ class _Training:
     rate: Callable[[], float | None] = lambda: None
     """Settles the learning rate of all twins; None where the owner's own training has its own."""
     owner_accuracy: float | None = None
+    learnt: IntArray | None = None
+    """Digests of the inputs that twins learn; None where the owner's own training has its data."""
 
 
 def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -> TwinCounts:
@@ -113,6 +115,8 @@ def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -
     training = _training(order, plan)
     shelf = opened(folder, training.made_for, TITLE)
     seeds = {f"twin-{number:03}": _seed(order.seed, number) for number in range(plan.count)}
+    if training.learnt is not None:
+        note_learnt(folder, training.learnt)
     missing = [name for name in seeds if name not in shelf.entries]
     progress(STAGE, plan.count - len(missing), plan.count)
     wanted = {name: seeds[name] for name in missing}
@@ -187,7 +191,7 @@ def _seed(seed: int, number: int) -> int:
 
 def _training(order: Order, plan: TwinPlan) -> _Training:
     device = torch_device(order.device)
-    raw = None if order.samples is None else read_samples(order.samples)
+    raw = None if order.samples is None else read_samples(order.samples, order.form)
     model = load_model(order.model, order.weights, device, order.head)
     owner, samples = place(model, order.facts, raw, device)
     made_for = purpose(owner, raw, order.seed)
@@ -203,7 +207,7 @@ def _training(order: Order, plan: TwinPlan) -> _Training:
         )
     inputs, labels = owner.inputs(owner.tensor(samples.x)), sample_labels(owner, samples)
     data = recipes.Labelled(inputs, labels)
-    return _built_in(owner, data, plan, order.seed, made_for)
+    return replace(_built_in(owner, data, plan, order.seed, made_for), learnt=samples.rows())
 
 
 def _own_training(

@@ -8,7 +8,6 @@ import contextlib
 import enum
 import mmap
 import os
-import resource
 import socket
 import sys
 import tempfile
@@ -22,6 +21,10 @@ try:
     from landlockpy import AccessFS, Ruleset, Scope
 except ImportError:  # it is for Linux alone
     landlockpy = None  # type: ignore[assignment]
+try:
+    import resource
+except ImportError:  # Windows has no such limits, and suspects get no worker there
+    resource = None  # type: ignore[assignment]
 
 CORES = os.cpu_count() or 1
 ROOM = (1 << 30) + CORES * (160 << 20)
