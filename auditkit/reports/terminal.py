@@ -117,11 +117,12 @@ def _summary(outcomes: tuple[Outcome, ...]) -> Table:
     table.add_column("p independent", justify="right")
     for outcome in outcomes:
         words, opinions = words_for(outcome), _opinions(outcome)
-        # One line only: the whole reason stands below, under the suspect's headline.
-        reason = Text(clean(_reason(outcome)), "dim", no_wrap=True, overflow="ellipsis")
+        verdict = Text(words.name.replace(" (", "\n("), f"bold {words.style}")
+        if isinstance(outcome, Verdict) and not outcome.calibrated:
+            verdict.append("\nuncalibrated", "dim not bold")
         table.add_row(
-            Text(words.name.replace(" (", "\n("), f"bold {words.style}"),
-            Group(_line(_name(outcome), "bold"), reason),
+            verdict,
+            Group(_line(_name(outcome), "bold"), _line(_reason(outcome), "dim", limit=1000)),
             _value(opinions, "label_similarity"),
             _value(opinions, "output_similarity"),
             _number(_p_homologous(outcome)),

@@ -20,6 +20,9 @@ KNOWN = 0.95
 BETTER, REORDERED = 0.06, 0.3
 """Shares of controls by which another preprocessing, or class order, must beat the suspect's own. A
 class order is fitted to these very controls, so chance alone gains some, and it must gain more."""
+ALIKE = 0.7
+"""Least mean correlation of matched classes where some have no control: among many orders some fit
+the controls by chance."""
 LEAST = -100.0
 """Logarithm of a probability that stands for 0."""
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -138,7 +141,8 @@ def class_order(outputs: FloatArray, answers: Answers) -> IntArray | None:
         return None
     if answers.labels.max(initial=-1) >= classes or answers.classes not in (None, classes):
         return None
-    if len(set(labels.tolist())) == classes:
+    is_by_courses = len(set(labels.tolist())) < classes
+    if not is_by_courses:
         likeness = np.zeros((classes, classes))
         np.add.at(likeness, labels, _certainty(answers, classes))
     elif answers.scores is not None:
@@ -148,6 +152,8 @@ def class_order(outputs: FloatArray, answers: Answers) -> IntArray | None:
     from scipy.optimize import linear_sum_assignment  # scipy takes long to load
 
     owners, suspects = linear_sum_assignment(likeness, maximize=True)
+    if is_by_courses and likeness[owners, suspects].mean() < ALIKE:
+        return None
     found = np.empty(classes, np.int64)
     found[suspects] = owners
     matched = _share(labels, answers.relabelled(found))

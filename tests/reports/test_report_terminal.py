@@ -10,7 +10,7 @@ from rich.console import Console
 from auditkit.core.access import Access
 from auditkit.core.commitment import Commitment
 from auditkit.core.fingerprint import Discrimination
-from auditkit.core.verdicts import Decision, Identification, LineUp, Place, Refusal
+from auditkit.core.verdicts import Decision, Identification, LineUp, Place, Refusal, Verdict
 from auditkit.reports.accuser import POINTS, standing
 from auditkit.reports.base import Screen
 from auditkit.reports.terminal import WORDS, render_terminal, renderables
@@ -71,11 +71,21 @@ def test_the_headline_says_whether_an_error_rate_is_known(decision):
 
 
 def test_of_several_suspects_the_verdicts_come_first():
-    """A table leads, with the verdict in the first column of each row."""
+    """A table leads; its first column has the verdict, and whether no error rate is known."""
     lines = text(*KINDS).splitlines()
     lines = lines[lines.index("") + 1 :]  # who stands behind the bundle comes before
     rows = [line.split()[0] for line in lines[: lines.index("Why")] if line[:1].isalpha()]
-    assert rows == ["verdict", "pirated", "independent", "inconclusive", "refused"]
+    verdicts = [row for row in rows if row != "uncalibrated"]
+    assert verdicts == ["verdict", "pirated", "independent", "inconclusive", "refused"]
+    assert rows.count("uncalibrated") == sum(
+        isinstance(one, Verdict) and not one.calibrated for one in KINDS
+    )
+
+
+def test_reasons_in_the_table_are_whole():
+    """They wrap; a reader of the table alone must not miss their end."""
+    table = " ".join(text(*KINDS).split("Why")[0].split())
+    assert "…" not in table
 
 
 def test_every_decision_has_its_words():

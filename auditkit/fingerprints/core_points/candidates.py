@@ -47,6 +47,9 @@ class Settings:
     max_samples: int = 1000
     # The same where a forward and backward pass is dear.
     dear_samples: int = 100
+    # The copies' share there at which points go no deeper, and which levels are tried.
+    dear_kept: float = 0.95
+    dear_levels: int = 3  # each third one
     # Starts for each point wanted: some never get deep enough, and the best of the rest are chosen.
     starts_per_point: float = 3.0
     # Candidates for each point wanted; with fewer, a wider bound is tried.
@@ -102,6 +105,10 @@ class Task:
     wanted: int
     is_dear: bool
     fewest: int = FEWEST
+
+    def levels(self) -> tuple[float, ...]:
+        """Return the depths that are tried one after the other."""
+        return self.settings.levels[:: self.settings.dear_levels if self.is_dear else 1]
 
     def climb(self, bound: float, rows: slice) -> Climb:
         """Return a climb of these starts that avoids stand-ins."""

@@ -34,7 +34,7 @@ def climbed(task: Task) -> Candidates | None:
 
 def _filled(task: Task, first: Candidates) -> Candidates | None:
     """Climb further starts straight to the depth of the first ones, until there are enough."""
-    found, most = first, task.settings.levels.index(first.level) + 1
+    found, most = first, task.levels().index(first.level) + 1
     while found.starts < len(task.starts) and len(found.points) < task.wanted:
         if len(found.points) >= task.fewest and task.request.is_late():
             found = replace(found, cut_short=True)
@@ -68,6 +68,9 @@ def _deep_enough(task: Task) -> Candidates | None:
             if best is not None and found.share() > _allowance(best, settings):
                 return best
             best = found
+            # Copies of large nets keep such points at any depth, so there is little to gain.
+            if task.is_dear and best.hold() >= settings.dear_kept:
+                return best
             if task.request.is_late():
                 return replace(best, cut_short=True)
         else:  # even the deepest level gave enough points
@@ -95,7 +98,7 @@ def _robust(candidates: Candidates, settings: Settings) -> bool:
 def _deeper_and_deeper(task: Task, bound: float) -> Iterator[Candidates]:
     """Yield the points of each level in turn; each climb goes on from where it was."""
     climb, probe = task.climb(bound, slice(None)), task.probe(bound)
-    levels = task.settings.levels
+    levels = task.levels()
     for number, level in enumerate(levels):
         task.request.progress(f"climbing within {bound:.0%}", number, len(levels))
         arrived = climb.to(level)
