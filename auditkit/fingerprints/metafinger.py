@@ -23,7 +23,8 @@ from auditkit.core.errors import FingerprintError
 from auditkit.core.points import FEWEST
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain
-from auditkit.owner.classifier import BATCH, snapped
+from auditkit.owner.batches import BATCH
+from auditkit.owner.classifier import snapped
 
 __all__ = ["metafinger"]
 

@@ -19,7 +19,8 @@ from auditkit.core.errors import FingerprintError
 from auditkit.core.points import FEWEST
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.owner.ascent import domain, margins, signed_step
-from auditkit.owner.classifier import BATCH, Owner, snapped
+from auditkit.owner.batches import BATCH
+from auditkit.owner.classifier import Owner, snapped
 
 __all__ = ["modeldiff"]
 

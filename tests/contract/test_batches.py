@@ -16,7 +16,7 @@ from auditkit.adapters import identified, open_suspect
 from auditkit.core.errors import QueryError
 from auditkit.core.points import CORE
 from auditkit.core.requests import Options
-from auditkit.owner.classifier import sized
+from auditkit.owner.batches import sized
 from auditkit.owner.opening import LoadedModel
 from tests.conftest import CLASSES, SHAPE, WEIGHTS, answered_by, linear
 

@@ -11,7 +11,8 @@ from auditkit.core.points import CORE
 from auditkit.core.requests import InputFacts, Order
 from auditkit.fingerprints.core_points.candidates import FIRST
 from auditkit.owner import room
-from auditkit.owner.classifier import WIDE, place
+from auditkit.owner.batches import WIDE
+from auditkit.owner.classifier import place
 from auditkit.owner.copies import copy_labels
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import RawSamples

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from auditkit.core.access import Access
 from auditkit.owner.ascent import Box, signed_step
-from auditkit.owner.classifier import BATCH, Owner
+from auditkit.owner.batches import BATCH
+from auditkit.owner.classifier import Owner
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.standins import IMAGE_NETS, ROW_NETS
 from auditkit.owner.training.augments import Augment, as_they_are
