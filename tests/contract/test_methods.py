@@ -14,11 +14,11 @@ from auditkit.core.plugins import load, names
 from auditkit.core.requests import InputFacts
 from auditkit.fingerprints.base import Need, Request
 from auditkit.judging import identification
+from auditkit.owner import shadows
 from auditkit.owner.classifier import place
 from auditkit.owner.lineup import Twin
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import read_samples
-from auditkit.owner.shadows import train_shadows
 from auditkit.owner.standins import train_standins
 from tests.owner.conftest import CLASSES, Net, samples_file, trained
 
@@ -37,11 +37,13 @@ def owner_request(samples_file, tmp_path_factory):
     strangers = tuple(train_standins(inputs, labels, CLASSES, 0))
     before = {name: value.clone() for name, value in net.state_dict().items()}
     points = owner.tensor(samples.x)
-    shadows = train_shadows(owner, points, labels, strangers, 0, silent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shadows, "ROUNDS", 1)
+        shadow_models = shadows.train_shadows(owner, points, labels, strangers, 0, silent)
     triggers = tmp_path_factory.mktemp("triggers") / "triggers.npz"
     np.savez(triggers, x=samples.x[:60], y=owner.answers(points[:60]).argmax(1).numpy())
     twins = tuple(twin(owner, number) for number in range(3))
-    asked = Request(owner, samples, strangers, COUNT, 0, silent, shadows, twins=twins)
+    asked = Request(owner, samples, strangers, COUNT, 0, silent, shadow_models, twins=twins)
     return before, asked, {"triggerset": {"file": str(triggers)}}
 
 
