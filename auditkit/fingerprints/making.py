@@ -32,6 +32,7 @@ from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.lineup import Twin
 from auditkit.owner.naturals import control_points, mistaken_points
 from auditkit.owner.opening import load_model
+from auditkit.owner.room import keep_freed_memory
 from auditkit.owner.samples import Samples, read_samples
 from auditkit.owner.shadows import Shadows, train_shadows
 from auditkit.owner.standins import IMAGE_NETS, ROW_NETS, StandIn, train_standins
@@ -50,6 +51,7 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     """
     chosen = method_choice(order.method or ("lineup" if order.twins else "deepcore"))
     method: Method = load(fingerprints, chosen.name)
+    keep_freed_memory()
     until = math.inf if order.minutes is None else time.monotonic() + 60 * order.minutes
     given = _given(order, progress)
     owner, samples = given.owner, given.samples

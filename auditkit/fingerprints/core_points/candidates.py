@@ -49,7 +49,7 @@ class Settings:
     dear_samples: int = 100
     # The copies' share there at which points go no deeper, and which levels are tried.
     dear_kept: float = 0.95
-    dear_levels: int = 3  # each third one
+    dear_levels: int = 3  # each third one, from that of natural samples on
     # Starts for each point wanted: some never get deep enough, and the best of the rest are chosen.
     starts_per_point: float = 3.0
     # Candidates for each point wanted; with fewer, a wider bound is tried.
@@ -108,7 +108,8 @@ class Task:
 
     def levels(self) -> tuple[float, ...]:
         """Return the depths that are tried one after the other."""
-        return self.settings.levels[:: self.settings.dear_levels if self.is_dear else 1]
+        every = self.settings.dear_levels
+        return self.settings.levels[every::every] if self.is_dear else self.settings.levels
 
     def climb(self, bound: float, rows: slice) -> Climb:
         """Return a climb of these starts that avoids stand-ins."""
