@@ -12,8 +12,8 @@ ROOM = 1 << 29
 """Bytes that one backward pass may keep of its forward pass. A fixed number, and not what happens
 to be free, so that the same fingerprint comes out everywhere."""
 MOST_NUMBERS = 1 << 20
-"""Numbers of inputs that are asked at once without gradients. Few enough for a layer's outputs to be
-kept by the allocator."""
+"""Numbers of inputs that are asked at once without gradients: few enough for the allocator to keep
+a layer's outputs."""
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 """Parameters of glibc's mallopt."""
 LARGEST_KEPT = 32 << 20
