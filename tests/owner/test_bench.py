@@ -42,7 +42,7 @@ def folder(tmp_path_factory, row_samples):
     place = tmp_path_factory.mktemp("models")
     models = [listed("owner", "owner", model="owner.pt")]
     save_script(hasty(0), place / "owner.pt")
-    for number, share in enumerate((0.02, 0.05, 0.1)):
+    for number, share in enumerate((0.01, 0.02, 0.05)):
         save_script(noisy(hasty(0), share), place / f"copy{number}.pt")
         models.append(listed(f"copy{number}", "pirated", owner="owner", how="noise"))
     for number in range(4):
