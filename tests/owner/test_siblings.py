@@ -19,6 +19,7 @@ from auditkit.files.bundle import Bundle
 from auditkit.fingerprints import making
 from auditkit.fingerprints.base import Findings
 from auditkit.fingerprints.making import weighed_by_siblings
+from auditkit.owner import room
 from auditkit.owner.classifier import place
 from auditkit.owner.opening import LoadedModel
 from auditkit.owner.samples import RawSamples
@@ -224,3 +225,17 @@ def test_a_negative_count_is_refused():
     """Before anything is opened or trained."""
     with pytest.raises(FingerprintError, match="0 or more"):
         Order("model.pt", siblings=-1)
+
+
+def test_siblings_of_a_large_net_are_not_begun(net, monkeypatch):
+    """One small pass tells that they would take too long; a step would take gigabytes."""
+    x, y = digits()
+    raw = RawSamples(x[:200], y[:200])
+    owner, samples = place(LoadedModel("owner", "sha256:0", net), InputFacts(), raw, CPU)
+    monkeypatch.setattr(room, "ROOM", 1 << 18)
+    monkeypatch.setattr(siblings, "LONGEST", 1e-3)
+    monkeypatch.setattr(siblings, "_raised", None)
+    found, why = train_siblings(owner, samples, None, 0, silent)
+    assert not found
+    assert "they would take about" in why
+    assert "--siblings 4" in why

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from auditkit.owner.classifier import Owner, sample_labels
 from auditkit.owner.copies import matrix_weights
+from auditkit.owner.room import climbing_at_once
 from auditkit.owner.samples import Samples
 from auditkit.owner.shadows import means
 from auditkit.owner.training import recipes
@@ -149,19 +150,42 @@ def train_siblings(
         return (), f"{len(samples.x)} samples are too few to learn from ({FEWEST} are needed)"
     if not matrix_weights(owner.model.module):
         return (), "the model has no weights to train; they may be frozen into constants"
+    seconds = _least_seconds(owner, samples) if count is None else 0.0
+    if seconds > LONGEST:
+        return (), _too_long(seconds)
     # Modules draw fresh weights from the global generator, which belongs to the caller.
     devices = [owner.device] if owner.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices):
             return _raised(_nursery(owner, samples, seed), count, seed, progress)
     except _TooLongError as long:
-        return (), (
-            f"they would take about {long.args[0] / 60:.0f} minutes on this machine; give "
-            f"--siblings {COUNT} to train them anyway"
-        )
+        return (), _too_long(long.args[0])
     except Exception as error:  # whatever an owner's own module raises when it is trained
         line = (str(error).strip().splitlines() or [type(error).__name__])[-1][:160]
         return (), f"the model can't be trained anew: {line}"
+
+
+def _too_long(seconds: float) -> str:
+    return (
+        f"they would take about {seconds / 60:.0f} minutes on this machine; give --siblings "
+        f"{COUNT} to train them anyway"
+    )
+
+
+def _least_seconds(owner: Owner, samples: Samples) -> float:
+    """Return how long all trainings take at least, where a batch of them does not fit at once.
+
+    Told by one small pass: to time a step of a large net would take gigabytes. It is 0 where
+    steps fit and can be timed.
+    """
+    fits = climbing_at_once(owner.scores, owner.tensor(samples.x[:2]))
+    if fits >= recipes.ROWS:
+        return 0.0
+    points = owner.tensor(samples.x[:fits]).requires_grad_()
+    begun = time.monotonic()
+    torch.autograd.grad(owner.scores(points).sum(), points)
+    inputs = COUNT * EPOCHS * max(recipes.EPOCH, len(samples.x))
+    return (time.monotonic() - begun) / len(points) * inputs
 
 
 def _nursery(owner: Owner, samples: Samples, seed: int) -> _Nursery:
