@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import prune
 
-from experiments.real.trial import Network
+from experiments.real.trial import INSIDE, Network
 from experiments.zoo.export import save_fp16, save_int8, save_onnx
 
 SIDE = 224
@@ -140,7 +140,7 @@ def nets(images: Tensor) -> Iterator[tuple[str, Callable[[], nn.Module]]]:
 
     whole = published(0)
     yield "the owner", lambda: whole
-    yield "normalisation inside", lambda: Normalised(whole)
+    yield INSIDE, lambda: Normalised(whole)
     yield "pruned 20 %", lambda: pruned(copy.deepcopy(whole), 0.2)
     yield "pruned 20 % and tuned", lambda: all_tuned(pruned(copy.deepcopy(whole), 0.2))
     yield "tuned", lambda: all_tuned(copy.deepcopy(whole))
@@ -196,5 +196,6 @@ NETWORK = Network(
     ),
     samples,
     normalised,
+    lambda images: images.astype(np.float32) / 255,
     suspects,
 )

@@ -122,5 +122,6 @@ NETWORK = Network(
     ("experiments.real.sounds:owner", "--input-range", f"-{LOUDEST:g},{LOUDEST:g}"),
     samples,
     lambda frames: frames,
+    lambda frames: frames,
     suspects,
 )

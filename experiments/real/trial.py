@@ -12,7 +12,7 @@ import onnxruntime
 from auditkit.files import bundle
 from experiments.real.running import Spent, run, verdicts
 
-INNOCENT = "innocent"
+INSIDE = "normalisation inside"
 SAMPLES, APART = 300, 60
 
 
@@ -27,6 +27,8 @@ class Network:
     """A number and a seed -> inputs as an owner has them."""
     inputs: Callable[[np.ndarray], np.ndarray]
     """The same as the net itself takes them, float32."""
+    plain: Callable[[np.ndarray], np.ndarray]
+    """The same as suspects take them that normalise for themselves."""
     suspects: Callable[[Path, np.ndarray], dict[str, Path]]
     """Writes suspects into a folder; copies learn from these inputs. Name -> ONNX file."""
 
@@ -44,18 +46,21 @@ def tried(network: Network, folder: Path) -> Iterator[str]:
     report = folder / "report.json"
     checked = run("check", made, *files.values(), "-o", report, "--quiet")
     bare = sum(_bare(path, made) for path in files.values())
-    yield f"All {len(files)} suspects in one command: {checked.told()}; onnxruntime alone took "
-    yield f"{bare / 60:.1f} min for the same questions ({checked.seconds / bare:.2f} times that)."
+    yield (
+        f"All {len(files)} suspects in one command: {checked.told()}; onnxruntime alone took "
+        f"{bare / 60:.1f} min for the same questions ({checked.seconds / bare:.2f} times that)."
+    )
     yield from (
         "",
         "| suspect | labels kept | core points | weights | verdict |",
         "|---|---|---|---|---|",
     )
     said = verdicts(report)
-    apart = network.inputs(network.samples(APART, 2))
-    owner = _labels(files["the owner"], apart)
+    apart = network.samples(APART, 2)
+    owner = _labels(files["the owner"], network.inputs(apart))
     for name, path in files.items():
-        kept = float((_labels(path, apart) == owner).mean())
+        taken = network.plain if name == INSIDE else network.inputs
+        kept = float((_labels(path, taken(apart)) == owner).mean())
         yield _row(name, kept, said[path.name])
 
 
