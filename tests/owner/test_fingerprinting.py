@@ -1,6 +1,7 @@
 """The owner's side end to end: points that copies keep and strangers don't, the same each time."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from auditkit.core.points import CONTROL, CORE, MISTAKE
 from auditkit.core.requests import InputFacts, Order
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
-from auditkit.fingerprints import making
+from auditkit.fingerprints import deepcore, making
+from auditkit.fingerprints.core_points.candidates import Candidates
 from auditkit.reports.wording import sentence
 from tests.owner.conftest import CLASSES, SHAPE, outcomes, save_script, trained, trained_on_rows
 
@@ -39,14 +41,28 @@ def test_copies_keep_core_points_and_strangers_do_not(made, net):
     assert kept - shared >= 0.3
 
 
-def test_core_points_are_verified_balanced_and_on_the_grid(made, net):
-    """Each point has its label from the owner itself, survives a PNG, and no class rules."""
+def test_core_points_are_verified_and_on_the_grid(made, net):
+    """Each point has its label from the owner itself, and survives a PNG."""
     family = made.fingerprint.sheet.of_family(CORE)
     assert len(family) == 40
     assert labels_of(net, family.points).tolist() == family.labels.tolist()
     levels = family.points * 255
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
-    assert np.bincount(family.labels, minlength=CLASSES).max() <= 16
+
+
+def test_no_class_gets_more_than_half_again_its_share():
+    """However cheap a class's points are, others come first while they have any left."""
+    classes, count = 10, 40
+    targets = torch.arange(200) % classes
+    kept = torch.ones(1, len(targets), dtype=torch.bool)
+    kept[0, targets != 8] = False  # all but one class are dearer
+    points = torch.zeros(len(targets), 2)
+    owner = SimpleNamespace(inputs=lambda rows: rows, record=SimpleNamespace(classes=classes))
+    task = SimpleNamespace(request=SimpleNamespace(owner=owner, strangers=(), count=count))
+    chosen = deepcore._chosen(task, Candidates(1.0, 0.25, points, targets, kept, {}, 200))
+    assert len(chosen) == count
+    taken = torch.bincount(targets[chosen], minlength=classes)
+    assert taken[8] == taken.max() == 6  # 1.5 times 4
 
 
 def test_natural_families_say_what_they_are(made, samples_file):
