@@ -29,6 +29,7 @@ SHARED = (
     "torch_calls",
     "torch_module",
     "torch_weights",
+    "weights_alone",
 )
 """Modules of this folder that are not plug-ins."""
 

@@ -107,6 +107,8 @@ class Port:
     concurrency: int = 1
     """Largest number of concurrent requests, each in its own thread; 1 if `answer` is not
     thread-safe."""
+    answers: bool = True
+    """Whether it can be asked; a file of weights alone can't."""
 
 
 class Adapter(Protocol):

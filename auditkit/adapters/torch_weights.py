@@ -1,12 +1,16 @@
-"""The weights of a torch module that is open, whatever file it was loaded from."""
+"""The weights of a torch module that is open, whatever file it was loaded from, and saved ones."""
 
+import io
+import warnings
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from auditkit.core.arrays import Rows
-from auditkit.core.weights import Layer, layers
+from auditkit.core.errors import SuspectLoadError
+from auditkit.core.escape import first_line
+from auditkit.core.weights import WITHIN, Layer, layers, tables
 
 
 def read(module: nn.Module) -> tuple[Layer, ...]:
@@ -19,6 +23,31 @@ def read(module: nn.Module) -> tuple[Layer, ...]:
         return layers((name, _numbers(tensor)) for name, tensor in _tensors(module))
     except Exception:
         return ()
+
+
+def saved(source: str, data: bytes) -> tuple[Layer, ...]:
+    """Return the layers of a state dict that was pickled, or of a checkpoint that holds one.
+
+    Raises:
+        SuspectLoadError: It holds none, or objects of classes that only its author has.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # what torch raises has no common class
+        raise SuspectLoadError(
+            f"{source!r} is a pickled checkpoint that holds more than weights "
+            f"({first_line(error)}); export it to ONNX or TorchScript"
+        ) from error
+    for table in tables(found):
+        state = {str(name): one for name, one in table.items() if isinstance(one, Tensor)}
+        if state:
+            return layers((name, _numbers(tensor)) for name, tensor in state.items())
+    raise SuspectLoadError(
+        f"{source!r} is a pickled checkpoint without weights; wanted names with tensors, or such a "
+        f"table under {', '.join(WITHIN)}"
+    )
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -1,10 +1,11 @@
-"""TorchScript files (.pt) and exported programs (.pt2), run by torch.
+"""TorchScript (.pt) and exported programs (.pt2), run by torch; saved weights (.pth) are compared.
 
 Opening such a file can run code of its author: `__setstate__`, hooks and forked calls in
 TorchScript; pickled weights, opaque objects and expressions that sympy evaluates in `.pt2`. No scan
 of the file finds all of these, so it is opened behind walls only (`auditkit.suspects.isolation`).
 """
 
+import enum
 import io
 import sys
 import warnings
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from auditkit.adapters.base import Adapter, Kind, Object, Outputs, Port, read_file
 from auditkit.adapters.reasons import reason
+from auditkit.adapters.weights_alone import WeightsAlone
 from auditkit.core.arrays import Rows
 from auditkit.core.errors import (
     QueryError,
@@ -33,14 +35,18 @@ __all__ = ["torchscript"]
 EXPORTED = ".pt2"
 
 
+class _Form(enum.Enum):
+    """What torch wrote."""
+
+    EXPORTED = enum.auto()
+    SCRIPTED = enum.auto()
+    PICKLED = enum.auto()
+
+
 class TorchScriptAdapter:
     """A torch module of the file's bytes as they were hashed."""
 
-    def __init__(self, source: str, options: Options) -> None:
-        data = read_file(source)
-        # The kind is told first, so that a pickled checkpoint, which no option opens, is refused as
-        # such. Only the names in the archive are read for that; nothing is executed.
-        exported = _is_exported(source, data)
+    def __init__(self, source: str, data: bytes, options: Options, *, exported: bool) -> None:
         import torch  # takes seconds to load, and is not installed everywhere
 
         self._device = _device(options.device)
@@ -111,26 +117,42 @@ def _device(name: str) -> "torch.device":
     return torch.device(("cuda" if usable else "cpu") if name == "auto" else name)
 
 
-def _is_exported(source: str, data: bytes) -> bool:
-    """Whether the file is a `.pt2` archive (True) or TorchScript (False), whatever its suffix.
+def _opened(source: str, options: Options) -> Adapter:
+    data = read_file(source)
+    # The form is told first. Only the names in the archive are read for that.
+    form = _form(source, data)
+    if form is not _Form.PICKLED:
+        return TorchScriptAdapter(source, data, options, exported=form is _Form.EXPORTED)
+    import torch
+
+    from auditkit.adapters import torch_weights
+
+    layers = torch_weights.saved(source, data)
+    return WeightsAlone(sha256(data), layers, {"torch": str(torch.__version__)})
+
+
+def _form(source: str, data: bytes) -> _Form:
+    """Return which of torch's forms a file has, whatever its suffix.
 
     Raises:
-        SuspectLoadError: The file is neither.
+        SuspectLoadError: The file has none of them.
     """
     # Names that torch.export (two generations of its format), torch.jit and torch.save write.
     members = _members(data)
     if any("models/" in name or "serialized_exported" in name for name in members):
-        return True
+        return _Form.EXPORTED
     if any(name.endswith("constants.pkl") for name in members):
-        return False
-    pickled = data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in members)
-    kind = "a pickled checkpoint" if pickled else "no TorchScript and no .pt2 archive"
-    raise SuspectLoadError(f"{source!r} is {kind}; export it to ONNX or TorchScript")
+        return _Form.SCRIPTED
+    if data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in members):
+        return _Form.PICKLED
+    raise SuspectLoadError(
+        f"{source!r} is no TorchScript and no .pt2 archive; export it to ONNX or TorchScript"
+    )
 
 
 def _is_misnamed(source: str) -> bool:
     try:
-        return _is_exported(source, read_file(source))
+        return _form(source, read_file(source)) is _Form.EXPORTED
     except SuspectLoadError:  # opening it says so
         return False
 
@@ -170,8 +192,8 @@ def _held(module: Object, _name: str) -> Adapter:
 
 
 torchscript = Kind(
-    TorchScriptAdapter,
-    suffixes=(".pt", EXPORTED, ".torchscript", ".pth"),
+    _opened,
+    suffixes=(".pt", EXPORTED, ".torchscript", ".pth", ".ckpt"),
     prepare=_prepare,
     runs_code=True,
     same_for_all=True,

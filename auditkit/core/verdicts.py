@@ -39,6 +39,7 @@ class ReasonCode(enum.StrEnum):
     COPIES_UNSEEN = "copies-unseen"
     CLOSE_BY_SCORES = "close-by-natural-scores"
     LABELS_ALONE = "labels-alone-clear-nobody"
+    WEIGHTS_ALONE = "weights-alone-clear-nobody"
     # Verdicts by the bundle's thresholds.
     NO_SIGN_OF_A_COPY = "no-sign-of-a-modified-copy"
     SIBLINGS_NOT_TRIED = "siblings-not-tried"

@@ -10,7 +10,7 @@ numbers that a row can't be rebuilt from them.
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ MOST_TENSORS = 2_000
 """Layers that are read of one model."""
 MOST_NUMBERS = 1 << 28
 """Numbers that are read of one model, in all layers together: 1 GiB as float32."""
+WITHIN = ("state_dict", "model_state_dict", "model", "net", "weights")
+"""Names under which training frameworks keep a table of weights in a checkpoint."""
 FLAT = 1e-6
 """A row that varies by less than this share of its largest number has no direction."""
 
@@ -100,6 +102,14 @@ def layer(name: str, weights: Rows) -> Layer | None:
     with np.errstate(over="ignore"):  # what float32 can't hold becomes a row without direction
         rows = np.ascontiguousarray(weights.reshape(len(weights), -1), dtype=np.float32)
     return Layer(name, rows, weights.shape[1])
+
+
+def tables(checkpoint: object) -> Iterator[dict[object, object]]:
+    """Yield where a checkpoint may hold its weights by name: itself, and under usual names."""
+    if isinstance(checkpoint, dict):
+        yield checkpoint
+        inner = (checkpoint.get(name) for name in WITHIN)
+        yield from (table for table in inner if isinstance(table, dict))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

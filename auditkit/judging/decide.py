@@ -91,6 +91,9 @@ def _uncalibrated(
     if weights is not None and weights.decision is Decision.PIRATED:
         return _few_answers(evidence) or weights
     doubt = _few_answers(evidence) or _other_classes(made, evidence)
+    if not evidence.queries:
+        opinion = next(one for one in identifications if one.name == "weights")
+        weights = weights or Finding(Decision.INCONCLUSIVE, opinion.reason)
     if weights is not None:
         return doubt or _cleared(bundle, evidence, weights)
     doubt = doubt or _undiscriminating(made) or _partial(made, evidence)
@@ -204,10 +207,13 @@ def _partial(made: Fingerprint, evidence: Evidence) -> Finding | None:
 def _cleared(bundle: Bundle, evidence: Evidence, found: Finding) -> Finding:
     """Turn homologous into inconclusive if anything suggests evasion; pass on all other findings.
 
+    Nor do weights alone clear anybody: whoever hands them over may run others.
+
     Signs of evasion do not block an accusation: nobody agrees by accident with the owner on points
     that it alone knows.
     """
     if found.decision is not Decision.HOMOLOGOUS:
         return found
-    doubt = next(signs_of_evasion(bundle, evidence), None)
+    unasked = None if evidence.queries else Reason(ReasonCode.WEIGHTS_ALONE)
+    doubt = unasked or next(signs_of_evasion(bundle, evidence), None)
     return found if doubt is None else Finding(Decision.INCONCLUSIVE, doubt)

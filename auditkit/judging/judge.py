@@ -101,8 +101,10 @@ def _check_answers(bundle: Bundle, evidence: Evidence) -> None:
             f"the evidence compares weights with {len(evidence.weights.likeness)} models, the "
             f"bundle has an owner and {members - 1} twins; ask the suspect again"
         )
+    # A file of weights alone is asked nothing.
+    least = 0 if evidence.weights is not None and not evidence.answers.answered.any() else 1
     for count in (evidence.asked, evidence.spent):
-        if count is not None and not 0 < count <= total:
+        if count is not None and not least <= count <= total:
             raise EvidenceError(
                 f"the evidence says that {count} of {total} points were asked; "
                 "ask the suspect again"

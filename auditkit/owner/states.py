@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.core.errors import OwnerLoadError
+from auditkit.core.weights import WITHIN, tables
 
 WAYS_OUT = (
     "save it with torch.export.save (.pt2), with torch.jit.save (.pt), "
@@ -17,8 +18,6 @@ WAYS_OUT = (
 )
 
 
-WITHIN = ("state_dict", "model_state_dict", "model", "net", "weights")
-"""Names under which training frameworks keep a state dict in a checkpoint."""
 SHOWN = 3
 """Names of weights that an error lists."""
 
@@ -61,10 +60,10 @@ def read_state(weights: Path) -> dict[str, Tensor]:
 
 def _state(weights: Path, found: object) -> dict[str, Tensor]:
     """Return the state dict that a file is, or that its checkpoint holds."""
-    inner = [found, *(found.get(name) for name in WITHIN)] if isinstance(found, dict) else []
-    for state in inner:
-        if isinstance(state, dict) and any(isinstance(one, Tensor) for one in state.values()):
-            return {str(name): one for name, one in state.items() if isinstance(one, Tensor)}
+    for table in tables(found):
+        state = {str(name): one for name, one in table.items() if isinstance(one, Tensor)}
+        if state:
+            return state
     raise OwnerLoadError(
         f"{str(weights)!r} holds no state dict; wanted names with tensors, or such a table under "
         f"{', '.join(WITHIN)}"

@@ -93,6 +93,10 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "would of the kinds that were measured; but an input filter changes a copy's labels on all "
         "points that tell, so labels alone clear nobody: ask for scores, or for the file"
     ),
+    CODE.WEIGHTS_ALONE: (
+        "its weights are unlike the owner's, but it holds no program that answers, and whoever "
+        "hands over weights may run others: ask for the model, such as ONNX"
+    ),
     CODE.CLOSE_BY_SCORES: lambda f: (
         f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but by its scores "
         "for natural inputs the owner is among the first tenth of the line-up, as it would be for "

@@ -29,7 +29,7 @@ from auditkit.suspects.isolation.isolated import opened
 from auditkit.suspects.log import Log, Memory
 from auditkit.suspects.patience import NOBODY_PATIENCE, Pace, patiently
 from auditkit.suspects.readings import MOST_READ, Reading
-from auditkit.suspects.seen_weights import seen_weights
+from auditkit.suspects.seen_weights import seen_weights, weighed
 from auditkit.suspects.sequential import ask_in_turn, check_twins, is_sequential
 from auditkit.suspects.transcript import Transcript
 
@@ -128,6 +128,8 @@ def ask(
     """
     options = replace(asking.options, classes=bundle.fingerprint.owner.classes)
     asking = replace(asking, options=options)
+    if not adapter.port.answers:
+        return weighed(bundle, _record(found, adapter), adapter)
     with contextlib.ExitStack() as stack:
         # Files are asked anew at no cost; only answers from elsewhere are worth a journal.
         kept = asking.journal if adapter.port.digest is None else None
@@ -143,6 +145,13 @@ def ask(
         if journal is not None:
             evidence = _sealed(evidence, journal, adapter.port.identity)
     return evidence
+
+
+def _record(found: Suspect, adapter: Adapter) -> SuspectRecord:
+    runtime = dict(adapter.runtime)
+    if not found.kind.remote:
+        runtime.setdefault("isolation", "none")
+    return SuspectRecord(shown(found.source), adapter.port.digest, found.adapter, runtime)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,11 +195,8 @@ class _Hearing:
         )
 
     def _said(self, client: Client) -> Evidence:
-        asking, name = self.asking, shown(self.suspect.source)
-        digest, runtime = self.adapter.port.digest, dict(self.adapter.runtime)
-        if not self.suspect.kind.remote:
-            runtime.setdefault("isolation", "none")
-        record = SuspectRecord(name, digest, self.suspect.adapter, runtime)
+        asking, record = self.asking, _record(self.suspect, self.adapter)
+        name = record.name
         interview = Interview(self.bundle, client, record, asking.access)
         try:
             if is_sequential(self.bundle, self.suspect.kind, asking):
@@ -199,7 +205,7 @@ class _Hearing:
         except BudgetError as error:
             return _cut_short(interview, name, error)
         except QueryError as error:
-            kept = asking.journal if digest is None else None
+            kept = asking.journal if record.digest is None else None
             where = "" if kept is None else f"; answers so far are kept in {str(kept)!r}"
             raise QueryError(f"{name!r}: {error}{where}") from error
 

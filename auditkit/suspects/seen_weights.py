@@ -1,9 +1,12 @@
 """Compares the weights of a suspect's file with what a bundle keeps of its owner's and twins'."""
 
+import numpy as np
+
 from auditkit.adapters.base import Adapter, weights_of
-from auditkit.core.errors import SuspectError
-from auditkit.core.evidence import SeenWeights
-from auditkit.core.models import ReferenceKind
+from auditkit.core.answers import Answers
+from auditkit.core.errors import SuspectError, SuspectMismatchError
+from auditkit.core.evidence import Evidence, SeenWeights
+from auditkit.core.models import ReferenceKind, SuspectRecord
 from auditkit.core.weights import Layer, Sketch
 from auditkit.files.bundle import Bundle
 from auditkit.judging.chance import chance
@@ -23,6 +26,30 @@ def seen_weights(bundle: Bundle, adapter: Adapter) -> SeenWeights | None:
     except SuspectError:  # its answers still count
         return None
     return compared(layers, own.sketch, _twins(bundle), bundle.fingerprint.owner.classes)
+
+
+def weighed(bundle: Bundle, record: SuspectRecord, adapter: Adapter) -> Evidence:
+    """Return the evidence of a file that holds weights and no program: nothing is asked.
+
+    Raises:
+        SuspectMismatchError: Nothing can be compared.
+    """
+    weights = seen_weights(bundle, adapter)
+    if weights is None:
+        raise SuspectMismatchError(
+            f"{record.name!r} holds weights and no program, and no tensor of a shape that the "
+            "bundle knows; wanted a model that answers, such as ONNX"
+        )
+    return Evidence(
+        suspect=record,
+        bundle_digest=bundle.digest,
+        answers=Answers(np.full(len(bundle.fingerprint.sheet), -1)),
+        classes=None,
+        notes=("the file holds weights and no program: nothing was asked, weights were compared",),
+        spent=0,
+        sent=0,
+        weights=weights,
+    )
 
 
 def compared(

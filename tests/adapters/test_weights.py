@@ -22,11 +22,11 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from auditkit import adapters
 from auditkit.adapters import onnx_weights
 from auditkit.adapters.base import weights_of
+from auditkit.adapters.safetensors import read_layers
 from auditkit.core import weights
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.requests import Options
 from auditkit.core.weights import Layer, sketch
-from auditkit.files.safetensors_file import read_layers
 from auditkit.judging.likeness import likeness
 from auditkit.owner.weights import layers_of
 

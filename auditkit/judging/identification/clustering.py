@@ -40,6 +40,8 @@ def weigh_clusters(bundle: Bundle, evidence: Evidence) -> Identification:
         reason = Reason(ReasonCode.NEEDS_KNOWN_MODELS, {"needed": FEWEST, **counts})
         return Identification(NAME, None, reason)
     core = bundle.fingerprint.sheet.rows(CORE)
+    if not evidence.answers.answered[core].any():
+        return Identification(NAME, None, Reason(ReasonCode.NO_ANSWERS))
     owner = bundle.fingerprint.sheet.labels[core]
     said = [*(r.answers.labels[core] for r in known), evidence.answers.labels[core]]
     # Matches with the owner, not labels: innocents' labels differ from each other as well, and a

@@ -111,7 +111,8 @@ class Panel:
     def _answers(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
         found: dict[str, DoubleArray] = {}
         natural = answered & ~self.core
-        measures = {"core labels": answered & self.core}
+        core = answered & self.core
+        measures = {"core labels": core} if core.any() else {}
         # Where members differ on a point or two, an innocent suspect that shares those labels by
         # chance explains one member and no other: the gap is boundless and means nothing.
         if (natural & self.disputed).sum() >= len(self.members.labels):

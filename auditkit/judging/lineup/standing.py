@@ -19,13 +19,14 @@ def line_up(bundle: Bundle, evidence: Evidence) -> LineUp | None:
     """Compare a suspect with the owner and its twins.
 
     Returns:
-        None if the bundle has no twins, or if the suspect answered nothing.
+        None if the bundle has no twins, or if the suspect neither answered nor showed weights that
+        are known of all of them.
     """
-    made = bundle.fingerprint
-    if not made.line_up.twins or not evidence.answers.answered.any():
+    made, weights = bundle.fingerprint, _weights(bundle, evidence)
+    if not made.line_up.twins or not (weights or evidence.answers.answered.any()):
         return None
     panel = panel_of(bundle, evidence.access, related=_related(bundle, evidence))
-    seen = panel.course(said_by([evidence.answers]), _weights(bundle, evidence), evidence.asked)
+    seen = panel.course(said_by([evidence.answers]), weights, evidence.asked)
     kinds = _kinds(bundle, evidence, seen)
     standings = seen.last.standings
     chance = gap_p(float(standings[0]), len(standings) - 1, len(seen.last.likeness))

@@ -29,6 +29,7 @@ def described(port: Port) -> JsonObject:
         "at_once": port.at_once,
         "local": port.local,
         "concurrency": port.concurrency,
+        "answers": port.answers,
     }
 
 
@@ -55,6 +56,7 @@ def read(told: Mapping[str, Any]) -> Port:
         at_once=_size(told["at_once"], LARGEST) or 1,
         local=told["local"] is True,
         concurrency=_size(told["concurrency"], MOST_LANES) or 1,
+        answers=told["answers"] is not False,
     )
 
 

@@ -1,14 +1,20 @@
-"""The weights in a file of safetensors, such as a published ancestor's."""
+"""Files of safetensors: weights alone, which answer nothing and are compared as they are."""
 
 import re
 from collections.abc import Callable
 
 import numpy as np
 
+from auditkit.adapters.base import Adapter, Kind, read_file
+from auditkit.adapters.weights_alone import WeightsAlone
 from auditkit.core.arrays import Json, Rows
 from auditkit.core.errors import SuspectLoadError
 from auditkit.core.escape import first_line
+from auditkit.core.provenance import sha256
+from auditkit.core.requests import Options
 from auditkit.core.weights import Layer, layers
+
+__all__ = ["safetensors"]
 
 
 def _halves(data: bytes) -> Rows:
@@ -59,3 +65,15 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [
         (len(part.lstrip("0")), part.lstrip("0")) if part.isdigit() else (0, part) for part in parts
     ]
+
+
+def _opened(source: str, _options: Options) -> Adapter:
+    data = read_file(source)
+    return WeightsAlone(sha256(data), read_layers(data), {})
+
+
+def _prepare(_source: str) -> None:
+    from safetensors import deserialize  # noqa: F401
+
+
+safetensors = Kind(_opened, suffixes=(".safetensors",), prepare=_prepare, same_for_all=True)
