@@ -69,7 +69,10 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _opened(source: str, _options: Options) -> Adapter:
     data = read_file(source)
-    return WeightsAlone(sha256(data), read_layers(data), {})
+    import safetensors as package
+
+    runtime = {"safetensors": package.__version__}
+    return WeightsAlone(sha256(data), read_layers(data), runtime)
 
 
 def _prepare(_source: str) -> None:

@@ -29,6 +29,8 @@ def main() -> None:
     training.add_argument("-o", "--output", type=Path, required=True)
     judging = commands.add_parser("judge", help="print the tables of trained populations")
     judging.add_argument("folders", nargs="+", type=Path)
+    drifting = commands.add_parser("drift", help="compare differences from the ancestor's weights")
+    drifting.add_argument("folder", type=Path, help="of the population that has one")
     simulated = commands.add_parser("null", help="simulate line-ups without copies")
     simulated.add_argument("--replicates", type=int, default=1_000_000)
     simulated.add_argument("--answered", type=int, default=2000, help="replicates with answers")
@@ -41,6 +43,11 @@ def main() -> None:
         if len(hearings) > 1:
             for line in tables.together(hearings):
                 _tell(line)
+    elif options.command == "drift":
+        from experiments.lineup import drift
+
+        for line in drift.told(Folder(options.folder)):
+            _tell(line)
     else:
         for line in nulls.told(options.replicates, options.answered):
             _tell(line)

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import save_file
 
 from auditkit import adapters
 from auditkit.adapters.base import Kind, weights_of
 from auditkit.commands.testserver.server import Server
-from auditkit.core.errors import SuspectError, SuspectLoadError
+from auditkit.core.errors import QueryError, SuspectError, SuspectLoadError
 from auditkit.core.plugins import load, names
 from auditkit.core.points import CORE
 from auditkit.core.requests import Options, Patience
@@ -54,6 +55,12 @@ def as_torchscript(folder: Path, _points: np.ndarray) -> str:
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(Linear().eval()), str(folder / "model.pt"))
     return str(folder / "model.pt")
+
+
+def as_safetensors(folder: Path, _points: np.ndarray) -> str:
+    """The owner's weights, which answer nothing."""
+    save_file({"layer.weight": WEIGHTS.T.copy()}, folder / "model.safetensors")
+    return str(folder / "model.safetensors")
 
 
 def as_callable(folder: Path, _points: np.ndarray) -> str:
@@ -128,11 +135,14 @@ SERVED: dict[str, Callable[[Path, np.ndarray], contextlib.AbstractContextManager
     "onnx": at_hand(as_onnx),
     "predict": as_predict,
     "recorded": at_hand(as_recorded),
+    "safetensors": at_hand(as_safetensors),
     "template": as_template,
     "torchscript": at_hand(as_torchscript),
 }
 
 
+HOLDING = ("onnx", "safetensors", "torchscript")
+"""Adapters of what holds a model's weights."""
 TRUSTING = Options("cpu")
 
 
@@ -154,8 +164,15 @@ def test_every_adapter_is_in_the_battery():
 
 
 def test_answers_are_the_owners(opened, bundle):
-    """Scores, order and batches are the owner's, and the points are left alone."""
+    """Scores, order and batches are the owner's, and the points are left alone.
+
+    Weights alone answer nothing, and say so.
+    """
     adapter, points = opened
+    if not adapter.port.answers:
+        with pytest.raises(QueryError, match="no program"):
+            adapter.answer(points)
+        return
     before = points.copy()
     client = Client(adapter, bundle.fingerprint.spec, Patience(), Memory())
     parts = [client.answer(points[at : at + 30], bundle.fingerprint.spec) for at in (0, 30, 60, 90)]
@@ -179,7 +196,7 @@ def test_files_show_their_weights(opened, request):
     """What holds a model shows the owner's weights, either way round; what only answers, none."""
     adapter, _ = opened
     found = weights_of(adapter)
-    assert bool(found) == (request.node.callspec.params["opened"] in ("onnx", "torchscript"))
+    assert bool(found) == (request.node.callspec.params["opened"] in HOLDING)
     for layer in found:
         rows = layer.rows if len(layer.rows) == CLASSES else layer.rows.T
         np.testing.assert_array_equal(rows, WEIGHTS.T)
