@@ -14,6 +14,9 @@ MOST_LOOKS = 1_000_000
 """Most outputs that are read of one suspect; p is multiplied by their number."""
 ENOUGH_SHARED = 0.5
 """Least share of the owner's tensors, 0..1, that must have a shape in common with a suspect's."""
+# Whoever shows other weights than those that answer keeps as many numbers again for the latter.
+ENOUGH_COMPARED = 0.5
+"""More than this share of a suspect's numbers, 0..1, must lie in the tensors that were compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,26 @@ class SeenWeights:
     """How often weights that were made independently are as alike to the owner's, (0, 1]."""
     shared: float
     """Share of the owner's tensors, 0..1, that have a shape in common with one of the suspect's."""
+    compared: float = 1.0
+    """Share of the suspect's numbers, 0..1, that lie in tensors of those shapes, as many as the
+    owner has of each. Evidence of before this was told counts as 1."""
 
     @property
     def is_comparable(self) -> bool:
         """Whether so many shapes are in common that unlike weights say something."""
         return self.shared >= ENOUGH_SHARED
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the rest of the file has no room for the weights of another model."""
+        return self.compared > ENOUGH_COMPARED
+
     def __post_init__(self) -> None:
         if not self.likeness or not all(math.isfinite(one) for one in self.likeness):
             raise ValueError(f"likenesses of weights are finite numbers, got {self.likeness}")
-        if not 0 < self.chance <= 1 or not 0 <= self.shared <= 1:
-            raise ValueError(f"a chance and a share lie within 0..1, got {self}")
+        shares = (self.shared, self.compared)
+        if not 0 < self.chance <= 1 or not all(0 <= one <= 1 for one in shares):
+            raise ValueError(f"a chance and shares lie within 0..1, got {self}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -71,6 +71,7 @@ class ReasonCode(enum.StrEnum):
     WEIGHTS_ALIKE = "weights-alike"
     WEIGHTS_UNLIKE = "weights-unlike"
     WEIGHTS_BETWEEN = "weights-between"
+    WEIGHTS_BESIDE = "weights-beside-others"
     ANCESTOR_UNKNOWN = "ancestor-unknown"
     # Why an identification abstains.
     NO_ANSWERS = "no-answers"

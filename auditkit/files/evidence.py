@@ -185,6 +185,7 @@ def _weights(manifest: JsonObject) -> SeenWeights | None:
         tuple(take({"likeness": one}, "likeness", float) for one in take(facts, "likeness", list)),
         take(facts, "chance", float),
         take(facts, "shared", float),
+        take({"compared": 1.0, **facts}, "compared", float),
     )
 
 

@@ -208,6 +208,11 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"its weights are {f['likeness']:.0%} alike to the owner's, and {f['shared']:.0%} of the "
         "tensors can be compared: too little to tell"
     ),
+    CODE.WEIGHTS_BESIDE: lambda f: (
+        f"its weights are {f['likeness']:.0%} alike to the owner's, as independent models' are, "
+        f"but only {f['compared']:.0%} of its numbers could be compared: the others may be the "
+        "weights that answer"
+    ),
     CODE.ANCESTOR_UNKNOWN: lambda f: (
         f"its weights are {f['likeness']:.0%} alike to the owner's, but so are those of innocent "
         "models that were tuned from the same public one; twins can tell (auditkit twins --start), "

@@ -1,5 +1,7 @@
 """Compares the weights of a suspect's file with what a bundle keeps of its owner's and twins'."""
 
+from collections import Counter
+
 import numpy as np
 
 from auditkit.adapters.base import Adapter, weights_of
@@ -7,7 +9,7 @@ from auditkit.core.answers import Answers
 from auditkit.core.errors import SuspectError, SuspectMismatchError
 from auditkit.core.evidence import Evidence, SeenWeights
 from auditkit.core.models import ReferenceKind, SuspectRecord
-from auditkit.core.weights import Layer, Sketch
+from auditkit.core.weights import Layer, Sketch, in_shape
 from auditkit.files.bundle import Bundle
 from auditkit.judging.chance import chance
 from auditkit.judging.likeness import comparable, likenesses
@@ -68,8 +70,27 @@ def compared(
         return None
     found = likenesses(layers, [owner, *twins])
     return SeenWeights(
-        tuple(round(one, 6) for one in found), chance(layers, owner, classes), round(shared, 6)
+        tuple(round(one, 6) for one in found),
+        chance(layers, owner, classes),
+        round(shared, 6),
+        round(_compared(layers, owner), 6),
     )
+
+
+def _compared(layers: tuple[Layer, ...], owner: Sketch) -> float:
+    """Return the share of the numbers in tensors that fit the owner's, as many as it has of each.
+
+    Tensors that are larger than a sketch keeps or too small for it are no part of it, so this may
+    come out too small, and then clears nobody.
+    """
+    left = Counter(outline.shape for outline in owner.outlines)
+    fitting = 0
+    for layer in layers:
+        shape = next((one for one in left if left[one] and in_shape(layer, one)), None)
+        if shape is not None:
+            left[shape] -= 1
+            fitting += layer.rows.size
+    return fitting / sum(layer.rows.size for layer in layers)
 
 
 def _twins(bundle: Bundle) -> list[Sketch]:

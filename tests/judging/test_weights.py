@@ -74,6 +74,16 @@ def test_little_that_is_comparable_acquits_nobody(bundle, seen):
     assert found.decision is Decision.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(("compared", "cleared"), [(0.5, False), (0.51, True)])
+def test_room_for_other_weights_acquits_nobody(bundle, compared, cleared):
+    """A file that holds as many numbers again may answer by those: its weights don't clear it."""
+    seen = replace(UNLIKE, compared=compared)
+    found = verdict(weighed(bundle, from_scratch=True), STRANGER, seen)
+    assert (found.decision is Decision.HOMOLOGOUS) == cleared
+    opinion = next(one for one in found.identifications if one.name == "weights")
+    assert cleared or opinion.reason.code == ReasonCode.WEIGHTS_BESIDE
+
+
 def test_answers_are_still_needed(bundle):
     """A file that leaves out its answers is not judged by its weights alone."""
     made = weighed(bundle, from_scratch=True)

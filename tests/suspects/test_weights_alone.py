@@ -15,6 +15,7 @@ from auditkit.core.verdicts import Decision, ReasonCode, Refusal
 from auditkit.core.weights import layers, sketch
 from auditkit.files import evidence
 from auditkit.judging.judge import judge
+from auditkit.suspects.seen_weights import compared
 
 pytestmark = pytest.mark.torch
 ASKING = Asking(options=Options("cpu"))
@@ -94,3 +95,13 @@ def test_what_holds_no_comparable_weights_is_one_line(scratch, tmp_path, write, 
     assert isinstance(found, Refusal)
     assert line in found.reason
     assert "\n" not in found.reason
+
+
+def test_tensors_count_as_compared_as_often_as_the_owner_has_them():
+    """A file that computes one layer in two branches has a half that nothing was compared with."""
+    kept = sketch(layers([("w", OWNER)]), 0)
+    shown = layers([("w", STRANGER), ("v", TUNED - STRANGER)])
+    assert compared(shown[:1], kept, [], 5).compared == 1
+    assert compared(shown, kept, [], 5).compared == 0.5
+    wide = layers([("w", STRANGER.T), ("more", np.ones((64, 32)))])
+    assert compared(wide, kept, [], 5).compared == 0.75

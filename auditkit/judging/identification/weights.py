@@ -39,6 +39,7 @@ def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
         "chance": seen.chance,
         "copies keep": own.least_kept,
         "shared": seen.shared,
+        "compared": seen.compared,
     }
     says: Decision | None = Decision.INCONCLUSIVE
     code = ReasonCode.WEIGHTS_BETWEEN
@@ -47,4 +48,6 @@ def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
         code = ReasonCode.WEIGHTS_ALIKE if own.from_scratch else ReasonCode.ANCESTOR_UNKNOWN
     elif seen.chance > UNLIKE and seen.is_comparable and value < least:
         says, code = Decision.HOMOLOGOUS, ReasonCode.WEIGHTS_UNLIKE
+        if not seen.is_whole:
+            says, code = Decision.INCONCLUSIVE, ReasonCode.WEIGHTS_BESIDE
     return Identification(NAME, says, Reason(code, facts), value=value, threshold=None)
