@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch.nn import Flatten, Linear, Sequential
+from torch.nn import Flatten, Linear, ReLU, Sequential
 
 from auditkit import api, fingerprints
 from auditkit.core.access import Access
@@ -18,7 +18,7 @@ from auditkit.core.requests import InputFacts, Order
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
 from auditkit.fingerprints import deepcore, making
-from auditkit.fingerprints.core_points.candidates import Candidates
+from auditkit.fingerprints.core_points.candidates import Candidates, first_of_each
 from auditkit.reports.wording import sentence
 from tests.owner.conftest import CLASSES, SHAPE, outcomes, save_script, trained, trained_on_rows
 
@@ -63,6 +63,25 @@ def test_no_class_gets_more_than_half_again_its_share():
     assert len(chosen) == count
     taken = torch.bincount(targets[chosen], minlength=classes)
     assert taken[8] == taken.max() == 6  # 1.5 times 4
+
+
+def test_few_samples_of_two_classes_make_no_point_twice(tmp_path):
+    """A sample is pushed to each other class once at most, so points are fewer, and all differ."""
+    torch.manual_seed(0)
+    model = save_script(Sequential(Linear(6, 16), ReLU(), Linear(16, 2)).eval(), tmp_path / "m.pt")
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    y = labels_of(torch.jit.load(model), x)
+    np.savez(tmp_path / "few.npz", x=x, y=y)
+    made = api.fingerprint(Order(model, samples=tmp_path / "few.npz", points=40, siblings=0))
+    assert 20 <= len(made.fingerprint.sheet.of_family(CORE)) <= 40
+    assert made.fingerprint.parameters["starts"] == 60
+
+
+def test_points_in_one_corner_count_once():
+    """Climbs that end at the same point make one point of it, the first."""
+    points = torch.tensor([[1.0, 0], [0, 1], [1, 0], [1, 1], [0, 1]])
+    assert first_of_each(points).tolist() == [True, True, False, True, False]
+    assert first_of_each(points[:0]).tolist() == []
 
 
 def test_natural_families_say_what_they_are(made, samples_file):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from auditkit.core.fingerprint import VETO
-from auditkit.core.points import FEWEST
+from auditkit.core.points import FEWEST, point_digest
 from auditkit.fingerprints.base import Request
 from auditkit.owner.ascent import Climb, Gait, domain
 from auditkit.owner.classifier import sample_labels
@@ -173,11 +173,13 @@ class Candidates:
 
     def joined(self, other: "Candidates") -> "Candidates":
         """Return the points of both, which are of the same depth."""
+        points = torch.cat([self.points, other.points])
+        rows = first_of_each(points)
         return replace(
             self,
-            points=torch.cat([self.points, other.points]),
-            targets=torch.cat([self.targets, other.targets]),
-            kept=torch.cat([self.kept, other.kept], dim=1),
+            points=points[rows],
+            targets=torch.cat([self.targets, other.targets])[rows],
+            kept=torch.cat([self.kept, other.kept], dim=1)[:, rows],
             starts=self.starts + other.starts,
         )
 
@@ -188,6 +190,18 @@ class Candidates:
     def share(self) -> float:
         """Return the share of the stand-in that shares most; 0 if there are none."""
         return max(self.shares.values(), default=0.0)
+
+
+def first_of_each(points: Tensor) -> Tensor:
+    """Return (n,) bool: which points are unlike all before them.
+
+    Of few features, climbs may end in one corner of the domain.
+    """
+    digests = [point_digest(point) for point in points.cpu().numpy()]
+    first = {digest: row for row, digest in reversed([*enumerate(digests)])}
+    mask = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    mask[list(first.values())] = True
+    return mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,18 +242,23 @@ def draw_starts(request: Request, naturals: Naturals, count: int, probes: int) -
     Args:
         request: Has the owner, and the seed.
         naturals: Where points start.
-        count: How many starts.
+        count: How many starts at most: no sample is pushed to one class twice, since both would
+            become the same point.
         probes: How many of them have a second class, for a probe.
     """
     generator = torch.Generator().manual_seed(request.seed)
-    total = len(naturals.points)
-    # Each sample is used once before any is used again, then with another class.
-    rounds = [torch.randperm(total, generator=generator) for _ in range(math.ceil(count / total))]
-    starts = naturals.points[torch.cat(rounds)[:count].to(naturals.points.device)]
     classes = request.owner.record.classes
-    shift = torch.randint(1, classes, (count,), generator=generator).to(starts.device)
+    total, others = len(naturals.points), classes - 1
+    # Each sample is used once before any is used again, then with the next class.
+    turns = min(math.ceil(count / total), others)
+    rows = torch.cat([torch.randperm(total, generator=generator) for _ in range(turns)])[:count]
+    drawn = torch.randint(others, (min(count, total),), generator=generator)
+    first = torch.zeros(total, dtype=torch.int64)
+    first[rows[:total]] = drawn
+    shift = 1 + (first[rows] + torch.arange(len(rows)) // total) % others
+    starts = naturals.points[rows.to(naturals.points.device)]
     own = request.owner.answers(starts).argmax(1)
-    targets = (own + shift) % classes
+    targets = (own + shift.to(own.device)) % classes
     return Starts(
         starts, targets, _probed(targets[:probes], own, naturals.labels, classes, generator)
     )

@@ -9,7 +9,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from auditkit.fingerprints.core_points.candidates import FIRST, Candidates, Settings, Task, share_of
+from auditkit.fingerprints.core_points.candidates import (
+    FIRST,
+    Candidates,
+    Settings,
+    Task,
+    first_of_each,
+    share_of,
+)
 from auditkit.owner.ascent import Climb
 from auditkit.owner.classifier import snapped
 from auditkit.owner.copies import copy_labels
@@ -112,6 +119,7 @@ def _candidates(task: Task, climb: Climb, arrived: Tensor, depth: Candidates) ->
     points, targets = snapped(climb.points[arrived], request.owner.spec), climb.targets[arrived]
     # Rounding to 8 bits may undo the label of a point just beyond the boundary.
     still = request.owner.answers(points).argmax(1) == targets
+    still &= first_of_each(points)
     still &= surviving(request.owner, points, targets, request.ways)
     points, targets = points[still], targets[still]
     kept = copy_labels(request.owner, points, task.copies) == targets
