@@ -148,9 +148,16 @@ class _Comparison:
         found = _highest([pair.searched(one) for one in columns])
         # The first tensor's channels enter one of the next; deeper ones could only fit by chance.
         if (found is None or found.value < SURE) and number <= FOLLOWING:
-            guesses = _fitting(self.guesses, outline.inputs, view)
-            found = _highest([pair.climbed(one) for one in guesses])
+            guesses = [one for one in self.guesses if _block(one, outline.inputs, view)]
+            found = _highest([_in_blocks(one, outline, view, self.sketch.seed) for one in guesses])
         return best if found is None or found.value < SURE else found
+
+
+def _in_blocks(guess: Order, outline: Outline, view: View, seed: int) -> Match:
+    """Climb from a guess, moving the columns that flattening made of one channel together."""
+    channels = replace(outline, inputs=guess.total)
+    pair = Pair(channels, replace(view, inputs=len(guess.places)), seed)
+    return pair.climbed(guess)
 
 
 def _highest(matches: Iterable[Match]) -> Match | None:
@@ -179,11 +186,18 @@ def _fitting(orders: Iterable[Order], total: int, view: View) -> Iterator[Order]
 
     Flattening makes several columns of each channel; such an order is spread over them.
     """
-    is_dense = view.inputs == view.rows.shape[1]
     for one in orders:
-        block = total // one.total if is_dense else 1
-        if one.total * block == total and len(one.places) * block == view.inputs:
+        block = _block(one, total, view)
+        if block:
             yield one.spread(block)
+
+
+def _block(order: Order, total: int, view: View) -> int:
+    """Return how many columns each channel of an order has among `total` inputs; 0: none fit."""
+    is_dense = view.inputs == view.rows.shape[1]
+    block = total // order.total if is_dense else 1
+    fits = order.total * block == total and len(order.places) * block == view.inputs
+    return block if fits else 0
 
 
 def _views(suspect: Iterable[Layer], outlines: Sequence[Outline]) -> Iterator[View]:
