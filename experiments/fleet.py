@@ -23,9 +23,10 @@ from onnx import numpy_helper
 
 from auditkit.adapters import onnx_weights
 from auditkit.core.access import Access
-from auditkit.core.fingerprint import Discrimination, Fingerprint, OwnWeights, Siblings
+from auditkit.core.fingerprint import Discrimination, Fingerprint, OwnWeights
 from auditkit.core.models import OwnerRecord
 from auditkit.core.points import CONTROL, CORE, MISTAKE, Family, InputSpec, Sheet
+from auditkit.core.provenance import sha256
 from auditkit.core.weights import sketch
 from auditkit.files import bundle as bundles
 from auditkit.files.bundle import Bundle
@@ -176,11 +177,10 @@ class Place:
                 {},
                 number,
                 InputSpec(SHAPE, (0.0,), (1.0,)),
-                OwnerRecord("owner", "sha256:0", Access.LOGITS, CLASSES),
+                OwnerRecord("owner", sha256(b"owner"), Access.LOGITS, CLASSES),
                 sheet,
                 Discrimination.DISCRIMINATING,
                 "",
-                siblings=Siblings((0.2, 0.3), ""),
                 weights=OwnWeights(sketch(layers, number), 0.5, from_scratch=True),
             )
             bundles.write(Bundle(made), self._folder / f"{number}.fp")
@@ -221,15 +221,20 @@ class Place:
         self, name: str, suspects: Sequence[str], count: int, seconds: str = "600"
     ) -> Measured:
         """Scan suspects with the first bundles into a ledger of this name."""
+        return _run([self.command(name, suspects, count, seconds)])
+
+    def command(
+        self, name: str, suspects: Sequence[str], count: int, seconds: str = "600"
+    ) -> list[str]:
+        """Return the command line of such a scan."""
         listed = self._folder / f"{name}.txt"
         listed.write_text("\n".join(suspects))
         found = [str(self._folder / f"{number}.fp") for number in range(count)]
-        command = [
+        return [
             *(sys.executable, "-m", "auditkit", "scan", *found, str(listed), "--quiet"),
             *("--ledger", str(self._folder / f"{name}.db"), "--workers", str(WORKERS)),
             *("--suspect-seconds", seconds, "--device", "cpu", "-o", f"{listed}.out"),
         ]
-        return _run([command])
 
     def verdicts(self, name: str) -> dict[tuple[str, str], str]:
         """Return the verdicts of a ledger by suspect and bundle."""

@@ -25,6 +25,7 @@ from auditkit.core.access import Access
 from auditkit.core.fingerprint import Discrimination, Fingerprint
 from auditkit.core.models import OwnerRecord
 from auditkit.core.points import CORE, Family, InputSpec, Sheet
+from auditkit.core.provenance import sha256
 from auditkit.core.requests import Asking, InputFacts, Options
 from auditkit.files.bundle import Bundle
 from auditkit.owner.ascent import Climb, Gait
@@ -139,7 +140,7 @@ def _audited(name: str, path: Path, count: int, options: argparse.Namespace) -> 
 
 def _bundle(points: np.ndarray) -> Bundle:
     spec = InputSpec(points.shape[1:], (0.0,), (1.0,))
-    record = OwnerRecord("owner", "sha256:0", Access.LOGITS, CLASSES)
+    record = OwnerRecord("owner", sha256(b"owner"), Access.LOGITS, CLASSES)
     outputs = np.random.default_rng(1).normal(size=(len(points), CLASSES)).astype(np.float32)
     sheet = Sheet.of({CORE: Family(points, outputs)})
     found = Discrimination.DISCRIMINATING

@@ -214,4 +214,5 @@ def serve(control: int) -> None:
             watch = os.pidfd_open(process)
             ended[watch] = (process, status)
             poll.register(watch, select.POLLIN)
-            asked.send(str(process).encode())
+            with contextlib.suppress(OSError):  # the auditor's process was killed meanwhile
+                asked.send(str(process).encode())
