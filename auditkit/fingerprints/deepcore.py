@@ -37,7 +37,7 @@ from auditkit.fingerprints.core_points.candidates import (
 from auditkit.fingerprints.core_points.depth import climbed
 from auditkit.fingerprints.core_points.judgement import judged
 from auditkit.owner.copies import working_copies
-from auditkit.owner.room import climbing_at_once
+from auditkit.owner.room import climbing_at_once, operations
 from auditkit.owner.tuned import tuned_copies
 
 __all__ = ["deepcore"]
@@ -86,7 +86,8 @@ def _task(request: Request, settings: Settings) -> Task:
     best = owner.answers(naturals.points).topk(2, dim=1).values
     # An owner that can't decide on natural samples would make every depth infinite.
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
-    is_dear = climbing_at_once(owner.scores, naturals.points) < FIRST
+    few_fit = climbing_at_once(owner.scores, naturals.points) < FIRST
+    is_dear = few_fit or operations(owner.scores, naturals.points) > settings.dear_operations
     asked = naturals.points[: settings.dear_samples if is_dear else None]
     least = settings.working_agreement
     request.progress("making copies", 0, STAGES)

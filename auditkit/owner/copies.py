@@ -82,9 +82,9 @@ symmetric quantisation, and Gaussian noise as a share of the tensor's standard d
 
 
 def matrix_weights(module: nn.Module) -> list[Tensor]:
-    """Return the parameters of two or more axes, which copies change."""
+    """Return the parameters of two or more axes, which copies change; none without numbers."""
     # Biases and normalisation are so few numbers that nobody gains by pruning or quantising them.
-    return [weight for weight in module.parameters() if weight.ndim > 1]
+    return [weight for weight in module.parameters() if weight.ndim > 1 and weight.numel()]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How many inputs fit into memory at once: measured on two, so that large ones go in batches."""
+"""What a pass costs: how many inputs fit into memory at once, and how much one is to compute."""
 
 import contextlib
 import ctypes
@@ -50,6 +50,20 @@ def climbing_at_once(gain: Callable[[Tensor], Tensor], points: Tensor) -> int:
     one, two = (_kept(gain, points[:count]) for count in (1, 2))
     # What two keep more than one: weights are kept once, however many points there are.
     return max(1, int(ROOM // max(two - one, 1)))
+
+
+def operations(scores: Callable[[Tensor], Tensor], points: Tensor) -> int:
+    """Return the floating-point operations of one point's forward pass, as torch counts them.
+
+    Args:
+        scores: Maps points (n, *shape) to their (n, classes) scores.
+        points: (n, *shape); the first is tried.
+    """
+    from torch.utils.flop_counter import FlopCounterMode  # takes long to load
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        scores(points[:1])
+    return int(counter.get_total_flops())
 
 
 def _kept(gain: Callable[[Tensor], Tensor], points: Tensor) -> int:

@@ -56,3 +56,9 @@ def test_large_inputs_are_asked_a_few_at_a_time():
     assert room.answered_at_once(torch.zeros(1, 3, 32, 32), 256) == 256
     assert room.answered_at_once(torch.zeros(1, 3, 224, 224), 256) == 6
     assert room.answered_at_once(torch.zeros(1, 3, 4000, 4000), 256) == 1
+
+
+def test_operations_are_those_of_one_point():
+    """A dense layer multiplies and adds once for each of its weights."""
+    layer = torch.nn.Linear(100, 7)
+    assert room.operations(layer, torch.zeros(5, 100)) == 2 * 100 * 7

@@ -16,7 +16,7 @@ from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 
 FIRST = 40
-"""Starts that find the depth. Where as many fit into one backward pass, all starts find it."""
+"""Starts that find the depth where passes are dear; elsewhere all starts find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,10 @@ class Settings:
     pressure: float = 2.0
     # Samples at most that copies are tried on, because each of a dozen copies is asked all of them.
     max_samples: int = 1000
-    # The same where a forward and backward pass is dear.
-    dear_samples: int = 100
+    # A forward pass of more floating-point operations is dear: with these, a level of 300 starts
+    # takes a core about a minute. So is one of which fewer than `FIRST` fit into memory at once.
+    dear_operations: int = 1 << 26
+    dear_samples: int = 100  # in place of `max_samples` where passes are dear
     # The copies' share there at which points go no deeper, and which levels are tried.
     dear_kept: float = 0.95
     dear_levels: int = 3  # each third one, from that of natural samples on
@@ -90,7 +92,7 @@ class Task:
         copies: Quick copies that points must survive.
         probed: (k,) int64 classes that a probe's starts, the first k, are pushed to.
         wanted: Candidates that are enough.
-        is_dear: Whether fewer than `FIRST` starts fit into one backward pass.
+        is_dear: Whether passes are dear (`Settings.dear_operations`).
         fewest: Candidates without which there are no points.
     """
 
