@@ -19,16 +19,9 @@ from auditkit.owner.samples import read_samples
 from auditkit.owner.transports import robust_transports, survival, surviving, transports
 from auditkit.reports.build import summary
 from auditkit.reports.inspect import describe
-from tests.owner.conftest import save_script
 
 pytestmark = pytest.mark.torch
 GREY, COLOUR = InputSpec((1, 8, 8), (0.0,), (1.0,)), InputSpec((3, 9, 7), (0.0,), (255.0,))
-
-
-@pytest.fixture(scope="module")
-def model_file(net, tmp_path_factory):
-    """The owner as TorchScript."""
-    return save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +36,6 @@ def placed(model_file, samples_file):
 def owner(placed):
     """The owner in its domain."""
     return placed[0]
-
-
-@pytest.fixture(scope="module")
-def plain(model_file, samples_file):
-    """A bundle made without a word on ways."""
-    return api.fingerprint(Order(model_file, samples=samples_file, points=20, siblings=0))
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +78,9 @@ def test_compression_is_real():
     assert 0 < fine < coarse
 
 
-def test_shares_are_recounted(owner, plain):
+def test_shares_are_recounted(owner, made):
     """The bundle's shares are what the owner itself says of its points on each way."""
-    made = plain.fingerprint
+    made = made.fingerprint
     points = owner.tensor(made.sheet.of_family(CORE).points)
     labels = owner.answers(points).argmax(1)
     for name, way in transports(owner.spec).items():
@@ -103,11 +90,11 @@ def test_shares_are_recounted(owner, plain):
     assert survival(owner, points) == made.transports
 
 
-def test_robust_points_survive(plain, robust):
+def test_robust_points_survive(made, robust):
     """Points made for it keep every label through JPEG and resizing; others do not."""
     assert robust.fingerprint.transports["jpeg 75"] == 1
     assert robust.fingerprint.transports["resize"] == 1
-    assert plain.fingerprint.transports["resize"] < 1
+    assert made.fingerprint.transports["resize"] < 1
     assert robust.fingerprint.recipe["robust"] == ["jpeg", "resize"]
 
 
@@ -125,20 +112,20 @@ def test_a_climb_minds_the_way(placed):
     assert kept[1] > kept[0]
 
 
-def test_the_shares_are_told(plain, tmp_path):
+def test_the_shares_are_told(made, tmp_path):
     """They survive the file, and inspect and reports show them."""
-    bundles.write(plain, tmp_path / "b.fp")
+    bundles.write(made, tmp_path / "b.fp")
     again = bundles.read(tmp_path / "b.fp")
-    assert again.fingerprint.transports == plain.fingerprint.transports
+    assert again.fingerprint.transports == made.fingerprint.transports
     assert "on the way      resize keeps" in describe(tmp_path / "b.fp")
     assert "png 100%" in summary(again).travelled()
 
 
-def test_impossible_shares_are_refused(plain, tmp_path):
+def test_impossible_shares_are_refused(made, tmp_path):
     """A share beyond 1 is no share."""
     with pytest.raises(ValueError, match=r"within 0\.\.1"):
-        replace(plain.fingerprint, transports={"png": 1.5})
-    odd = replace(plain, fingerprint=replace(plain.fingerprint))
+        replace(made.fingerprint, transports={"png": 1.5})
+    odd = replace(made, fingerprint=replace(made.fingerprint))
     object.__setattr__(odd.fingerprint, "transports", {"png": 7.0})
     bundles.write(odd, tmp_path / "odd.fp")
     with pytest.raises(BundleFormatError, match=r"within 0\.\.1"):
