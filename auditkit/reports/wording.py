@@ -47,7 +47,7 @@ def _chances(facts: Facts) -> str:
     """Return the owner's place among its twins, and how large the gap is."""
     return (
         f"p {facts['p']:.2g} exactly, among {facts['twins']} twins; so large a gap comes by chance "
-        f"in {facts['p gap']:.1g} of innocent suspects"
+        f"in {facts['p gap']:.1g} of innocent suspects, if likenesses are normally distributed"
     )
 
 

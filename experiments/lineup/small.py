@@ -93,6 +93,7 @@ def _digits(net: str) -> Plan:
     )
 
 
+FASHION_OTHERS = ("vgg", "wide", "mlp", "deep", "mobile", "slim", "resnet", "lenet")
 PLANS = {
     "fashion": Plan(
         "strided",
@@ -103,7 +104,7 @@ PLANS = {
             *_same_net("strided", FIRST_HALF),
             Innocent("disjoint", "strided", SECOND_HALF, count=4),
             Innocent("overlap", "strided", MIDDLE, count=3),
-            *_other_nets(FIRST_HALF, ("vgg", "wide", "mlp", "deep", "mobile", "slim")),
+            *_other_nets(FIRST_HALF, FASHION_OTHERS),
         ),
         limit=24_000,
     ),
@@ -116,7 +117,7 @@ PLANS = {
             *_same_net("slim", WHOLE),
             Innocent("half1", "slim", FIRST_HALF),
             Innocent("half2", "slim", SECOND_HALF),
-            *_other_nets(WHOLE, ("vgg", "resnet", "mobile", "deep")),
+            *_other_nets(WHOLE, ("vgg", "resnet", "mobile", "deep", "wide", "strided")),
         ),
         classes=20,
     ),
