@@ -71,6 +71,12 @@ def _other_nets(part: Part, nets: tuple[str, ...]) -> tuple[Innocent, ...]:
     return tuple(Innocent("other", net, part) for net in nets)
 
 
+DIGIT_OTHERS = (
+    *("strided", "vgg", "mlp", "deep", "lenet"),
+    *("wide", "slim", "mobile", "resnet"),
+)
+
+
 def _digits(net: str) -> Plan:
     """Many innocents of a net that learns in seconds; of its siblings half were accused once."""
     other = {"mlp": "deep", "deep": "lenet", "lenet": "mlp"}[net]
@@ -86,7 +92,7 @@ def _digits(net: str) -> Plan:
             Innocent("disjoint", net, SECOND_HALF, count=12),
             Innocent("overlap", net, MIDDLE, count=12),
             Innocent("other", other, FIRST_HALF, count=10),
-            *_other_nets(SECOND_HALF, ("strided", "vgg", "mlp", "deep", "lenet")),
+            *_other_nets(SECOND_HALF, DIGIT_OTHERS),
         ),
         limit=6_000,
         copied=False,
