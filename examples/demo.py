@@ -99,9 +99,10 @@ def _copies(owner: nn.Module, x: Tensor, y: Tensor) -> dict[str, str]:
 
     def new_head() -> nn.Module:
         net = copy.deepcopy(owner)
-        net.head.reset_parameters()
-        head = list(net.head.parameters())
-        return fit(net, x[THIEF], y[THIEF], Training(4, 2, 1e-2), head)
+        head = net.get_submodule("head")
+        assert isinstance(head, nn.Linear)
+        head.reset_parameters()
+        return fit(net, x[THIEF], y[THIEF], Training(4, 2, 1e-2), list(head.parameters()))
 
     def distilled() -> nn.Module:
         # At the usual temperature of 4 (Hinton et al., 2015), and for longer.

@@ -31,7 +31,8 @@ class LinearSuspect:
 
     def answer(self, batch: np.ndarray) -> np.ndarray:
         """(b, features) float32 -> (b, classes) scores."""
-        return batch @ self._weights
+        scores: np.ndarray = batch @ self._weights
+        return scores
 
     def close(self) -> None:
         """Nothing is open."""
