@@ -43,7 +43,7 @@ def ask(points):
 
 def told(process):
     """The exit code of a scan, its JSON, and what it said on stderr."""
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate(timeout=240)
     return process.returncode, json.loads(out) if out else {}, said
 
 
