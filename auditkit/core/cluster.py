@@ -24,6 +24,8 @@ from auditkit.core.requests import Machines
 
 Ref = Any
 """What stands for a value in the cluster's memory; Ray has no types here."""
+PATIENCE = 10.0
+"""Seconds in which a cluster's head must take a connection."""
 ENDINGS = {
     "OutOfMemoryError": "its node for want of memory",
     "NodeDiedError": "the end of its node",
@@ -201,7 +203,7 @@ class Cluster:
 
 @contextmanager
 def joined(machines: Machines) -> Iterator[Cluster]:
-    """Join a cluster, or start one of this machine where none is known; leave it at the end.
+    """Join a cluster, or start one of this machine where none is named; leave it at the end.
 
     What Ray prints meanwhile goes to stderr, since stdout is for reports.
 
@@ -238,17 +240,13 @@ def taken(ref: Ref) -> Any:
 
 def _connect(ray: ModuleType, address: str | None) -> None:
     named = address or os.environ.get("RAY_ADDRESS", "")
-    if "://" in named:
-        raise FleetError(
-            f"--ray-address wants HOST:PORT of a cluster's head, got {named!r}; start the command "
-            "on a machine of the cluster"
-        )
+    _check_reachable(named)
     # Ray lets its workers look for modules in the folder that it was joined from, before all
     # others. That folder may be full of strangers' files.
     with tempfile.TemporaryDirectory() as empty, chdir(empty):
         try:
             ray.init(
-                address=named or None,
+                address=named or "local",  # else Ray looks for one, also for one that is dead
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="ERROR",
@@ -257,6 +255,22 @@ def _connect(ray: ModuleType, address: str | None) -> None:
             raise FleetError(
                 f"the Ray cluster {named or 'of this machine'} can't be joined: {first_line(error)}"
             ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Look whether somebody listens at a cluster's address; Ray itself would wait for minutes."""
+    if address in ("", "auto", "local"):  # Ray's words for a cluster of this machine
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "://" in address:
+        raise FleetError(
+            f"--ray-address wants HOST:PORT of a cluster's head, got {address!r}; start the "
+            "command on a machine of the cluster"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise FleetError(f"no Ray cluster answers at {address}: {first_line(error)}") from error
 
 
 def _working(

@@ -262,7 +262,8 @@ class Machines:
 
     engine: Engine = Engine.LOCAL
     address: str | None = None
-    """`HOST:PORT` of the Ray cluster's head; None: that of RAY_ADDRESS, or one of this machine."""
+    """`HOST:PORT` of the Ray cluster's head, or `auto` for the one that runs on this machine; None:
+    that of RAY_ADDRESS, or else one of this machine that is started for the work."""
     gpus: float = 0.0
     """Cards that each task of a Ray cluster is given, 0 or more; several may share one."""
 

@@ -83,9 +83,6 @@ class Scan:
             setup: The bundles, and how suspects are asked.
             plan: How many workers.
             place: Where they work.
-
-        Raises:
-            FleetError: There can't be workers there.
         """
         self.tally = Tally()
         self._book, self._setup, self._plan = book, setup, plan

@@ -1,6 +1,7 @@
 """Engines: what is asked for together, and what is said where Ray is not installed."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -42,6 +43,14 @@ def test_without_ray_one_line_says_what_to_install(folder, monkeypatch):
 def test_options_that_contradict_each_other_are_one_line(folder, arguments, wanted):
     """What is wanted is named before anything is loaded."""
     assert wanted in refused(*arguments)
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "head", "127.0.0.1:1"])
+def test_an_address_where_no_cluster_is_costs_one_line(folder, monkeypatch, address):
+    """It is tried before Ray, which would wait for minutes."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    said = refused("--engine", "ray", "--ray-address", address)
+    assert address in said
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ An engine gives suspects to workers and tells what becomes of them. What is trie
 refused is the scan's matter (`auditkit.fleet.scan`), so that it is the same on every engine.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from auditkit.core.errors import FleetError
 from auditkit.core.requests import Engine, Machines
 from auditkit.fleet.tasks import Event, Setup, Task
 
@@ -59,9 +61,6 @@ class Place(Protocol):
             setup: What each is told.
             count: Most suspects that are examined at once, 1 or more.
             recycle: How many of them one worker examines before another takes its place.
-
-        Raises:
-            FleetError: There can't be workers here.
         """
 
 
@@ -75,8 +74,10 @@ def opened(machines: Machines, workers: int | None) -> Iterator[Place]:
 
     Raises:
         MissingRuntimeError: It needs a package that is not installed.
-        FleetError: It can't be reached, or has no room.
+        FleetError: It can't be reached, has no room, or there are no workers on Windows.
     """
+    if sys.platform == "win32":
+        raise FleetError("auditkit scan needs Linux or macOS; auditkit check runs here")
     if machines.engine is Engine.RAY:
         from auditkit.core.cluster import joined
         from auditkit.fleet.engines.ray import OnRay
