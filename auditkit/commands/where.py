@@ -21,8 +21,8 @@ class Where:
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Head of the Ray cluster, or auto for the one that runs on this machine; otherwise "
-            "that of RAY_ADDRESS, or a cluster of this machine that is started for the work.",
+            help="Head of the Ray cluster, or auto for the one that runs on this machine; "
+            "otherwise that of RAY_ADDRESS, or one of this machine that is started for the work.",
             show_default=False,
         ),
     ] = None
