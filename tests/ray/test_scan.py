@@ -59,7 +59,7 @@ def reports(ledger):
 def test_a_cluster_gives_the_verdicts_of_this_machine(folder, started):
     """Each report is the local engine's, and each suspect's process had the same walls."""
     fill(folder / "models", 8)
-    scan = started("scan", "a.fp", "models", "--ledger", "ray.db", "-f", "json")
+    scan = started("scan", "a.fp", "models", "--ledger", "ray.db", "-f", "json", "-q")
     code, found, said = told(scan)
     assert (code, said) == (3, "")
     here = scanned("a.fp", "models")
@@ -114,7 +114,7 @@ def test_who_hangs_is_ended(folder, bundle, cluster):
 
 def test_what_a_cluster_lacks_is_one_line(folder, started):
     """Cards, and files that a node does not see; nothing is kept of what could not be read."""
-    scan = started("scan", "a.fp", "models", "--gpus-each", "0.25")
+    scan = started("scan", "a.fp", "models", "-q", "--gpus-each", "0.25")
     code, _, said = told(scan)
     assert (code, said.count("\n"), "has 1 CPU and 0.25 GPUs" in said) == (5, 1, True), said
 
@@ -139,6 +139,6 @@ def test_bundles_of_one_scan_are_asked_in_one_task(folder, started, tmp_path):
     for name in ("plain.fp", "lined_up.fp", "copy.onnx", "seven.onnx"):
         shutil.copy(golden / name, folder / name)
     names = ("plain.fp", "lined_up.fp", "copy.onnx", "seven.onnx")
-    _, found, said = told(started("scan", *names, "-f", "json", "--ledger", "ray.db"))
+    _, found, said = told(started("scan", *names, "-f", "json", "-q", "--ledger", "ray.db"))
     assert (said, len(found["pairs"])) == ("", 4)
     assert found["pairs"] == scanned(*names)[1]["pairs"]
