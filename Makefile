@@ -8,7 +8,7 @@ ZOO ?= zoo
 INPUTS ?= 100000
 SEED ?= 0
 
-.PHONY: help demo test test-servers fuzz lint types arch bench benchmark smoke docs samples format clean
+.PHONY: help demo test test-servers test-ray fuzz lint types arch bench benchmark smoke docs samples format clean
 
 help:  ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,10 @@ test: lint types arch $(VENV)/.ready  ## Everything CI runs: lint, types, import
 
 test-servers: $(VENV)/.ready  ## Against MLServer, Triton, KServe, LitServe, BentoML (downloads 2 GB)
 	$(VENV)/bin/pytest tests/servers -m servers -n 0
+
+test-ray: $(VENV)/.ready  ## Scans and twins on a Ray cluster of two nodes of this machine
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	$(VENV)/bin/pytest tests/ray -m ray -n 0
 
 fuzz: $(VENV)/.ready  ## Mutants of all that strangers send: HARNESS=bundles INPUTS=100000 SEED=0
 	$(RUN) -m fuzz $(HARNESS) --inputs $(INPUTS) --seed $(SEED)

@@ -91,7 +91,8 @@ def twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress = silen
     Raises:
         OwnerError, SamplesError, FingerprintError: See `make_twins`.
         TrainedModelsError: The folder holds something else.
-        MissingRuntimeError: torch is not installed.
+        FleetError: The Ray cluster that the plan names can't be used.
+        MissingRuntimeError: torch is not installed, or Ray where the plan asks for it.
     """
     _calm_threads()
     try:

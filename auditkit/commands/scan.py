@@ -18,6 +18,7 @@ from auditkit.commands.options import (
 )
 from auditkit.commands.output import check_apart
 from auditkit.commands.sharing import spread
+from auditkit.commands.where import Where
 from auditkit.core.errors import FleetError
 
 if TYPE_CHECKING:
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from auditkit.fleet.finding import Found
     from auditkit.fleet.tasks import Bundled
 
-LEAST_MEMORY = 1 << 30
-"""Bytes that each suspect's file may use at least, however many workers there are."""
 
-
+@spread("where", Where)
 @spread("how", HowAsked)
 @spread("failing", Failing)
 def scan(
@@ -49,7 +48,8 @@ def scan(
         typer.Option(
             min=1,
             max=1024,
-            help="Suspects that are examined at the same time; otherwise one for each core.",
+            help="Suspects that are examined at the same time; otherwise one for each core, or as "
+            "many as a Ray cluster has room for.",
             show_default=False,
         ),
     ] = None,
@@ -74,6 +74,7 @@ def scan(
     ] = 5.0,
     output_format: TallyFormat = "terminal",
     output: TallyOutput = None,
+    where: Where = Where(),
     how: HowAsked = HowAsked(),
     failing: Failing = Failing(),
     public: PublicKeyPath = None,
@@ -86,35 +87,28 @@ def scan(
     The same command goes on where a scan was interrupted, and asks nobody twice.
     The exit code is that of `auditkit check` on all of them.
     """
+    from auditkit.fleet.engines import opened
     from auditkit.fleet.finding import found
     from auditkit.fleet.scan import Plan
-    from auditkit.fleet.workers import cores
 
     with errors():
         scanning.check_format(output_format)
         check_apart(output, ledger, *named, failing.baseline)
         gate = failing.gate()  # read now: the baseline may be the very ledger that is written
-        count = workers or cores()
-        asking = how.asking(threads=1, memory=_memory(count))
         there = found(named)
         _check(there, watch=watch)
         if there.left_out and not quiet:
             tell(there.told())
-        bundles = _bundles(there, public, authority, asking)
-        whole = scanning.Order(
-            ledger, bundles, there.suspects, asking, Plan(count, recycle, again=again)
-        )
-        tally = scanning.carried_out(whole, named if watch else (), every, quiet=quiet)
+        with opened(where.machines(how.device), workers) as place:
+            asking = how.asking(threads=1, memory=place.memory)
+            bundles = _bundles(there, public, authority, asking)
+            plan = Plan(workers or place.slots, recycle, again=again)
+            whole = scanning.Order(ledger, bundles, there.suspects, asking, plan)
+            later = named if watch else ()
+            tally = scanning.carried_out(whole, place, later, every, quiet=quiet)
         scanning.show(whole, tally, output_format, output)
         code = gate.exit_code(scanning.known(whole, tally, gate))
     raise typer.Exit(code)
-
-
-def _memory(workers: int) -> int:
-    """Return the bytes that each suspect's file may use."""
-    from auditkit.suspects.isolation.walls import half_of_memory
-
-    return max(half_of_memory() // workers, LEAST_MEMORY)
 
 
 def _check(there: "Found", *, watch: bool) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from auditkit.core.requests import Asking
+    from auditkit.fleet.engines import Place
     from auditkit.fleet.scan import Plan
     from auditkit.fleet.tally import State, Tally
     from auditkit.fleet.tasks import Bundled
@@ -59,11 +60,14 @@ def check_format(name: str) -> None:
         raise typer.BadParameter(f"--format wants one of {', '.join(FORMATS)}, got {clean(name)!r}")
 
 
-def carried_out(order: Order, watched: Sequence[str], every: float, *, quiet: bool) -> "Tally":
+def carried_out(
+    order: Order, place: "Place", watched: Sequence[str], every: float, *, quiet: bool
+) -> "Tally":
     """Scan, and show how far it is.
 
     Args:
         order: What is scanned.
+        place: Where suspects are examined.
         watched: Arguments that are looked at again and again; empty: the scan ends by itself.
         every: Seconds between two looks.
         quiet: Whether nothing is shown.
@@ -82,7 +86,7 @@ def carried_out(order: Order, watched: Sequence[str], every: float, *, quiet: bo
     setup = Setup(order.bundles, order.asking, journals, os.getpid())
     try:
         with Book.open(order.ledger, fresh=True) as book, _display(quiet=quiet) as told:
-            whole = Scan(book, setup, order.plan)
+            whole = Scan(book, setup, order.plan, place)
             try:
                 whole.run(Watched(watched, every) if watched else Once(order.suspects), told)
             except KeyboardInterrupt:

@@ -26,11 +26,14 @@ from auditkit.commands.options import (
     Std,
     Weights,
 )
+from auditkit.commands.sharing import spread
+from auditkit.commands.where import Where
 from auditkit.core.errors import OwnerError, SamplesError
 from auditkit.core.requests import Order, ReferencePlan, SampleForm, TwinPlan
 
 
 # 19 twins are the fewest that carry 5 % exactly; how far the owner stands out says more.
+@spread("where", Where)
 def twins(
     model: Model,
     output: ModelFolder,
@@ -60,9 +63,12 @@ def twins(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Trainings at once; one for each core unless given, or one on a card."
+            min=1,
+            help="Trainings at once; one for each core unless given, or one on a card, or as many "
+            "as a Ray cluster has room for.",
         ),
     ] = None,
+    where: Where = Where(),
     epochs: Epochs = 8,
     weights: Weights = None,
     head: Head = "",
@@ -91,7 +97,9 @@ def twins(
         order = Order(
             model, weights, data, seed=seed, form=form, device=device, facts=facts, head=head
         )
-        line = api.twins(order, output, TwinPlan(count, epochs, train, start, workers), progress)
+        machines = where.machines(device)
+        plan = TwinPlan(count, epochs, train, start, workers, machines)
+        line = api.twins(order, output, plan, progress)
     if not quiet:
         tell(line)
 

@@ -247,6 +247,27 @@ class ReferencePlan:
     """The attacks that copies are made by; empty: all that the owner's weights allow."""
 
 
+class Engine(enum.StrEnum):
+    """What spreads work."""
+
+    LOCAL = "local"
+    """Processes of this machine."""
+    RAY = "ray"
+    """Tasks of a Ray cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """Where work is done that can be spread."""
+
+    engine: Engine = Engine.LOCAL
+    address: str | None = None
+    """`HOST:PORT` of the Ray cluster's head, or `auto` for the one that runs on this machine; None:
+    that of RAY_ADDRESS, or else one of this machine that is started for the work."""
+    gpus: float = 0.0
+    """Cards that each task of a Ray cluster is given, 0 or more; several may share one."""
+
+
 @dataclass(frozen=True, slots=True)
 class TwinPlan:
     """How the owner's twins are trained: its own recipe again, with other random numbers."""
@@ -264,4 +285,6 @@ class TwinPlan:
     """Weights of the public model that the owner was tuned from; None: fresh weights."""
     workers: int | None = 1
     """Processes that train at once, of one thread each; None: one for each core, or one on a card.
-    A script that asks for more than one must be importable, as Python's multiprocessing wants."""
+    A script that asks for more than one must be importable, as Python's multiprocessing wants.
+    On a Ray cluster: tasks at once; None: as many as it has room for."""
+    machines: Machines = Machines()

@@ -16,6 +16,7 @@ from auditkit.adapters.wire.addresses import shown
 from auditkit.core.errors import (
     AuditkitError,
     CrashError,
+    FleetError,
     LedgerError,
     SuspectLoadError,
     TimeLimitError,
@@ -23,12 +24,12 @@ from auditkit.core.errors import (
 from auditkit.core.provenance import canonical
 from auditkit.core.requests import Asking
 from auditkit.fleet.book import Book, Claimant, moment
+from auditkit.fleet.engines import Place
 from auditkit.fleet.identity import Identity, identity
 from auditkit.fleet.queues import Job, Queues
 from auditkit.fleet.sources import Source
 from auditkit.fleet.tally import State, Tally
-from auditkit.fleet.tasks import Lost, Said, Setup, Task
-from auditkit.fleet.workers import Crew, Event
+from auditkit.fleet.tasks import Event, Lost, Said, Setup, Task
 
 AHEAD = 4
 """Suspects for each worker whose content is found out before a worker is free for them."""
@@ -74,19 +75,20 @@ def way(asking: Asking) -> str:
 class Scan:
     """One scan on an open ledger."""
 
-    def __init__(self, book: Book, setup: Setup, plan: Plan) -> None:
+    def __init__(self, book: Book, setup: Setup, plan: Plan, place: Place) -> None:
         """Prepare; `run` does everything.
 
         Args:
             book: The ledger.
             setup: The bundles, and how suspects are asked.
             plan: How many workers.
+            place: Where they work.
         """
         self.tally = Tally()
         self._book, self._setup, self._plan = book, setup, plan
         self._how = way(setup.asking)
         self._digests = [one.digest for one in setup.bundles]
-        self._crew = Crew(setup, plan.workers, plan.recycle)
+        self._crew = place.crew(setup, plan.workers, plan.recycle)
         self._claimant, self._begun = Claimant(), moment()
         self._started = self._renewed = self._looked = time.monotonic()
         self._queues, self._numbers = Queues(), 0
@@ -267,6 +269,8 @@ class Scan:
     def _retry(self, job: Job, lost: Lost) -> None:
         """Try a suspect once more that its worker did not survive, then refuse it."""
         job.lost += 1
+        if job.lost > 2 * TRIES:  # nobody opens it any more, and still they end
+            raise FleetError(f"workers end again and again, last by {lost.why}")
         if lost.hung:
             job.refusal = TimeLimitError("its worker said nothing for too long and was ended")
         elif job.lost >= TRIES:

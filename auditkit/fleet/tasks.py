@@ -79,6 +79,10 @@ class Lost:
     hung: bool
 
 
+Event = Said | Done | Lost
+"""What a scan hears of a task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """The scan can't go on."""

@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,7 +52,7 @@ def serve(end: int) -> None:
         shelf = Shelf(setup.bundles)
         while (task := line.recv()) is not None:
             try:
-                for said in _examined(task, setup, shelf):
+                for said in examined(task, setup, shelf.take):
                     line.send(said)
             except AuditkitError as error:  # the examination itself never raises
                 line.send(Broken(str(error)))
@@ -96,11 +96,21 @@ class Shelf:
         return found
 
 
-def _examined(task: Task, setup: Setup, shelf: Shelf) -> Iterator[Said]:
+def examined(task: Task, setup: Setup, take: Callable[[int], Bundle]) -> Iterator[Said]:
+    """Examine a suspect, and yield what comes of each bundle.
+
+    Args:
+        task: The suspect, and which bundles.
+        setup: What all tasks have in common.
+        take: Returns a bundle by its place in the setup.
+
+    Raises:
+        BundleError: A bundle can't be had any more.
+    """
     session = Session(task.suspect, _asking(task.suspect, setup))
     with contextlib.closing(session):
         for place in task.bundles:
-            bundle = shelf.take(place)
+            bundle = take(place)
             if task.refusal is None:
                 found = session.examine(bundle)
             else:

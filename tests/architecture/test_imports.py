@@ -19,7 +19,7 @@ from tests.conftest import WEIGHTS, linear_onnx
 HEAVY = [
     *("torch", "onnx", "onnxruntime", "scipy", "httpx", "grpc", "PIL"),
     *("safetensors", "jmespath", "rich", "matplotlib", "sklearn", "google.protobuf"),
-    *("cryptography", "rfc3161_client"),
+    *("cryptography", "rfc3161_client", "ray"),
 ]
 PACKAGE = Path(auditkit.__file__).parent
 

@@ -7,9 +7,9 @@ import pytest
 from auditkit.core.commitment import Commitment
 from auditkit.core.errors import FleetError
 from auditkit.core.requests import Asking, Isolation, Options
+from auditkit.fleet.engines.local import Local
 from auditkit.fleet.tally import Tally
 from auditkit.fleet.tasks import Bundled, Done, Lost, Said, Setup, Task
-from auditkit.fleet.workers import Crew
 
 ASLEEP = """
 import time
@@ -25,7 +25,7 @@ def crew(folder, bundle):
     (folder / "asleep.py").write_text(ASLEEP)
     named = Bundled("a.fp", bundle.digest, "owner", Commitment())
     asking = Asking(options=Options("cpu", isolation=Isolation.OFF))
-    made = Crew(Setup((named,), asking, folder / "journals", os.getpid()), 1, 1)
+    made = Local(1).crew(Setup((named,), asking, folder / "journals", os.getpid()), 1, 1)
     yield made
     made.close()
 

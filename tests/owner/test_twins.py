@@ -9,18 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit.core.errors import FingerprintError, OwnerLoadError, SamplesError, TrainedModelsError
+from auditkit.core.errors import (
+    FingerprintError,
+    MissingRuntimeError,
+    OwnerLoadError,
+    SamplesError,
+    TrainedModelsError,
+)
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CONTROL, CORE, DISPUTED, NATURAL
-from auditkit.core.requests import Asking, Options, Order, TwinPlan
+from auditkit.core.requests import Asking, Engine, Machines, Options, Order, TwinPlan
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
 from auditkit.fingerprints.making import make_fingerprint
 from auditkit.fingerprints.twins import doubt
 from auditkit.owner.lineup import mixtures, most_disputed, undisputed
+from auditkit.owner.training.engines import ray
 from auditkit.owner.training.twins import make_twins
 from auditkit.suspects.examiner import examine
 from experiments.evasions import asking, filters, functions, graphs
+from tests.calm import CalmCluster
 from tests.owner.conftest import Net, digits, save_script, trained
 
 pytestmark = pytest.mark.torch
@@ -112,6 +120,23 @@ def test_a_training_that_dies_in_its_process_is_one_line(order, workplace):
     plan = TwinPlan(2, train="deadly:train", workers=2)
     with pytest.raises(OwnerLoadError, match="try --workers 1"):
         make_twins(order, workplace / "d", plan, quiet)
+
+
+def test_a_cluster_without_ray_is_one_line(order, workplace, monkeypatch):
+    """What to install is said before anything is trained."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    plan = TwinPlan(1, train="owntraining:train", machines=Machines(Engine.RAY))
+    with pytest.raises(MissingRuntimeError, match=r"model-auditkit\[ray\]"):
+        make_twins(order, workplace / "t", plan, quiet)
+    assert not list((workplace / "t").glob("*.pt"))
+
+
+def test_a_lost_training_is_begun_once_more():
+    """Lost once, all twins are there; lost twice, one line names the cure."""
+    seeds = {"a": 1, "b": 2, "c": 3}
+    assert dict(ray.results(str, seeds, None, CalmCluster(1))) == {"a": "1", "b": "2", "c": "3"}
+    with pytest.raises(OwnerLoadError, match=r"ended 2 times, last by a crash.*--workers 1"):
+        dict(ray.results(str, seeds, 1, CalmCluster(2)))
 
 
 def test_twins_of_another_training_are_not_mixed(order, workplace):

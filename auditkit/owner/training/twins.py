@@ -9,13 +9,9 @@ is checked when the fingerprint is made.
 
 import functools
 import hashlib
-import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,16 +19,18 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.core.arrays import IntArray, Json, JsonObject
+from auditkit.core.cluster import joined
 from auditkit.core.errors import OwnerLoadError, SamplesError
 from auditkit.core.progress import Progress
 from auditkit.core.provenance import sha256
-from auditkit.core.requests import Order, TwinPlan
+from auditkit.core.requests import Engine, Order, TwinPlan
 from auditkit.owner.classifier import Owner, place, sample_labels, torch_device
 from auditkit.owner.factories import imported
 from auditkit.owner.opening import load_model
 from auditkit.owner.samples import read_samples
 from auditkit.owner.states import one_line, read_state
 from auditkit.owner.training import recipes
+from auditkit.owner.training.engines import local, ray
 from auditkit.owner.training.saving import traced
 from auditkit.owner.training.shelf import note_learnt, opened, purpose
 
@@ -110,6 +108,8 @@ def make_twins(order: Order, folder: Path, plan: TwinPlan, progress: Progress) -
             can't be used.
         SamplesError: The data can't be used, or are too few.
         TrainedModelsError: The folder holds something else, or no twin learns the task.
+        MissingRuntimeError: The plan wants a Ray cluster, and Ray is not installed.
+        FleetError: That cluster can't be used.
     """
     started = time.monotonic()
     training = _training(order, plan)
@@ -139,26 +139,19 @@ def _all(
     """Train twins, and yield each with its name as soon as it is done."""
     if not seeds:
         return
+    if plan.machines.engine is Engine.RAY:
+        with joined(plan.machines) as cluster:
+            train = functools.partial(_trained, order, plan, training.rate())
+            yield from ray.results(train, seeds, plan.workers, cluster)
+        return
     rate = training.rate()
     workers = min(plan.workers or _cores(order), len(seeds))
-    if workers == 1:
-        for name, seed in seeds.items():
-            yield name, training.twin(seed, rate)
+    if workers > 1:
+        train = functools.partial(_trained, order, plan, rate)
+        yield from local.results(train, seeds, workers)
         return
-    # Spawned, because a forked process inherits locks of torch's threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_at_work) as pool:
-        jobs = {pool.submit(_trained, order, plan, s, rate): name for name, s in seeds.items()}
-        try:
-            for job in as_completed(jobs):
-                yield jobs[job], job.result()
-        except BrokenProcessPool as error:
-            raise OwnerLoadError(
-                f"a process that trained a twin was ended, perhaps for want of memory; {workers} "
-                "trained at once, try --workers 1"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    for name, seed in seeds.items():
+        yield name, training.twin(seed, rate)
 
 
 def _cores(order: Order) -> int:
@@ -166,14 +159,7 @@ def _cores(order: Order) -> int:
     return 1 if torch_device(order.device).type == "cuda" else os.cpu_count() or 1
 
 
-def _at_work() -> None:
-    """Prepare a process that trains: processes share the cores, so each takes one thread."""
-    torch.set_num_threads(1)
-    # An interrupt reaches all processes of a terminal; the first one reports it.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-
-
-def _trained(order: Order, plan: TwinPlan, seed: int, rate: float | None) -> _Made:
+def _trained(order: Order, plan: TwinPlan, rate: float | None, seed: int) -> _Made:
     """Train one twin in a process that does nothing else."""
     return _opened_once(order, plan).twin(seed, rate)
 

@@ -1,4 +1,4 @@
-"""The workers of a scan as it sees them: started, given one suspect at a time, and replaced.
+"""Suspects are examined by processes of this machine, each given one at a time and then the next.
 
 A worker that dies or hangs costs its own suspect alone. Each computes with one thread, since there
 are as many workers as cores, and ends after some suspects, since libraries keep memory.
@@ -17,9 +17,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from auditkit.core.errors import FleetError
-from auditkit.fleet.tasks import Broken, Done, Lost, Ready, Said, Setup, Task
+from auditkit.fleet.tasks import Broken, Done, Event, Lost, Ready, Setup, Task
+from auditkit.suspects.isolation.walls import half_of_memory
 
-PACKAGES = Path(__file__).parents[2]
+PACKAGES = Path(__file__).parents[3]
 """The folder in which this package lies."""
 STARTED = "import sys, json; sys.path[:] = json.loads(sys.argv[2]); " + (
     "from auditkit.fleet.worker import serve; serve(int(sys.argv[1]))"
@@ -28,7 +29,21 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 LAST_WORDS = 5.0
 """Seconds that a worker may take to end."""
 
-Event = Said | Done | Lost
+LEAST_MEMORY = 1 << 30
+"""Bytes that each suspect's file may use at least, however many workers there are."""
+
+
+class Local:
+    """This machine as an engine."""
+
+    def __init__(self, workers: int) -> None:
+        """Divide the memory among so many workers."""
+        self.slots = workers
+        self.memory = max(half_of_memory() // workers, LEAST_MEMORY)
+
+    def crew(self, setup: Setup, count: int, recycle: int) -> "_Crew":
+        """See `Place.crew`."""
+        return _Crew(setup, count, recycle)
 
 
 @dataclass(slots=True, eq=False)
@@ -49,45 +64,25 @@ class _Hand:
         return seconds is not None and time.monotonic() > self.heard + seconds
 
 
-class Crew:
-    """Up to so many workers."""
+class _Crew:
+    """See `auditkit.fleet.engines.Crew`."""
 
     def __init__(self, setup: Setup, count: int, recycle: int) -> None:
-        """Prepare; workers start when there is something to do.
-
-        Args:
-            setup: What each is told.
-            count: Most workers, 1 or more.
-            recycle: How many suspects one examines before another takes its place, 1 or more.
-
-        Raises:
-            FleetError: There are no such workers on Windows.
-        """
-        if sys.platform == "win32":
-            raise FleetError("auditkit scan needs Linux or macOS; auditkit check runs here")
         self._setup, self._count, self._recycle = setup, count, recycle
         self._hands: list[_Hand] = []
 
     @property
     def busy(self) -> int:
-        """How many are examining a suspect."""
         return sum(hand.task is not None for hand in self._hands)
 
     @property
     def idle(self) -> int:
-        """How many more suspects can be taken now."""
         return self._count - self.busy
 
     def processes(self) -> list[int]:
-        """Return the numbers of the workers' processes."""
         return [hand.process.pid for hand in self._hands]
 
     def give(self, task: Task) -> None:
-        """Let an idle worker examine a suspect.
-
-        Raises:
-            FleetError: No worker can be started.
-        """
         while True:
             free = [hand for hand in self._hands if hand.task is None]
             hand = free[0] if free else self._started()
@@ -100,11 +95,6 @@ class Crew:
             return
 
     def wait(self, seconds: float) -> Iterator[Event]:
-        """Yield what workers say, once somebody says something or the time is over.
-
-        Raises:
-            FleetError: A worker can't start, or says that the scan can't go on.
-        """
         at_work = [hand for hand in self._hands if hand.task is not None]
         speaking = wait([hand.line for hand in at_work], seconds)
         for hand in at_work:
@@ -114,7 +104,6 @@ class Crew:
             yield self._lost(hand, hung=True)
 
     def close(self) -> None:
-        """End all workers, and with them whatever they examine; a second call does nothing."""
         for hand in self._hands:
             if hand.task is not None:
                 hand.process.kill()
