@@ -41,7 +41,7 @@ def test_a_request_that_does_not_end_is_let_go_of(path, monkeypatch):
 def test_more_connections_than_there_is_room_for_are_turned_away(path, monkeypatch):
     """Those that are open are answered, and a place that gets free is given again."""
     monkeypatch.setattr(handler, "MOST_CONNECTIONS", 2)
-    ask = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    ask = b"GET /v2/health/live HTTP/1.1\r\n\r\n"
     with Server(path) as server, contextlib.ExitStack() as stack:
         lines = [stack.enter_context(opened_at(server.url)) for _ in range(2)]
         for line in lines:

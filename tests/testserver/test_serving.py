@@ -223,6 +223,14 @@ def test_who_brings_no_token_is_turned_away(path):
         assert asked(server, asking(server), Authorization="Bearer abc")[0] == 200
 
 
+def test_pages_in_a_browser_are_turned_away(calm):
+    """A page says where it is from, and a made-up name is not this server's; programs are heard."""
+    for headers in ({"Origin": "https://elsewhere.example"}, {"Host": "elsewhere.example"}):
+        assert page(calm, "/v2", **headers)[0] == 403
+        assert asked(calm, asking(calm), **headers)[0] == 403
+    assert page(calm, "/v2", Host=urlsplit(calm.url).netloc)[0] == 200
+
+
 def test_too_many_points_at_once_are_refused(path):
     """More than --max-batch get 400, so many are answered."""
     with Server(path, Behaviour(max_batch=2)) as server:

@@ -187,7 +187,14 @@ class Handler(BaseHTTPRequestHandler):
         return _Body(body[: int(header)], body[int(header) :])
 
     def _admit(self) -> None:
-        """Raise WrongError if the request lacks the token."""
+        """Raise WrongError if the request lacks the token, or comes from a page in a browser.
+
+        Such a page says where it is from, or reached this server by a name that it made up.
+        """
+        port = self.server.server_port
+        named = self.headers.get("Host", f"localhost:{port}")
+        if "Origin" in self.headers or named not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            raise WrongError(403, "only programs of this machine are answered, and no pages")
         token = self.server.served.behaviour.token
         if token is not None and self.headers.get("Authorization") != f"Bearer {token}":
             raise WrongError(401, "wanted a token")
