@@ -4,7 +4,6 @@ import copy
 import functools
 import warnings
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from torch.nn import functional
 from auditkit import api
 from auditkit.core.access import Access
 from auditkit.core.requests import Asking, Options, Order
-from auditkit.fingerprints import making
 
 CLASSES = 10
 SHAPE = (1, 8, 8)
@@ -121,24 +119,6 @@ def samples_file(tmp_path_factory) -> Path:
 def model_file(net, tmp_path_factory) -> str:
     """The owner as TorchScript."""
     return save_script(net, tmp_path_factory.mktemp("owner") / "model.pt")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def taught_once():
-    """Stand-ins for images hear nothing of the owner, so those of the same samples are kept."""
-    kept, train = {}, making.train_standins
-
-    def taught(inputs, labels, classes, seed):
-        if inputs.ndim != 4:
-            yield from train(inputs, labels, classes, seed)
-            return
-        key = (inputs.numpy().tobytes(), labels.numpy().tobytes(), classes, seed)
-        if key not in kept:
-            kept[key] = list(train(inputs, labels, classes, seed))
-        yield from kept[key]
-
-    with mock.patch.object(making, "train_standins", taught):
-        yield
 
 
 @pytest.fixture(scope="session")
