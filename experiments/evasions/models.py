@@ -15,7 +15,7 @@ from auditkit.core.requests import InputFacts, Order
 from auditkit.files import bundle as bundles
 from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.making import make_fingerprint
-from examples.demo import SHAPE
+from examples.recipe import SHAPE
 from experiments.siblings import digits
 from experiments.zoo.export import save_torchscript
 from experiments.zoo.nets import new
