@@ -85,7 +85,7 @@ def _copies(owner: nn.Module, x: Tensor, y: Tensor) -> dict[str, str]:
         taught = x[: SAMPLES.start]
         torch.manual_seed(3)
         targets = (logits(owner, taught) / 4).softmax(1)
-        return fit(NETS["strided"](SHAPE, CLASSES), taught, targets, Training(12, 3))
+        return fit(NETS["strided"](SHAPE, CLASSES), taught, targets, Training(8, 3))
 
     nets = {
         "fine-tuned": _timed("fine-tuned", fine_tuned, x, y),
