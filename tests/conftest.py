@@ -1,5 +1,6 @@
 """A linear owner in plain numpy, its bundle, and the same weights as an ONNX file; no torch."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +27,9 @@ from auditkit.suspects.log import Memory
 # How long an example takes depends on the machine's other work, and says nothing of what holds.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# Tests run side by side, and processes that took all cores would wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 SHAPE, CLASSES = (1, 4, 4), 5
 
