@@ -31,11 +31,10 @@ from auditkit.fingerprints.core_points.candidates import (
     Candidates,
     Settings,
     Task,
-    draw_naturals,
-    draw_starts,
 )
 from auditkit.fingerprints.core_points.depth import climbed
 from auditkit.fingerprints.core_points.judgement import judged
+from auditkit.fingerprints.core_points.starts import draw_naturals, draw_starts
 from auditkit.owner.copies import working_copies
 from auditkit.owner.room import climbing_at_once, operations
 from auditkit.owner.tuned import tuned_copies
@@ -83,7 +82,7 @@ def find_core_points(request: Request, settings: Settings) -> Findings:
 
 def _task(request: Request, settings: Settings) -> Task:
     owner, naturals = request.owner, draw_naturals(request, settings.max_samples)
-    best = owner.answers(naturals.points).topk(2, dim=1).values
+    best, labels = owner.answers(naturals.points).topk(2, dim=1)
     # An owner that can't decide on natural samples would make every depth infinite.
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
     few_fit = climbing_at_once(owner.scores, naturals.points) < FIRST
@@ -97,14 +96,12 @@ def _task(request: Request, settings: Settings) -> Task:
         request.progress("making copies", 1, STAGES)
         copies += tuned_copies(owner, naturals.points, naturals.labels, least, request.seed)
     count = math.ceil(settings.starts_per_point * request.count)
-    starts = draw_starts(request, naturals, count, settings.probe_points)
+    starts = draw_starts(request, naturals, labels[:, 0], count, settings.probe_points)
     return Task(
         request=request,
         settings=settings,
         strangers=request.strangers,
-        starts=starts.points,
-        targets=starts.targets,
-        probed=starts.probed,
+        starts=starts,
         unit=unit,
         copies=copies,
         wanted=math.ceil(settings.candidates_per_point * request.count),

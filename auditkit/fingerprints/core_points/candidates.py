@@ -1,4 +1,4 @@
-"""DeepCore's settings, where its points start, and the candidates of each depth."""
+"""DeepCore's settings, its task, and the candidates of each depth."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from torch import Tensor
 from auditkit.core.fingerprint import VETO
 from auditkit.core.points import FEWEST, point_digest
 from auditkit.fingerprints.base import Request
-from auditkit.owner.ascent import Climb, Gait, domain
-from auditkit.owner.classifier import sample_labels
+from auditkit.fingerprints.core_points.starts import Starts
+from auditkit.owner.ascent import Climb, Gait
 from auditkit.owner.copies import Copy
 from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
@@ -86,11 +86,9 @@ class Task:
         request: The request.
         settings: The settings.
         strangers: Stand-ins that the climb avoids.
-        starts: (n, *shape) float32 samples, or noise if there are no samples.
-        targets: (n,) int64 classes that the starts are pushed to.
+        starts: Where points start, and where they are pushed to.
         unit: The owner's median margin at natural samples, in its scores.
         copies: Quick copies that points must survive.
-        probed: (k,) int64 classes that a probe's starts, the first k, are pushed to.
         wanted: Candidates that are enough.
         is_dear: Whether passes are dear (`Settings.dear_operations`).
         fewest: Candidates without which there are no points.
@@ -99,11 +97,9 @@ class Task:
     request: Request
     settings: Settings
     strangers: tuple[StandIn, ...]
-    starts: Tensor
-    targets: Tensor
+    starts: Starts
     unit: float
     copies: list[Copy]
-    probed: Tensor
     wanted: int
     is_dear: bool
     fewest: int = FEWEST
@@ -115,17 +111,16 @@ class Task:
 
     def climb(self, bound: float, rows: slice) -> Climb:
         """Return a climb of these starts that avoids stand-ins."""
-        starts, targets = self.starts[rows], self.targets[rows]
-        return self._climb(starts, targets, bound, self.strangers, self.request.ways)
+        targets = self.starts.targets[rows]
+        return self._climb(rows, targets, bound, self.strangers, self.request.ways)
 
     def probe(self, bound: float) -> Climb:
         """Return a climb of the first starts that stand-ins don't hinder."""
-        starts = self.starts[: len(self.probed)]
-        return self._climb(starts, self.probed[: len(starts)], bound, (), ())
+        return self._climb(slice(len(self.starts.probed)), self.starts.probed, bound, (), ())
 
     def _climb(
         self,
-        starts: Tensor,
+        rows: slice,
         targets: Tensor,
         bound: float,
         strangers: tuple[StandIn, ...],
@@ -133,7 +128,7 @@ class Task:
     ) -> Climb:
         return Climb(
             owner=self.request.owner,
-            starts=starts,
+            starts=self.starts.points(rows),
             targets=targets,
             strangers=strangers,
             bound=bound,
@@ -204,86 +199,6 @@ def first_of_each(points: Tensor) -> Tensor:
     mask = torch.zeros(len(points), dtype=torch.bool, device=points.device)
     mask[list(first.values())] = True
     return mask
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Naturals:
-    """Samples (n, *shape) with labels (n,) int64, or noise without labels in their place."""
-
-    points: Tensor
-    labels: Tensor | None
-
-
-def draw_naturals(request: Request, most: int) -> Naturals:
-    """Draw samples in random order; if there are none, make uniform noise."""
-    owner = request.owner
-    generator = torch.Generator().manual_seed(request.seed)
-    if request.samples is not None:
-        rows = torch.randperm(len(request.samples.x), generator=generator)[:most]
-        labels = sample_labels(owner, request.samples)[rows.to(owner.device)]
-        return Naturals(owner.tensor(request.samples.x[rows.numpy()]), labels)
-    box = domain(owner)
-    noise = torch.rand((most // 2, *owner.spec.shape), generator=generator).to(owner.device)
-    return Naturals(box.lower + noise * box.span, None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Starts:
-    """Where points (n, *shape) start, and the classes (n,) int64 that they are pushed to."""
-
-    points: Tensor
-    targets: Tensor
-    probed: Tensor
-    """Classes that the starts are pushed to where stand-ins are measured: only such that the
-    samples have, since stand-ins never answer with others."""
-
-
-def draw_starts(request: Request, naturals: Naturals, count: int, probes: int) -> Starts:
-    """Draw starts in random order, each with a random class other than the owner's label.
-
-    Args:
-        request: Has the owner, and the seed.
-        naturals: Where points start.
-        count: How many starts at most: no sample is pushed to one class twice, since both would
-            become the same point.
-        probes: How many of them have a second class, for a probe.
-    """
-    generator = torch.Generator().manual_seed(request.seed)
-    classes = request.owner.record.classes
-    total, others = len(naturals.points), classes - 1
-    # Each sample is used once before any is used again, then with the next class.
-    turns = min(math.ceil(count / total), others)
-    rows = torch.cat([torch.randperm(total, generator=generator) for _ in range(turns)])[:count]
-    drawn = torch.randint(others, (min(count, total),), generator=generator)
-    first = torch.zeros(total, dtype=torch.int64)
-    first[rows[:total]] = drawn
-    shift = 1 + (first[rows] + torch.arange(len(rows)) // total) % others
-    starts = naturals.points[rows.to(naturals.points.device)]
-    own = request.owner.answers(starts).argmax(1)
-    targets = (own + shift.to(own.device)) % classes
-    return Starts(
-        starts, targets, _probed(targets[:probes], own, naturals.labels, classes, generator)
-    )
-
-
-def _probed(
-    targets: Tensor, own: Tensor, labels: Tensor | None, classes: int, generator: torch.Generator
-) -> Tensor:
-    """Return the targets, (k,), or others where the samples leave classes out.
-
-    Args:
-        targets: (k,) classes of the first k starts.
-        own: (n,) the owner's labels of the starts.
-        labels: The samples' labels.
-        classes: Classes that the owner knows.
-        generator: Draws the others.
-    """
-    known = targets.unique() if labels is None else labels.unique()
-    if labels is None or not 1 < len(known) < classes:
-        return targets
-    drawn = torch.randint(len(known), targets.shape, generator=generator).to(known.device)
-    own = own[: len(targets)]
-    return torch.where(known[drawn] == own, known[(drawn + 1) % len(known)], known[drawn])
 
 
 def share_of(stranger: StandIn, inputs: Tensor, targets: Tensor) -> float:

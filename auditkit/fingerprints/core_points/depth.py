@@ -30,8 +30,7 @@ def climbed(task: Task) -> Candidates | None:
     share = FIRST / len(task.starts)
     few = replace(
         task,
-        starts=task.starts[:FIRST],
-        targets=task.targets[:FIRST],
+        starts=task.starts.first(FIRST),
         wanted=max(1, round(share * task.wanted)),
         fewest=max(1, round(share * task.fewest)),
     )

@@ -40,7 +40,7 @@ def _judged_by_shares(task: Task, kept: float, shared: float, closest: float) ->
         closest: The greater of that and of its share of the chosen points.
     """
     settings, no = task.settings, Discrimination.NOT_DISCRIMINATING
-    veto = settings.veto_shared if task.starts.ndim == 4 else settings.veto_shared_rows
+    veto = settings.veto_shared if task.starts.samples.ndim == 4 else settings.veto_shared_rows
     # Uniqueness is judged first: where innocents share the points, robustness is no news.
     if closest > veto:
         return Judgement(
