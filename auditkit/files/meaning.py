@@ -16,6 +16,7 @@ from auditkit.core.errors import BundleFormatError
 from auditkit.core.fingerprint import HIGHEST_LEVEL, VETO, Discrimination, Fingerprint
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.points import CORE, FAMILIES, FEWEST, point_digest
+from auditkit.files.container import take
 
 LONGEST_NAME = 200
 LONGEST_TEXT = 2000
@@ -44,6 +45,7 @@ def check_meaning(made: Fingerprint, references: tuple[Reference, ...], created:
     _check_points(made)
     _check_terms(made, references)
     _check_references(made, references)
+    _check_copies(references)
     _check_siblings(made, references)
     _check_discrimination(made, references)
     _check_time(created)
@@ -104,6 +106,24 @@ def _check_references(made: Fingerprint, references: tuple[Reference, ...]) -> N
     own = [reference.name for reference in references if reference.digest == made.owner.digest]
     if own:
         raise BundleFormatError(f"the owner's own file plays {own[0][:80]!r}")
+
+
+def _check_copies(references: tuple[Reference, ...]) -> None:
+    """Refuse measured copies of which no kind, or no likeness to each member, is told."""
+    twins = [known for known in references if known.kind is ReferenceKind.TWIN]
+    members = 1 + sum(twin.weights is not None for twin in twins)
+    for known in references:
+        if known.kind is not ReferenceKind.MEASURED_COPY:
+            continue
+        if not 0 < len(take(known.recipe, "how", str)) <= LONGEST_NAME:
+            raise BundleFormatError(f"{known.name[:80]!r} does not say how it was copied")
+        weights = take(known.recipe, "weights", list) if "weights" in known.recipe else []
+        alike = [take({"weights": one}, "weights", float) for one in weights]
+        if len(alike) not in (0, members) or not np.isfinite(alike).all():
+            raise BundleFormatError(
+                f"the weights of {known.name[:80]!r} are not compared with those of the owner and "
+                f"{members - 1} twins"
+            )
 
 
 def _check_siblings(made: Fingerprint, references: tuple[Reference, ...]) -> None:

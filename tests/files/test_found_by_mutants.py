@@ -25,6 +25,7 @@ from auditkit.files import bundle as bundles
 from auditkit.files import container, evidence, journal
 from auditkit.files.container import Packed
 from auditkit.files.journal import Journal
+from auditkit.files.meaning import check_meaning
 from auditkit.files.signing import envelope
 from fuzz.bundles import full
 from fuzz.harnesses.evidence_files import _made
@@ -43,6 +44,29 @@ def test_scores_of_other_points_are_refused(tmp_path, core, control):
     container.write(tmp_path / "odd.fp", Packed(packed.manifest, changed))
     with pytest.raises(BundleFormatError, match=r"answers to co.* points, wanted"):
         bundles.read(tmp_path / "odd.fp")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "why"),
+    [
+        ({}, "'how' must be str"),
+        ({"how": ""}, "how it was copied"),
+        ({"how": "noisy", "weights": 0.5}, "'weights' must be list"),
+        ({"how": "noisy", "weights": [0.5, "x"]}, "'weights' must be float"),
+        ({"how": "noisy", "weights": [0.5, 10**400]}, "'weights' must be float"),
+        ({"how": "noisy", "weights": [0.5]}, "the owner and 1 twins"),
+    ],
+)
+def test_measured_copies_tell_what_they_are(recipe, why):
+    """Verdicts are read off them, so a bundle that leaves it out is refused when it is read."""
+    made = full()
+    odd = [
+        replace(known, recipe=recipe) if known.name.endswith("copy 1") else known
+        for known in made.references
+    ]
+    with pytest.raises(BundleFormatError, match=why):
+        check_meaning(made.fingerprint, tuple(odd), made.created)
+    check_meaning(made.fingerprint, made.references, made.created)
 
 
 @pytest.mark.parametrize("size", ["1e999", "-1e999", "NaN", "9" * 5000, "[]"])
