@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-ROOM = 1 << 29
+ROOM = 1 << 28
 """Bytes that one backward pass may keep of its forward pass. A fixed number, and not what happens
 to be free, so that the same fingerprint comes out everywhere."""
+ON_A_CARD = 2
+"""So many times as much is kept on a card, which few images leave idle."""
 MOST_NUMBERS = 1 << 20
 """Numbers of inputs that are asked at once without gradients: few enough for the allocator to keep
 a layer's outputs."""
@@ -47,9 +49,10 @@ def climbing_at_once(gain: Callable[[Tensor], Tensor], points: Tensor) -> int:
     """
     if len(points) < 2:
         return 1
+    room = ROOM if points.device.type == "cpu" else ON_A_CARD * ROOM
     one, two = (_kept(gain, points[:count]) for count in (1, 2))
     # What two keep more than one: weights are kept once, however many points there are.
-    return max(1, int(ROOM // max(two - one, 1)))
+    return max(1, int(room // max(two - one, 1)))
 
 
 def operations(scores: Callable[[Tensor], Tensor], points: Tensor) -> int:
