@@ -96,6 +96,6 @@ def main() -> NoReturn:
         streams.give_up(error)
         raise SystemExit(console.COULD_NOT_AUDIT) from error
     finally:
-        # Looking through all of torch for garbage takes a process that ends up to a second.
+        # At its end Python would look for garbage in all of torch, which takes up to a second.
         gc.freeze()
     raise SystemExit(0)

@@ -82,7 +82,7 @@ def find_core_points(request: Request, settings: Settings) -> Findings:
 
 def _task(request: Request, settings: Settings) -> Task:
     owner, naturals = request.owner, draw_naturals(request, settings.max_samples)
-    best, labels = owner.answers(naturals.points).topk(2, dim=1)
+    best, classes = owner.answers(naturals.points).topk(2, dim=1)
     # An owner that can't decide on natural samples would make every depth infinite.
     unit = max(float((best[:, 0] - best[:, 1]).median()), 1e-3)
     few_fit = climbing_at_once(owner.scores, naturals.points) < FIRST
@@ -96,7 +96,7 @@ def _task(request: Request, settings: Settings) -> Task:
         request.progress("making copies", 1, STAGES)
         copies += tuned_copies(owner, naturals.points, naturals.labels, least, request.seed)
     count = math.ceil(settings.starts_per_point * request.count)
-    starts = draw_starts(request, naturals, labels[:, 0], count, settings.probe_points)
+    starts = draw_starts(request, naturals, classes[:, 0], count, settings.probe_points)
     return Task(
         request=request,
         settings=settings,
