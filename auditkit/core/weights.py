@@ -34,6 +34,9 @@ MOST_NUMBERS = 1 << 28
 """Numbers that are read of one model, in all layers together: 1 GiB as float32."""
 WITHIN = ("state_dict", "model_state_dict", "model", "net", "weights")
 """Names under which training frameworks keep a table of weights in a checkpoint."""
+SHORT = 2048
+"""Projections of rows of at most so many numbers are kept for 512 at a time, 128 MiB in all; those
+of longer rows for 16."""
 FLAT = 1e-6
 """A row that varies by less than this share of its largest number has no direction."""
 
@@ -195,7 +198,6 @@ def unit(rows: FloatArray) -> FloatArray:
     return result
 
 
-@functools.lru_cache(maxsize=64)
 def projection(seed: int, columns: int) -> FloatArray:
     """Return the (columns, d) float32 matrix that rows of this length are projected with.
 
@@ -203,6 +205,10 @@ def projection(seed: int, columns: int) -> FloatArray:
     unlike rows have unlike projections. They follow from a hash: numpy's generators may change from
     version to version, and a bundle must stay comparable.
     """
+    return (_short if columns <= SHORT else _long)(seed, columns)
+
+
+def _projection(seed: int, columns: int) -> FloatArray:
     size = width(columns)
     name = f"auditkit {seed} {columns}".encode()
     stream = np.frombuffer(hashlib.shake_256(name).digest(2 * columns * size), "<u2")
@@ -210,6 +216,11 @@ def projection(seed: int, columns: int) -> FloatArray:
     angled, corner = np.linalg.qr(drawn - drawn.mean(axis=0))
     matrix: FloatArray = frozen(angled * np.where(np.diag(corner) < 0, -1, 1), np.float32)
     return matrix
+
+
+# A scan takes every suspect through all its bundles, each of which has a seed of its own.
+_short = functools.lru_cache(maxsize=512)(_projection)
+_long = functools.lru_cache(maxsize=16)(_projection)
 
 
 def kept_rows(seed: int, out: int) -> IntArray:

@@ -5,7 +5,8 @@ numbers gives every order of them with the same probability. So the owner's netw
 a hidden layer exchanged is as likely an owner as the real one, and if the suspect is independent of
 it, the real one is no more alike than those (Zhu et al., Independence tests for language models,
 ICML 2025). The share of exchanges that are at least as alike is an exact p-value, whatever the
-suspect is.
+suspect is. It stays one where drawing ends as soon as so many were at least as alike (Besag and
+Clifford, Sequential Monte Carlo p-values, Biometrika, 1991).
 """
 
 import functools
@@ -18,9 +19,15 @@ from auditkit.core.weights import Layer, Outline, Sketch, cosines, directions, i
 
 DRAWS = 9_999
 """Random orders of the rows that each tensor is compared in."""
+BLOCK = 1_000
+"""Orders that are tried at once."""
+ENOUGH = 100
+"""Orders at least as alike after which no more are drawn. The share is known to a tenth then, and
+independent models reach it in the first block, nine times of ten."""
 MOST_ROWS = 64
 """Rows that are compared of one tensor; more would take longer and tell the same."""
-ROUNDING = 1e-9
+ROUNDING = 1e-5
+"""Sums of the same 64 cosines differ by less in another order; what is as near counts as alike."""
 FEWEST_ROWS = 8
 """A tensor of fewer rows has too few orders."""
 
@@ -74,16 +81,27 @@ def _pairs(outline: Outline, layers: Sequence[Layer], seed: int) -> Iterator[Flo
 
 
 def _p_value(pairs: Sequence[FloatArray], seed: int) -> float:
-    """Return the share of orders of the rows in which the best pair is at least as alike."""
+    """Return the share of orders of the rows in which the best pair is at least as alike.
+
+    It is exact if no more than `ENOUGH` such orders are found, and else that of the first `ENOUGH`.
+    """
     # The largest over the suspect's tensors is taken in every order alike, so that choosing among
     # them costs nothing.
     real = max(float(np.trace(pair.astype(np.float64))) for pair in pairs)
     places = _orders(len(pairs[0]), seed)
-    # Taking from a flat array is three times as fast as indexing by rows and columns.
+    # Taking from a flat array is three times as fast as indexing by rows and columns, and a product
+    # with ones adds up twice as fast as a sum.
     flat = [np.ascontiguousarray(pair).reshape(-1) for pair in pairs]
-    sums = np.max([pair.take(places).sum(axis=1, dtype=np.float64) for pair in flat], axis=0)
-    # Sums of the same numbers in another order differ by rounding.
-    return float((1 + (sums >= real - ROUNDING).sum()) / (DRAWS + 1))
+    ones = np.ones(len(pairs[0]), np.float32)
+    found = 0
+    for start in range(0, DRAWS, BLOCK):
+        block = places[start : start + BLOCK]
+        sums = np.max([pair.take(block) @ ones for pair in flat], axis=0)
+        alike = np.flatnonzero(sums >= real - ROUNDING)
+        if found + len(alike) >= ENOUGH:
+            return ENOUGH / (start + int(alike[ENOUGH - found - 1]) + 1)
+        found += len(alike)
+    return (found + 1) / (DRAWS + 1)
 
 
 @functools.lru_cache(maxsize=4)

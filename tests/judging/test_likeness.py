@@ -184,6 +184,16 @@ def test_chance_holds_its_level():
     assert values.min() >= 1e-4
 
 
+def test_chance_of_one_tensor_is_uniform():
+    """Drawing ends early for most, and still so many of independent models come below a level."""
+    widths = ((32, 4, 9),)
+    owner = sketch(net(0, widths), 1)
+    values = np.array([chance(net(seed, widths), owner, CLASSES) for seed in range(1, 1001)])
+    for level in (0.02, 0.05, 0.2, 0.5, 0.8):
+        spread = 2.6 * np.sqrt(level * (1 - level) / 1000)
+        assert abs((values <= level).mean() - level) <= spread
+
+
 def test_chance_leaves_out_rows_with_an_order_of_their_own():
     """Classes and channels that may be their own inputs: alike ones say nothing."""
     widths = ((CLASSES, 48, 1), (48, CLASSES, 1), (32, 32, 9))
