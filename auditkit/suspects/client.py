@@ -125,7 +125,8 @@ class Client:
         if missing:
             affordable = missing[: self._affordable()]
             if affordable:
-                self._fetch(question.part(affordable))
+                is_all = len(affordable) == len(turns)
+                self._fetch(question if is_all else question.part(affordable))
             if len(affordable) < len(missing):
                 raise BudgetError(f"the budget of {self._patience.budget} queries is spent")
         kept = [self._kept(key, turn) for key, turn in zip(question.keys, turns, strict=True)]

@@ -21,6 +21,9 @@ from auditkit.suspects.arrangement import Arrangement
 LARGEST_BATCH = 1 << 30
 """Bytes. A suspect that wants more points than this at once is refused before memory is set aside:
 a file may claim any number."""
+ROOM = 1 << 23
+"""Bytes of inputs that a suspect on this machine gets at once, unless it wants more. What a network
+keeps of its inputs is many times their size, and no quicker for being more than caches hold."""
 POWERS = (64, 32, 16, 8, 4, 2, 1)
 """Sizes of batches that are tried first: whoever fixes one mostly takes a power of two."""
 LONGEST_SEARCH = 20.0
@@ -50,7 +53,8 @@ def fits(ways: Sequence[Arrangement], port: Port) -> Iterator[Fit]:
     if port.batch is not None or not port.local:
         yield from (_in_size(way, largest, filled=port.batch is not None) for way in ways)
         return
-    yield from _with_any(ways, largest, filled=False)
+    roomy = min(largest, max(1, ROOM // _size(ways[0].spec)))
+    yield from _with_any(ways, roomy, filled=False)
     # Filled up, since the size of the example may be fixed.
     for size in (largest, *(size for size in POWERS if size < largest)):
         yield from _with_any(ways, size, filled=True)
@@ -74,9 +78,15 @@ def _in_size(way: Arrangement, size: int, *, filled: bool) -> Fit:
 def _at_once(spec: InputSpec, port: Port) -> int:
     if port.batch is not None:
         return port.batch
-    size = 4 * math.prod(spec.shape)
-    limit = port.at_once if port.largest_request is None else port.largest_request // size
+    limit = port.at_once
+    if port.largest_request is not None:
+        limit = port.largest_request // _size(spec)
     return max(1, min(port.at_once, limit))
+
+
+def _size(spec: InputSpec) -> int:
+    """Return the bytes of one input."""
+    return 4 * math.prod(spec.shape)
 
 
 def arrangements(spec: InputSpec, port: Port, *, resize: bool) -> tuple[Arrangement, ...]:

@@ -3,6 +3,7 @@
 Nothing here judges answers; the caller decides when enough was asked.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -34,6 +35,8 @@ from auditkit.suspects.repeats import Twice, label_of, unsteady
 
 BATCH = 100
 """Points between two reports of progress."""
+TRIED = 30
+"""Controls that are asked in each of the usual ways; a bundle may have more of them."""
 OPENING = 5
 """Controls that a sequential audit asks first, to see whether the suspect knows the task at all."""
 REPEATED = 5
@@ -101,7 +104,7 @@ class Interview:
     def recognise(self, progress: Progress = silent) -> None:
         """Find the preprocessing in which the suspect knows the controls that were asked.
 
-        Where it does not know them as they are, all controls are asked in each of the usual ways.
+        Where it does not know them as they are, controls are asked in each of the usual ways.
         The first of the best is kept if it makes the difference; all that was said is forgotten. A
         way is a function on points, so the suspect stays open.
         """
@@ -111,12 +114,13 @@ class Interview:
         if not heard or self._known(heard, self._said) >= enough:
             return
         self.ask(self.controls, progress)
-        own = self._known(self.controls, self._said)
-        if own >= KNOWN or self._client.port.values is Values.POINTS:
+        is_known = self._known(self.controls, self._said) >= KNOWN
+        if is_known or self._client.port.values is Values.POINTS:
             return
+        own = self._known(self._tried, self._said)
         best, share = None, max(RECOGNISED, own + BETTER)
         for way in preprocessings(self._bundle.fingerprint.spec):
-            known = self._tried(way)
+            known = self._known_by(way)
             if known >= share and (best is None or known > share):
                 best, share = way, known
         # Answers to wrongly prepared inputs say nothing about the model, so they are dropped.
@@ -127,11 +131,25 @@ class Interview:
                 f"{own:.0%} as the owner takes them",
             )
 
-    def _tried(self, way: Preprocessing) -> float:
+    @property
+    def _tried(self) -> list[int]:
+        """Rows of the controls that are asked in each of the usual ways, one of each class first.
+
+        A class order can't be told by labels where some class has none.
+        """
+        turns: Counter[int] = Counter()
+        placed = []
+        for row in self.controls:
+            label = int(self._sheet.labels[row])
+            placed.append((turns[label], row))
+            turns[label] += 1
+        return [row for _, row in sorted(placed)[:TRIED]]
+
+    def _known_by(self, way: Preprocessing) -> float:
         """Return the share of controls that the suspect knows in this way; 0 if it fails."""
         try:
-            rows = self._client.answer(self._shown(self.controls, way), way.spec)
-            return self._known(self.controls, dict(zip(self.controls, rows, strict=True)))
+            rows = self._client.answer(self._shown(self._tried, way), way.spec)
+            return self._known(self._tried, dict(zip(self._tried, rows, strict=True)))
         except BudgetError:
             raise
         except (QueryError, SuspectMismatchError):
@@ -144,7 +162,7 @@ class Interview:
         named = owners < (np.size(first) if np.ndim(first) else np.inf)
         same = np.array([label_of(said[row]) for row in controls]) == owners
         own = float(same[named].mean()) if named.any() else 0.0
-        if own > 1 - REORDERED or len(controls) < len(self.controls):
+        if own > 1 - REORDERED or len(controls) < len(self._tried):
             return own  # good enough as it is, or too few to match classes by
         rows = joined([said[row][None] for row in controls])
         level = access_of(rows)

@@ -58,7 +58,9 @@ class Memory:
         known = [number for number, one in enumerate(self._specs) if one is spec]
         if not known:  # a spec of table rows holds thousands of bounds, too many to hash each time
             self._specs.append(spec)
-        return point.tobytes(), known[0] if known else len(self._specs) - 1
+        # Points themselves would take more memory than everything else about a suspect. Their hash
+        # is of 64 bits and seeded anew in every process.
+        return hash(point.tobytes()), known[0] if known else len(self._specs) - 1
 
     def spent(self, _endpoint: str) -> int:
         """See `Log.spent`."""

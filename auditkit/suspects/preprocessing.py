@@ -149,15 +149,30 @@ def class_order(outputs: FloatArray, answers: Answers) -> IntArray | None:
         likeness = _courses(outputs).T @ _courses(answers.scores)
     else:  # a class without a control could be matched with anything
         return None
+    least = max(RECOGNISED, own + REORDERED)
+    # To match all of a thousand classes takes long, and few with controls tell that none fit.
+    if is_by_courses and _known(labels, answers, _matched(likeness, np.unique(labels))) < least:
+        return None
+    found = _matched(likeness, np.arange(classes))
+    if is_by_courses and likeness[found, np.arange(classes)].mean() < ALIKE:
+        return None
+    return None if _known(labels, answers, found) < least else found
+
+
+def _matched(likeness: DoubleArray, owners: IntArray) -> IntArray:
+    """Return (classes,) which of these classes of the owner's each of the suspect's is; or -1."""
     from scipy.optimize import linear_sum_assignment  # scipy takes long to load
 
-    owners, suspects = linear_sum_assignment(likeness, maximize=True)
-    if is_by_courses and likeness[owners, suspects].mean() < ALIKE:
-        return None
-    found = np.empty(classes, np.int64)
-    found[suspects] = owners
-    matched = _share(labels, answers.relabelled(found))
-    return None if matched < max(RECOGNISED, own + REORDERED) else found
+    rows, suspects = linear_sum_assignment(likeness[owners], maximize=True)
+    found = np.full(likeness.shape[1], -1)
+    found[suspects] = owners[rows]
+    return found
+
+
+def _known(labels: IntArray, answers: Answers, owners: IntArray) -> float:
+    """Return the share of controls that are right if the suspect's classes are these."""
+    said = answers.labels
+    return float(((said >= 0) & (owners[said] == labels)).mean())
 
 
 def _courses(scores: FloatArray) -> DoubleArray:

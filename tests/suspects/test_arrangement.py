@@ -99,6 +99,16 @@ def test_one_point_without_a_batch_axis_is_given_alone():
         assert [fit.size for fit in fits([way], port)] == [1]
 
 
+def test_large_inputs_go_in_few_at_a_time():
+    """Memory is for as many as help; a file that has another size inside is still asked by it."""
+    spec = InputSpec((3, 224, 224), (0.0,), (1.0,))
+    ways = arrangements(spec, replace(PORT, local=True), resize=False)
+    sizes = [fit.size for fit in fits(ways, replace(PORT, local=True))]
+    assert sizes[0] == 13
+    assert {100, 64, 32, 16, 1} <= {*sizes}
+    assert [fit.size for fit in fits(ways, PORT)] == [100]
+
+
 def test_sizes_are_changed_only_when_asked_for():
     """By --resize, or where a description names the size itself."""
     plain = replace(SPEC, mean=(), std=())

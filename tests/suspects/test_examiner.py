@@ -16,14 +16,16 @@ from onnx import TensorProto
 
 from auditkit import adapters, api
 from auditkit.adapters import runtime
+from auditkit.core.points import Sheet
 from auditkit.core.requests import Asking, Isolation, Options, Patience, Reach
 from auditkit.core.verdicts import Decision, Refusal, Verdict
 from auditkit.files import bundle as bundles
 from auditkit.files import recordings
+from auditkit.files.bundle import Bundle
 from auditkit.judging import identification
 from auditkit.suspects.examiner import examine
 from tests.api import Api, told
-from tests.conftest import CLASSES, COPY, SHAPE, STRANGER, WEIGHTS, linear, linear_onnx
+from tests.conftest import CLASSES, COPY, SHAPE, STRANGER, WEIGHTS, families, linear, linear_onnx
 from tests.golden.cases import FILES
 
 # For tests that look into this process while the suspect answers.
@@ -237,6 +239,16 @@ def test_trying_preprocessings_opens_no_second_session(monkeypatch):
     assert said.disguises
     assert len(opened) == 1
     assert said.sent > said.queries + said.repeated
+
+
+def test_usual_preprocessings_cost_no_more_where_a_bundle_has_many_controls(bundle, tmp_path):
+    """Each is tried on 30 controls."""
+    stranger, sent = linear_onnx(tmp_path / "stranger.onnx", weights=STRANGER), []
+    for count in (30, 300):
+        made = replace(bundle.fingerprint, sheet=Sheet.of(families(100, count)))
+        said = api.query(Bundle(made), str(stranger), Asking(options=HERE))
+        sent.append(said.sent - said.queries - said.repeated)
+    assert sent[0] == sent[1] > 0
 
 
 SENT: list[int] = []
