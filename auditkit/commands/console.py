@@ -103,7 +103,7 @@ def _lined_up(made: "Bundle") -> str:
     if terms.doubt:
         return f"no line-up: {terms.doubt}"
     students = [p for p in powers(made, Access.LOGITS, file=True) if p.kind in TAUGHT]
-    told = ", ".join(f"{power.kind} {power.seen} of {power.made}" for power in students)
+    told = ", ".join(map(str, students))
     return (
         f"a line-up of the owner among {terms.twins} twins; students seen in it: {told or 'none'}"
     )

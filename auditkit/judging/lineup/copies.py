@@ -19,6 +19,10 @@ class Power:
     seen: int
     made: int
 
+    def __str__(self) -> str:
+        """In one phrase; copies that don't do the owner's task were left out, perhaps all."""
+        return f"{self.kind} {self.seen} of {self.made}" if self.made else f"{self.kind} unknown"
+
 
 def powers(bundle: Bundle, access: Access, *, file: bool) -> list[Power]:
     """Return what a line-up sees of each kind of copy that was measured.

@@ -31,5 +31,5 @@ def outlook(bundle: Bundle, access: Access, suspects: int) -> Iterator[str]:
         chance = suspects * terms.level
         yield f"batch       {suspects} suspects: a gap comes by chance in {chance:g}"
     for name, file in (("an API", False), ("a file", True)):
-        found = [f"{p.kind} {p.seen} of {p.made}" for p in powers(bundle, access, file=file)]
+        found = map(str, powers(bundle, access, file=file))
         yield f"power       copies seen behind {name} by {access}: {', '.join(found) or 'unknown'}"
