@@ -29,7 +29,7 @@ def run(*words: object) -> Spent:
     moved = [(os.POSIX_SPAWN_DUP2, 2, 1)]
     child = os.posix_spawn(sys.executable, command, dict(os.environ), file_actions=moved)
     _, _, used = os.wait4(child, 0)
-    return Spent(time.monotonic() - begun, used.ru_maxrss / 1024)
+    return Spent(time.monotonic() - begun, used.ru_maxrss * 1024 / 1e6)
 
 
 def verdicts(report: Path) -> dict[str, dict[str, Any]]:
