@@ -34,6 +34,12 @@ def keep_freed_memory() -> None:
         allocator.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
+def give_back_memory() -> None:
+    """Tell glibc to hand back what was kept, since pieces of other sizes would be added to it."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def answered_at_once(points: Tensor, most: int) -> int:
     """Return how many points are asked at once where no gradients are needed, 1..most."""
     return max(1, min(most, MOST_NUMBERS // max(1, points[:1].numel())))

@@ -20,6 +20,7 @@ from auditkit.fingerprints.core_points.candidates import (
 from auditkit.owner.ascent import Climb
 from auditkit.owner.classifier import snapped
 from auditkit.owner.copies import copy_labels
+from auditkit.owner.room import give_back_memory
 from auditkit.owner.transports import surviving
 
 
@@ -40,21 +41,27 @@ def climbed(task: Task) -> Candidates | None:
 
 def _filled(task: Task, first: Candidates) -> Candidates | None:
     """Climb further starts straight to the depth of the first ones, until there are enough."""
-    found, most = first, task.levels().index(first.level) + 1
+    found = first
     while found.starts < len(task.starts) and len(found.points) < task.wanted:
         if len(found.points) >= task.fewest and task.request.is_late():
             found = replace(found, cut_short=True)
             break
         task.request.progress("climbing", len(found.points), task.wanted)
-        climb = task.climb(first.bound, slice(found.starts, found.starts + FIRST))
-        arrived = climb.to(first.level)
-        for _ in range(most - 1):
-            # What did not get nearer in a whole round won't arrive.
-            before, arrived = arrived, climb.to(first.level)
-            if arrived.all() or bool((arrived == before).all()):
-                break
-        found = found.joined(_candidates(task, climb, arrived, first))
+        found = found.joined(_straight(task, first, slice(found.starts, found.starts + FIRST)))
+        give_back_memory()
     return found if len(found.points) >= task.fewest else None
+
+
+def _straight(task: Task, first: Candidates, rows: slice) -> Candidates:
+    """Return the points of these starts that reach the depth of the first ones."""
+    climb = task.climb(first.bound, rows)
+    arrived = climb.to(first.level)
+    for _ in range(task.levels().index(first.level)):
+        # What did not get nearer in a whole round won't arrive.
+        before, arrived = arrived, climb.to(first.level)
+        if arrived.all() or bool((arrived == before).all()):
+            break
+    return _candidates(task, climb, arrived, first)
 
 
 def _deep_enough(task: Task) -> Candidates | None:
