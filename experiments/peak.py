@@ -33,7 +33,7 @@ def main() -> None:
     torch.manual_seed(0)
     images, labels = _digits()
     net = NETS["strided"](SHAPE, DIGITS)
-    fit(net, images[SAMPLES:], labels[SAMPLES:], Training(3, 0))
+    fit(net, images[SAMPLES:], labels[SAMPLES:], Training(10, 0))
     print("| points | classes | largest memory | by the clock |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
