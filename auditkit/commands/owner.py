@@ -113,10 +113,12 @@ def fingerprint(
     """
     from auditkit import api
     from auditkit.files import bundle
+    from auditkit.files.unfinished import finished
 
     # `package.module:factory` is no path; its colon would not even be allowed on Windows.
     name = model.partition("(")[0].replace(":", ".")
     path = output or Path(Path(name).name).with_suffix(".fp")
+    parts = path.with_name(f"{path.name}.part")
     with errors(), progress_bar(quiet=quiet) as progress:
         check_apart(path, model, weights, samples, *(twins or ()))
         facts = input_facts(input_shape, input_range, mean, std)
@@ -137,9 +139,16 @@ def fingerprint(
             twins=tuple(twins or ()),
             siblings=siblings,
             minutes=minutes,
+            unfinished=parts,
         )
-        made = api.fingerprint(order, progress)
+        try:
+            made = api.fingerprint(order, progress)
+        except KeyboardInterrupt:
+            if parts.is_dir():
+                tell(f"the same command goes on where it was; {clean(str(parts))} holds the parts")
+            raise
         bundle.write(made, path)
+        finished(parts)
     if not quiet:
         tell(f"{path}: {summary(made)}")
         tell(f"next: auditkit check {clean(str(path))} SUSPECT")

@@ -194,6 +194,9 @@ class Order:
     where that doesn't take long."""
     minutes: float | None = None
     """Time after which the points found so far must do; None: as long as it takes."""
+    unfinished: Path | None = None
+    """Folder for parts of the bundle that took long, so that an interrupted run with the same order
+    goes on where it was; None: nothing is kept."""
 
     def __post_init__(self) -> None:
         _settle(self, "model", str)

@@ -14,6 +14,7 @@ from auditkit.core.arrays import FloatArray, Json, JsonObject
 from auditkit.core.errors import FingerprintError
 from auditkit.core.fingerprint import Discrimination
 from auditkit.core.progress import Progress
+from auditkit.files.unfinished import NOWHERE, Unfinished
 from auditkit.owner.classifier import Owner, sample_labels, snapped
 from auditkit.owner.lineup import Twin
 from auditkit.owner.samples import Samples
@@ -56,6 +57,8 @@ class Request:
     ways: tuple[Transport, ...] = ()
     """Transports (JPEG, resizing) that the points must survive."""
     twins: tuple[Twin, ...] = ()
+    unfinished: Unfinished = NOWHERE
+    """Where parts are kept that took long."""
     until: float = math.inf
     """When the points found so far must do, in seconds of `time.monotonic`."""
 

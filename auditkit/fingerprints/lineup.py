@@ -103,7 +103,8 @@ def _core_points(request: Request, points: Tensor, steps: int) -> Tensor:
     rounds = -(-request.count // len(points))
     order = [torch.randperm(len(points), generator=generator) for _ in range(rounds)]
     starts = points[torch.cat(order)[: request.count].to(points.device)]
-    return joint_points([request.owner, *nets], starts, request.seed, request.progress, steps)
+    members = [request.owner, *nets]
+    return joint_points(members, starts, request.seed, request.progress, steps, request.unfinished)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

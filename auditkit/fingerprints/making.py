@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from torch import Tensor
 
@@ -23,6 +23,7 @@ from auditkit.core.progress import Progress
 from auditkit.core.provenance import canonical, now, sha256, versions
 from auditkit.core.requests import MethodChoice, Order, method_choice
 from auditkit.files.bundle import Bundle
+from auditkit.files.unfinished import Part, Unfinished
 from auditkit.fingerprints.base import Findings, Method, Need, Request
 from auditkit.fingerprints.measuring import halves, measured_copies
 from auditkit.fingerprints.recording import Recorder, shares
@@ -56,10 +57,12 @@ def make_fingerprint(order: Order, progress: Progress) -> Bundle:
     given = _given(order, progress)
     owner, samples = given.owner, given.samples
     recipe = _recipe(order, chosen, given)
+    unfinished = Unfinished(order.unfinished, _made_from(order, recipe, owner))
     request = _request(given, method, chosen.settings, order, progress)
-    found = method(replace(request, seed=drawn_seed(recipe), until=until))
+    request = replace(request, seed=drawn_seed(recipe), until=until, unfinished=unfinished)
+    found = _found(method, request)
     sheet = _sheet(owner, _points(owner, samples, given.strangers, found))
-    recorder = Recorder(owner, sheet, order.seed)
+    recorder = Recorder(owner, sheet, order.seed, unfinished)
     # Twins show what innocents of the owner's recipe share, and better.
     raised, remark = (
         ((), "twins take their place")
@@ -115,6 +118,35 @@ def _recipe(order: Order, chosen: MethodChoice, given: "_Given") -> JsonObject:
         "samples": None if samples is None else samples.digest,
         "twins": [twin.digest for twin in given.twins],
     }
+
+
+def _made_from(order: Order, recipe: JsonObject, owner: Owner) -> JsonObject:
+    """Return all that makes a difference to any part of the bundle, as JSON values."""
+    more = {"input": asdict(owner.spec), "minutes": order.minutes, "device": str(owner.device)}
+    return {"recipe": recipe, "versions": versions("numpy", "torch"), **more}
+
+
+def _found(method: Method, request: Request) -> Findings:
+    """Return what a method finds, or found before this run was interrupted."""
+
+    def make() -> Part:
+        found = method(request)
+        facts = {
+            "parameters": dict(found.parameters),
+            "discrimination": str(found.discrimination),
+            "reason": found.reason,
+        }
+        return Part({CORE: found.points, **found.families}, facts)
+
+    part = request.unfinished.part("points", make)
+    families = dict(part.arrays)
+    return Findings(
+        points=families.pop(CORE),
+        parameters=part.facts["parameters"],
+        discrimination=Discrimination(part.facts["discrimination"]),
+        reason=part.facts["reason"],
+        families=families,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,9 @@ The copies learn from samples that the line-up's points are not made of: a stude
 points that it is asked would answer them like its teacher.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -14,7 +15,7 @@ from auditkit.core.arrays import IntArray
 from auditkit.core.progress import Progress
 from auditkit.files.model_folder import TAUGHT
 from auditkit.owner.classifier import Owner, sample_labels
-from auditkit.owner.copies import changed, working_copies
+from auditkit.owner.copies import Copy, changed, working_copies
 from auditkit.owner.lineup import mixtures
 from auditkit.owner.samples import Samples
 from auditkit.owner.training import attacks, recipes
@@ -33,14 +34,15 @@ nobody uses it. Where there are no labels, the owner's count as right."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeasuredCopy:
-    """A copy of the owner, and how it was made."""
+    """A copy of the owner that can be made."""
 
     name: str
     how: str
-    net: Owner
-    works: bool
-    """Whether it is nearly as accurate as the owner; a broken one only shows that its kind was
-    tried."""
+    make: Callable[[], Owner]
+    """Trains it, or changes the owner's weights; gives the same each time."""
+    works: Callable[[Owner], bool]
+    """Whether what was made is nearly as accurate as the owner; a broken one only shows that its
+    kind was tried."""
 
 
 def halves(samples: Samples, seed: int) -> tuple[Samples, Samples]:
@@ -57,7 +59,7 @@ def _part(samples: Samples, rows: IntArray) -> Samples:
 def measured_copies(
     owner: Owner, learnt: Samples, held_out: Samples, seed: int, progress: Progress
 ) -> Iterator[MeasuredCopy]:
-    """Make copies of every kind that the owner's weights allow.
+    """Yield copies of every kind that the owner's weights allow, each to be made in its turn.
 
     Args:
         owner: The model that is copied; afterwards it is as before.
@@ -73,22 +75,32 @@ def measured_copies(
         return float((net.answers(known).argmax(1) == truth).float().mean())
 
     least = right(owner) - DROP
+
+    def works(net: Owner) -> bool:
+        return right(net) >= least
+
     for copy in working_copies(owner, known, 0.0, seed):
-        with changed(owner, copy):
-            kind = next(word for word in ("pruned", "bits", "noise") if word in copy.name)
-            how = {"bits": "quantised", "noise": "noisy"}.get(kind, kind)
-            changed_owner = recipes.duplicate(owner)
-        yield MeasuredCopy(copy.name, how, changed_owner, right(changed_owner) >= least)
-    wanted = [(how, turn) for how in attacks.possible(owner) for turn in range(EACH)]
-    for number, (how, turn) in enumerate(wanted):
-        progress(STAGE, number, len(wanted))
+        kind = next(word for word in ("pruned", "bits", "noise") if word in copy.name)
+        how = {"bits": "quantised", "noise": "noisy"}.get(kind, kind)
+        yield MeasuredCopy(copy.name, how, partial(_changed, owner, copy), works)
+
+    def stolen(how: str, turn: int) -> Owner:
         data = recipes.Labelled(owner.inputs(points), labels)
         if how in TAUGHT:
             more = torch.cat([points, mixtures(points, MIXES * len(points), seed)])
             data = recipes.Labelled(owner.inputs(more), owner.answers(more).argmax(1))
-        net = _stolen(owner, data, how, turn, seed)
-        yield MeasuredCopy(f"{how} {turn}", how, net, right(net) >= least)
+        return _stolen(owner, data, how, turn, seed)
+
+    wanted = [(how, turn) for how in attacks.possible(owner) for turn in range(EACH)]
+    for number, (how, turn) in enumerate(wanted):
+        progress(STAGE, number, len(wanted))
+        yield MeasuredCopy(f"{how} {turn}", how, partial(stolen, how, turn), works)
     progress(STAGE, len(wanted), len(wanted))
+
+
+def _changed(owner: Owner, copy: Copy) -> Owner:
+    with changed(owner, copy):
+        return recipes.duplicate(owner)
 
 
 def _stolen(owner: Owner, data: recipes.Labelled, how: str, turn: int, seed: int) -> Owner:

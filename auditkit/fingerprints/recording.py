@@ -3,17 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
 from auditkit.core.access import Access
 from auditkit.core.answers import Answers
-from auditkit.core.arrays import JsonObject
+from auditkit.core.arrays import FloatArray, JsonObject, Rows
 from auditkit.core.fingerprint import OwnWeights, Siblings
 from auditkit.core.models import Reference, ReferenceKind
 from auditkit.core.points import CORE, Sheet
 from auditkit.core.provenance import sha256
-from auditkit.core.weights import sketch
+from auditkit.core.weights import Sketch, sketch
+from auditkit.files.unfinished import Part, Unfinished
 from auditkit.fingerprints.measuring import MeasuredCopy
 from auditkit.owner.classifier import Owner
 from auditkit.owner.lineup import Twin
@@ -22,6 +24,9 @@ from auditkit.owner.training.recipes import OWN_NET
 from auditkit.owner.training.siblings import EPOCHS, Sibling
 from auditkit.owner.weights import layers_of
 from auditkit.suspects.seen_weights import compared
+
+SAID = "said"
+"""Name of the array of answers in a part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +37,7 @@ class Recorder:
     sheet: Sheet
     seed: int
     """Fixes the projections of the weights that are kept."""
+    unfinished: Unfinished
 
     def stand_in(self, stranger: StandIn) -> Reference:
         """Return a stand-in with its answers."""
@@ -76,12 +82,19 @@ class Recorder:
         """
         known = [twin.weights for twin in twins if twin.weights is not None]
         for copy in made:
-            recipe: JsonObject = {"how": copy.how, "broken": not copy.works}
-            if own is not None:
-                layers, classes = layers_of(copy.net.model.module), self.owner.record.classes
-                seen = compared(layers, own.sketch, known, classes)
-                recipe |= {} if seen is None else {"weights": list(seen.likeness)}
-            yield self._asked(copy.name, ReferenceKind.MEASURED_COPY, copy.net.answers, recipe)
+            part = self.unfinished.part(copy.name, partial(self._measured, copy, own, known))
+            said = part.arrays[SAID]
+            yield _reference(copy.name, ReferenceKind.MEASURED_COPY, said, part.facts)
+
+    def _measured(self, copy: MeasuredCopy, own: OwnWeights | None, twins: list[Sketch]) -> Part:
+        """Make a copy, and return its answers with what is told of it."""
+        net = copy.make()
+        recipe: JsonObject = {"how": copy.how, "broken": not copy.works(net)}
+        if own is not None:
+            layers, classes = layers_of(net.model.module), self.owner.record.classes
+            seen = compared(layers, own.sketch, twins, classes)
+            recipe |= {} if seen is None else {"weights": list(seen.likeness)}
+        return Part({SAID: self._said(net.answers)}, recipe)
 
     def _asked(
         self,
@@ -90,14 +103,23 @@ class Recorder:
         scores: Callable[[Tensor], Tensor],
         recipe: JsonObject,
     ) -> Reference:
-        """Return a model with its answers; its digest is that of its recipe and its answers.
+        part = self.unfinished.part(f"{kind} {name}", lambda: Part({SAID: self._said(scores)}))
+        return _reference(name, kind, part.arrays[SAID], recipe)
 
-        Models that are in no file have no other.
-        """
-        said = scores(self.owner.tensor(self.sheet.points)).log_softmax(1).cpu().numpy()
-        answers = Answers(said.argmax(1), said, Access.LOGITS)
-        digest = sha256(json.dumps(recipe, sort_keys=True).encode() + said.tobytes())
-        return Reference(name, kind, digest, answers, recipe)
+    def _said(self, scores: Callable[[Tensor], Tensor]) -> FloatArray:
+        """Return (n, classes) log-probabilities of the sheet's points."""
+        found = scores(self.owner.tensor(self.sheet.points)).log_softmax(1)
+        said: FloatArray = found.cpu().numpy()
+        return said
+
+
+def _reference(name: str, kind: ReferenceKind, said: Rows, recipe: JsonObject) -> Reference:
+    """Return a model with its answers; its digest is that of its recipe and its answers.
+
+    Models that are in no file have no other.
+    """
+    digest = sha256(json.dumps(recipe, sort_keys=True).encode() + said.tobytes())
+    return Reference(name, kind, digest, Answers(said.argmax(1), said, Access.LOGITS), recipe)
 
 
 def shares(siblings: list[Reference], sheet: Sheet, remark: str) -> Siblings:

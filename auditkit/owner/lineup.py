@@ -4,15 +4,18 @@ Points that were made to tell the owner alone, as DeepCore's are, can't be score
 were chosen because *it* stands out. Here every rule is symmetric in all members of the line-up.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim import Adam
 
 from auditkit.core.arrays import BoolArray, DoubleArray, IntArray, JsonObject
 from auditkit.core.progress import Progress
+from auditkit.files.unfinished import NOWHERE, Part, Unfinished
 from auditkit.owner.ascent import domain, margins
 from auditkit.owner.classifier import Owner, snapped
 from auditkit.owner.room import climbing_at_once
@@ -25,6 +28,10 @@ BOUND = 0.5
 """Greatest change of a sample as a share of the input range: inputs stay near natural ones."""
 DEPTH = 2.0
 """Margin, in each member's median margin at natural samples, beyond which it climbs no further."""
+EVERY = 60.0
+"""Seconds after which the climb is kept, so that an interrupted run goes on from there."""
+CLIMB, MOMENTS = "climb with the twins", ("exp_avg", "exp_avg_sq")
+"""The name of what is kept, and those of Adam's own numbers in it."""
 SHARES = (0.5, 0.7, 0.6)
 """Shares of the first sample in mixtures of two, round by round."""
 
@@ -44,7 +51,12 @@ class Twin:
 
 
 def joint_points(
-    members: Sequence[Owner], starts: Tensor, seed: int, progress: Progress, steps: int = STEPS
+    members: Sequence[Owner],
+    starts: Tensor,
+    seed: int,
+    progress: Progress,
+    steps: int = STEPS,
+    unfinished: Unfinished = NOWHERE,
 ) -> Tensor:
     """Climb each input until every member is sure of a random class of its own.
 
@@ -58,6 +70,7 @@ def joint_points(
         seed: Fixes the classes.
         progress: Told before each step.
         steps: Adam steps.
+        unfinished: Where the climb is kept now and then, and goes on from.
 
     Returns:
         (n, *shape); images are on the 8-bit grid.
@@ -74,8 +87,9 @@ def joint_points(
     whole = domain(members[0])
     box = whole.near(starts, BOUND)
     change = torch.zeros_like(starts, requires_grad=True)  # as a share of the range
-    adam = torch.optim.Adam([change], lr=RATE)
-    for step in range(steps):
+    adam = Adam([change], lr=RATE)
+    begun, kept = _resumed(adam, change, unfinished), time.monotonic()
+    for step in range(begun, steps):
         progress("climbing with the twins", step, steps)
         points = (starts + change * whole.span).detach()
         slope = torch.zeros_like(points)
@@ -86,8 +100,31 @@ def joint_points(
         adam.step()
         with torch.no_grad():
             change.copy_((box.clamp(starts + change * whole.span) - starts) / whole.span)
+        if time.monotonic() - kept >= EVERY:
+            _keep(adam, change, step + 1, unfinished)
+            kept = time.monotonic()
     # Shares of the range, multiplied again, may end a last digit outside.
     return snapped(box.clamp(starts + change * whole.span).detach(), members[0].spec)
+
+
+def _keep(adam: Adam, change: Tensor, step: int, unfinished: Unfinished) -> None:
+    state = {name: adam.state[change][name].cpu().numpy() for name in MOMENTS}
+    now = change.detach().cpu().numpy()
+    unfinished.keep(CLIMB, Part({"change": now, **state}, {"step": step}))
+
+
+def _resumed(adam: Adam, change: Tensor, unfinished: Unfinished) -> int:
+    """Set a climb to where it was kept; return how many of its steps are done."""
+    part = unfinished.kept(CLIMB)
+    if part is None:
+        return 0
+    found = {name: torch.from_numpy(rows).to(change.device) for name, rows in part.arrays.items()}
+    step = int(part.facts["step"])
+    with torch.no_grad():
+        change.copy_(found["change"])
+    moments = {name: found[name] for name in MOMENTS}
+    adam.state[change] = {"step": torch.tensor(float(step)), **moments}
+    return step
 
 
 def _slope(member: Owner, points: Tensor, code: Tensor, unit: float) -> Tensor:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import Flatten, Linear, ReLU, Sequential
+from typer.testing import CliRunner
 
 from auditkit import api, fingerprints
+from auditkit.cli import app
 from auditkit.core.access import Access
 from auditkit.core.fingerprint import FIRST_IDENTIFICATIONS, Discrimination
 from auditkit.core.models import ReferenceKind
@@ -215,3 +217,23 @@ def test_frozen_weights_are_said_not_hidden(tmp_path, row_samples):
     made = api.fingerprint(Order(str(tmp_path / "m.pt"), samples=row_samples, points=20))
     assert made.fingerprint.discrimination is Discrimination.NOT_DISCRIMINATING
     assert "no weights to train" in made.fingerprint.siblings.reason
+
+
+def test_an_interrupted_command_says_that_it_goes_on(net, samples_file, tmp_path, monkeypatch):
+    """The next one does not look for points again, and takes the parts away at its end."""
+    monkeypatch.setattr("auditkit.files.unfinished.WORTH", 0.0)
+    monkeypatch.chdir(tmp_path)
+    save_script(net, tmp_path / "net.pt")
+    command = ["fingerprint", "net.pt", "--samples", str(samples_file), "--points", "20", "-q"]
+
+    def interrupted(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(making, "train_siblings", interrupted)
+        stopped = CliRunner().invoke(app, command)
+    assert "the same command goes on where it was; net.fp.part" in stopped.stderr
+    assert not (tmp_path / "net.fp").exists()
+    monkeypatch.setattr(deepcore, "climbed", interrupted)
+    assert CliRunner().invoke(app, [*command, "--siblings", "0"]).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.fp", "net.pt"]

@@ -21,6 +21,7 @@ from auditkit.core.points import CONTROL, CORE, DISPUTED, NATURAL
 from auditkit.core.requests import Asking, Engine, Machines, Options, Order, TwinPlan
 from auditkit.core.verdicts import Decision
 from auditkit.files import bundle as bundles
+from auditkit.files.bundle import Bundle
 from auditkit.fingerprints.making import make_fingerprint
 from auditkit.fingerprints.twins import doubt
 from auditkit.owner.lineup import mixtures, most_disputed, undisputed
@@ -84,6 +85,35 @@ def suspect(net, folder: Path, name: str):
     """What comes of one net as a file."""
     path = save_script(net, folder / f"{name}.pt")
     return path, Asking(options=Options("cpu"))
+
+
+def test_an_interrupted_fingerprint_goes_on_where_it_was(
+    order, twins, bundle, tmp_path, monkeypatch
+):
+    """After interrupts in the climb and among the copies it ends with the bundle of one run."""
+    monkeypatch.setattr("auditkit.files.unfinished.WORTH", 0.0)
+    monkeypatch.setattr("auditkit.owner.lineup.EVERY", 0.0)
+    wanted = replace(order, twins=(twins,), unfinished=tmp_path / "parts")
+    runs: list[list[tuple[str, int]]] = []
+
+    def run(stop: tuple[str, int]) -> Bundle:
+        runs.append([])
+
+        def progress(stage: str, done: int, _total: int) -> None:
+            if (stage, done) == stop:
+                raise KeyboardInterrupt
+            runs[-1].append((stage, done))
+
+        return make_fingerprint(wanted, progress)
+
+    for stop in (("climbing with the twins", 50), ("making copies to measure", 3)):
+        with pytest.raises(KeyboardInterrupt):
+            run(stop)
+    made = run(("", 0))
+    assert replace(made, created=bundle.created) == bundle
+    assert runs[0][0] == ("climbing with the twins", 0)
+    assert runs[1][0] == ("climbing with the twins", 50)
+    assert "climbing with the twins" not in [stage for stage, _ in runs[2]]
 
 
 def test_own_training_is_called_with_other_seeds_and_goes_on(order, workplace):
