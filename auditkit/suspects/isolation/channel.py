@@ -18,6 +18,8 @@ import numpy as np
 from auditkit.core.arrays import DType, JsonObject, Rows
 
 LENGTH = struct.Struct("<Q")
+PIPE = 1 << 20
+"""Bytes that a pipe holds: the most that Linux gives to everybody."""
 LONGEST_HEAD = 1 << 24
 """Largest head in bytes: a network has thousands of layers and outputs, not millions."""
 MOST_BYTES = 4 << 30
@@ -49,6 +51,7 @@ class Channel:
         self._reading, self._writing = reading, writing
         for end in (reading, writing):
             os.set_blocking(end, False)  # a silent other side must not hold us for ever
+            _widen(end)
 
     def send(self, frame: Frame, seconds: float | None = None) -> None:
         """Write a frame.
@@ -108,21 +111,33 @@ class Channel:
 
     def _write(self, left: memoryview, until: float | None) -> None:
         while left:
-            _ready(self._writing, select.POLLOUT, until)
-            with contextlib.suppress(BlockingIOError):
+            try:
                 left = left[os.write(self._writing, left) :]
+            except BlockingIOError:
+                _ready(self._writing, select.POLLOUT, until)
 
     def _read(self, size: int, until: float | None) -> bytearray:
         found = bytearray(size)
         left = memoryview(found)
         while left:
-            _ready(self._reading, select.POLLIN, until)
-            with contextlib.suppress(BlockingIOError):
+            try:
                 count = os.readv(self._reading, [left])
-                if not count:
-                    raise EOFError
-                left = left[count:]
+            except BlockingIOError:
+                _ready(self._reading, select.POLLIN, until)
+                continue
+            if not count:
+                raise EOFError
+            left = left[count:]
         return found
+
+
+def _widen(end: int) -> None:
+    """Let a pipe hold more, where the system can: both sides wait for each other less often."""
+    # Neither the module nor the constant is there on all systems.
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def _until(seconds: float | None) -> float | None:
