@@ -77,7 +77,7 @@ class Unfinished:
         facts = np.frombuffer(json.dumps(part.facts).encode(), np.uint8)
         np.savez(buffer, allow_pickle=False, **{FACTS: facts}, **part.arrays)
         with contextlib.suppress(OSError, BundleError):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)
             write_whole(self._file(name), buffer.getvalue())
 
     def _file(self, name: str) -> Path:
