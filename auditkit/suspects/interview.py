@@ -4,7 +4,8 @@ Nothing here judges answers; the caller decides when enough was asked.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,7 +37,7 @@ from auditkit.suspects.repeats import Twice, label_of, unsteady
 BATCH = 100
 """Points between two reports of progress."""
 TRIED = 30
-"""Controls that are asked in each of the usual ways; a bundle may have more of them."""
+"""Controls that are asked in each of the usual ways; the others only in those that may fit."""
 OPENING = 5
 """Controls that a sequential audit asks first, to see whether the suspect knows the task at all."""
 REPEATED = 5
@@ -45,6 +46,16 @@ costs a query, so there are few."""
 WATCH = 25
 """A suspect without a digest (an API) is asked one earlier point again after every 25 new ones, so
 that a model that is swapped meanwhile is noticed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """A preprocessing, what the suspect says to controls in it, and the share that it knows."""
+
+    way: Preprocessing
+    said: dict[int, Rows]
+    share: float
+    """Of those controls, 0..1; 0 if it fails to answer."""
 
 
 class Interview:
@@ -114,22 +125,31 @@ class Interview:
         if not heard or self._known(heard, self._said) >= enough:
             return
         self.ask(self.controls, progress)
-        is_known = self._known(self.controls, self._said) >= KNOWN
-        if is_known or self._client.port.values is Values.POINTS:
+        own = self._known(self.controls, self._said)
+        if own >= KNOWN or self._client.port.values is Values.POINTS:
             return
-        own = self._known(self._tried, self._said)
-        best, share = None, max(RECOGNISED, own + BETTER)
-        for way in preprocessings(self._bundle.fingerprint.spec):
-            known = self._known_by(way)
-            if known >= share and (best is None or known > share):
-                best, share = way, known
+        least = max(RECOGNISED, own + BETTER)
+        fitting = [one for one in self._promising() if one.share >= least]
         # Answers to wrongly prepared inputs say nothing about the model, so they are dropped.
-        if best is not None:
-            self._way, self._said, self._again = best, {}, {}
+        if fitting:
+            best = max(fitting, key=lambda one: one.share)  # the first of the best
+            self._way, self._said, self._again = best.way, {}, {}
             self._why = (
-                f"inputs are taken as {best.name}: so it knows {share:.0%} of the controls, "
-                f"{own:.0%} as the owner takes them",
+                f"inputs are taken as {best.way.name}: so it knows {best.share:.0%} of the "
+                f"controls, {own:.0%} as the owner takes them",
             )
+
+    def _promising(self) -> list["_Tried"]:
+        """Return the usual ways that may fit: some controls are asked in each, all in these.
+
+        Ways in which the suspect knows fewer of those than as they are don't.
+        """
+        few = self._tried
+        rest = [row for row in self.controls if row not in few]
+        least = max(RECOGNISED, self._known(few, self._said))
+        ways = preprocessings(self._bundle.fingerprint.spec)
+        found = [one for way in ways if (one := self._known_by(way, few, {})).share >= least]
+        return [self._known_by(one.way, rest, one.said) for one in found] if rest else found
 
     @property
     def _tried(self) -> list[int]:
@@ -145,15 +165,16 @@ class Interview:
             turns[label] += 1
         return [row for _, row in sorted(placed)[:TRIED]]
 
-    def _known_by(self, way: Preprocessing) -> float:
-        """Return the share of controls that the suspect knows in this way; 0 if it fails."""
+    def _known_by(self, way: Preprocessing, rows: list[int], before: dict[int, Rows]) -> "_Tried":
+        """Ask controls in this way; the share is of these and those that were asked before."""
         try:
-            rows = self._client.answer(self._shown(self._tried, way), way.spec)
-            return self._known(self._tried, dict(zip(self._tried, rows, strict=True)))
+            answers = self._client.answer(self._shown(rows, way), way.spec)
+            said = {**before, **dict(zip(rows, answers, strict=True))}
+            return _Tried(way, said, self._known(sorted(said), said))
         except BudgetError:
             raise
         except (QueryError, SuspectMismatchError):
-            return 0.0
+            return _Tried(way, before, 0.0)
 
     def _known(self, controls: list[int], said: dict[int, Rows]) -> float:
         """Return the share of these controls that are right, in another class order if one fits."""
@@ -263,21 +284,18 @@ class Interview:
 
 
 def _notes(revealed: Access, used: Access) -> tuple[str, ...]:
-    if revealed is used:
-        return ()
-    return (f"the suspect reveals {revealed}; only {used} was used, as asked",)
+    told = f"the suspect reveals {revealed}; only {used} was used, as asked"
+    return () if revealed is used else (told,)
 
 
-def _lost(reasons: list[str]) -> tuple[str, ...]:
-    if not reasons:
-        return ()
-    return (f"{len(reasons)} points got replies without an answer, the last: {reasons[-1]}",)
+def _lost(reasons: list[str]) -> Iterator[str]:
+    if reasons:
+        yield f"{len(reasons)} points got replies without an answer, the last: {reasons[-1]}"
 
 
-def _reused(times: list[str]) -> tuple[str, ...]:
-    if not times:
-        return ()
-    return (
-        f"{len(times)} answers were given in an earlier audit, the first on {min(times)[:10]}, and "
-        "come from the journal",
-    )
+def _reused(times: list[str]) -> Iterator[str]:
+    if times:
+        first = min(times)[:10]
+        yield f"{len(times)} answers were given in an earlier audit, the first on {first}, and " + (
+            "come from the journal"
+        )
