@@ -296,6 +296,5 @@ def _lost(reasons: list[str]) -> Iterator[str]:
 def _reused(times: list[str]) -> Iterator[str]:
     if times:
         first = min(times)[:10]
-        yield f"{len(times)} answers were given in an earlier audit, the first on {first}, and " + (
-            "come from the journal"
-        )
+        told = f"{len(times)} answers were given in an earlier audit, the first on {first}"
+        yield f"{told}, and come from the journal"
