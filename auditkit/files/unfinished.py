@@ -47,6 +47,10 @@ class Unfinished:
         self._folder = folder
         self._run = sha256(canonical(made_from))
 
+    def given(self, more: Json) -> "Unfinished":
+        """Return the parts that depend on something more, which this run has found."""
+        return Unfinished(self._folder, [self._run, more])
+
     def part(self, name: str, make: Callable[[], Part]) -> Part:
         """Return a part that is kept, or make it, and keep it if that took long."""
         found = self.kept(name)

@@ -52,6 +52,10 @@ def test_only_the_same_run_finds_a_part(tmp_path):
     assert Unfinished(tmp_path, {"seed": 1}).kept("one") is None
     assert Unfinished(tmp_path, {"seed": 0}).kept("other") is None
     assert Unfinished(None, {"seed": 0}).kept("one") is None
+    assert Unfinished(tmp_path, {"seed": 0}).given("points").kept("one") is None
+    Unfinished(tmp_path, {"seed": 0}).given("points").keep("two", PART)
+    assert Unfinished(tmp_path, {"seed": 0}).given("points").kept("two") is not None
+    assert Unfinished(tmp_path, {"seed": 0}).given("other points").kept("two") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"\x00" * 400, b"cut"])
