@@ -37,7 +37,6 @@ class ReasonCode(enum.StrEnum):
     NOT_OUTSTANDING = "not-outstanding"
     UNLIKE_COPIES = "unlike-copies"
     COPIES_UNSEEN = "copies-unseen"
-    CLOSE_BY_SCORES = "close-by-natural-scores"
     LABELS_ALONE = "labels-alone-clear-nobody"
     WEIGHTS_ALONE = "weights-alone-clear-nobody"
     # Verdicts by the bundle's thresholds.
@@ -142,7 +141,7 @@ class LineUp:
     looks: int = 1
     """How many outputs of the suspect were read; `p` and `p_gap` are corrected for that."""
     unmeasured: tuple[str, ...] = ()
-    """Kinds of which too few measured copies worked to say anything."""
+    """Kinds of which no copies were measured, or too few of them worked."""
 
     @property
     def twins(self) -> int:

@@ -97,11 +97,6 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "its weights are unlike the owner's, but it holds no program that answers, and whoever "
         "hands over weights may run others: ask for the model, such as ONNX"
     ),
-    CODE.CLOSE_BY_SCORES: lambda f: (
-        f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but by its scores "
-        "for natural inputs the owner is among the first tenth of the line-up, as it would be for "
-        "a copy behind an input filter"
-    ),
     # Verdicts by the bundle's thresholds.
     CODE.NO_SIGN_OF_A_COPY: lambda f: (
         f"no sign of a modified copy: {_because(f)}; a distilled or extracted copy can answer like "

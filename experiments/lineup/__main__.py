@@ -74,6 +74,7 @@ def _judged(folder: Folder) -> Hearing:
         device="cpu",
         facts=InputFacts(range=(0, 1)),
         twins=(folder.twins,),
+        unfinished=folder.path / "lineup.part",
     )
     bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
     hearing = heard(folder, bundle, lambda line: print(line, file=sys.stderr))

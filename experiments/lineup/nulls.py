@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from auditkit.core.arrays import BoolArray, DoubleArray, IntArray
-from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
+from auditkit.judging.lineup.likeness import confidences, labels, likeness, relations, scores
 from auditkit.judging.lineup.ranking import gap_p, standing
 from experiments.lineup.population import TWINS
 
@@ -223,10 +223,7 @@ def _by_labels(drawn: Drawn) -> list[DoubleArray]:
 
 def _by_everything(drawn: Drawn) -> list[DoubleArray]:
     """A file with scores."""
-    natural = slice(CORE, None)
-    parts = (drawn.labels[:, :CORE], drawn.labels[:, natural])
-    found = [_like(labels(part, CLASSES)) for part in parts]
-    return [*found, _like(scores(drawn.said[:, natural]))]
+    return [_like(confidences(drawn.said[:, :CORE])), _like(scores(drawn.said[:, CORE:]))]
 
 
 def _by_relations(drawn: Drawn) -> list[DoubleArray]:
@@ -241,7 +238,7 @@ def _like(rows: DoubleArray) -> DoubleArray:
 
 WAYS: dict[str, Compare] = {
     "labels of 165 points": _by_labels,
-    "labels and scores of 565 points": _by_everything,
+    "scores of 565 points": _by_everything,
     "relations of 165 points": _by_relations,
 }
 

@@ -7,8 +7,8 @@ regression with a little ridge), and a member's likeness is its share of the mix
 members have in common raises no share more than another's; neither does the scale of the suspect's
 scores, which a distillation temperature changes. Only a member's own peculiarities do.
 
-One regression serves three measures, which differ in what is explained: `labels`, `scores`, or
-`relations` between answers, for suspects of another label space.
+One regression serves all measures, which differ in what is explained: `labels`, `confidences`,
+`scores`, or `relations` between answers, for suspects of another label space.
 """
 
 import numpy as np
@@ -49,6 +49,23 @@ def labels(answers: IntArray, classes: int) -> DoubleArray:
     given = answers[..., None] == np.arange(classes)
     rows: DoubleArray = given.reshape(len(answers), -1).astype(np.float64)
     return rows
+
+
+def confidences(answers: FloatArray) -> DoubleArray:
+    """Return (models, points * classes): square roots of probabilities less each point's mean.
+
+    At core points each member is certain of a class of its own. A suspect that is certain of
+    another one may still find that class likelier than all others, as a copy behind an input filter
+    does. Logarithms would weigh the classes that nobody thinks of as much as the one that counts;
+    square roots are between these and labels, and distances between them are Hellinger's. The mean
+    goes, so that a distillation temperature takes nothing away but the scale.
+
+    Args:
+        answers: (models, points, classes) log-probabilities.
+    """
+    roots: DoubleArray = np.exp(answers.astype(np.float64) / 2)
+    roots -= roots.mean(axis=-1, keepdims=True)
+    return roots.reshape(len(answers), -1)
 
 
 def scores(answers: FloatArray) -> DoubleArray:

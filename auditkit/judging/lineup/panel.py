@@ -12,12 +12,12 @@ from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE, Sheet
 from auditkit.files.bundle import Bundle
-from auditkit.judging.lineup.likeness import labels, likeness, relations, scores
+from auditkit.judging.lineup.likeness import confidences, labels, likeness, relations, scores
 from auditkit.judging.lineup.looks import look_schedule
 from auditkit.judging.lineup.ranking import gap_p, standing
 
-NATURAL_SCORES = "natural scores"
-"""The measure of the scores for inputs that are no core points."""
+NATURAL_SCORES, WEIGHTS = "natural scores", "weights"
+"""The measure of the scores for inputs that are no core points, and that of a file's weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,26 +105,32 @@ class Panel:
         answered = (said.labels[0] >= 0) & (np.arange(len(self.core)) < stop)
         found = self._relations(said, answered) if self.related else self._answers(said, answered)
         if weights:
-            found["weights"] = np.array(weights)
+            found[WEIGHTS] = np.array(weights)
         return Look(found)
 
     def _answers(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
+        natural, core = answered & ~self.core, answered & self.core
+        # Labels tell nothing that scores don't, and every further measure costs the others power.
+        if self.members.scores is None or said.scores is None:
+            return self._labels(said, core, natural)
         found: dict[str, DoubleArray] = {}
-        natural = answered & ~self.core
-        core = answered & self.core
+        ways = (("core scores", core, confidences), (NATURAL_SCORES, natural, scores))
+        for name, rows, told in ways:
+            if rows.any():
+                both = (told(one[:, rows]) for one in (self.members.scores, said.scores))
+                found[name] = likeness(*_pair(both))
+        return found
+
+    def _labels(self, said: Said, core: BoolArray, natural: BoolArray) -> dict[str, DoubleArray]:
         measures = {"core labels": core} if core.any() else {}
         # Where members differ on a point or two, an innocent suspect that shares those labels by
         # chance explains one member and no other: the gap is boundless and means nothing.
         if (natural & self.disputed).sum() >= len(self.members.labels):
             measures["natural labels"] = natural
+        found: dict[str, DoubleArray] = {}
         for name, rows in measures.items():
             both = (labels(one.labels[:, rows], self.classes) for one in (self.members, said))
             found[name] = likeness(*_pair(both))
-        # Copies are found on core points by their labels; scores there tell nothing more, and every
-        # further measure costs the others some power.
-        if natural.any() and self.members.scores is not None and said.scores is not None:
-            both = (scores(rows[:, natural]) for rows in (self.members.scores, said.scores))
-            found[NATURAL_SCORES] = likeness(*_pair(both))
         return found
 
     def _relations(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:

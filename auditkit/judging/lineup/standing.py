@@ -11,6 +11,10 @@ from auditkit.judging.lineup.ranking import gap_p, rank_p, standing
 
 FEWEST_COPIES = 2
 """Measured copies of one kind, below which nothing is said of that kind."""
+# Copies are measured bare. What stands before a copy or beside it changes its answers, though not
+# the weights of its file (docs/evasions.md).
+COPIES_BEHIND = "copies behind input filters or other models"
+STUDENTS_BEHIND = "students behind input filters or other models"
 SEEN = 0.01
 """A measured copy counts as seen if a gap as large as its own comes to innocents no more often."""
 
@@ -98,5 +102,8 @@ def _kinds(bundle: Bundle, evidence: Evidence, seen: Course) -> _Kinds:
     return _Kinds(
         excluded,
         tuple(kind for kind in known if kind not in excluded),
-        tuple(kind for kind in found if kind not in known),
+        (
+            *(kind for kind in found if kind not in known),
+            STUDENTS_BEHIND if _weights(bundle, evidence) else COPIES_BEHIND,
+        ),
     )
