@@ -5,6 +5,7 @@
 -o DIR
     python -m experiments.lineup train ancestor --data cifar100_train.npz -o DIR
     python -m experiments.lineup judge DIR [DIR ...]      # prints docs/measured/line-up.md's tables
+    python -m experiments.lineup judge DIR --alone        # without twins
     python -m experiments.lineup null                     # simulated line-ups
 
 `fashion` is a task on which all models of one recipe are nearly one model, `cifar` a hard one, and

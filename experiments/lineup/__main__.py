@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ def main() -> None:
     training.add_argument("-o", "--output", type=Path, required=True)
     judging = commands.add_parser("judge", help="print the tables of trained populations")
     judging.add_argument("folders", nargs="+", type=Path)
+    judging.add_argument("--alone", action="store_true", help="without twins")
     drifting = commands.add_parser("drift", help="compare differences from the ancestor's weights")
     drifting.add_argument("folder", type=Path, help="of the population that has one")
     simulated = commands.add_parser("null", help="simulate line-ups without copies")
@@ -39,8 +41,8 @@ def main() -> None:
     if options.command == "train":
         train(_population(options), Folder(options.output), _tell)
     elif options.command == "judge":
-        hearings = [_judged(Folder(path)) for path in options.folders]
-        if len(hearings) > 1:
+        hearings = [_judged(Folder(path), options.alone) for path in options.folders]
+        if len(hearings) > 1 and not options.alone:
             for line in tables.together(hearings):
                 _tell(line)
     elif options.command == "drift":
@@ -63,10 +65,21 @@ def _population(options: argparse.Namespace) -> Population:
     return small(options.population, options.data, options.public)
 
 
-def _judged(folder: Folder) -> Hearing:
+def _judged(folder: Folder, alone: bool) -> Hearing:
     """Print the tables of one population."""
+    order = _order(folder)
+    if alone:
+        order = replace(order, twins=(), method="", from_scratch=folder.population != ANCESTOR)
+    bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
+    hearing = heard(folder, bundle, lambda line: print(line, file=sys.stderr))
+    for line in tables.told_alone(hearing) if alone else tables.told(hearing):
+        _tell(line)
+    return hearing
+
+
+def _order(folder: Folder) -> Order:
     method, points = METHODS.get(folder.population, ("lineup", 100))
-    order = Order(
+    return Order(
         str(folder.owner),
         samples=folder.samples,
         method=method,
@@ -76,11 +89,6 @@ def _judged(folder: Folder) -> Hearing:
         twins=(folder.twins,),
         unfinished=folder.path / "lineup.part",
     )
-    bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
-    hearing = heard(folder, bundle, lambda line: print(line, file=sys.stderr))
-    for line in tables.told(hearing):
-        _tell(line)
-    return hearing
 
 
 def _tell(line: str) -> None:

@@ -18,7 +18,7 @@ from auditkit.judging.lineup.standing import line_up
 from auditkit.suspects.examiner import query
 from experiments.lineup.population import COPY, INNOCENT, Folder, Record
 
-BUNDLE, EVIDENCE = "lineup.fp", "evidence"
+BUNDLE, ALONE, EVIDENCE = "lineup.fp", "alone.fp", "evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class Hearing:
 
 
 def made_bundle(folder: Folder, order: Order, tell: Callable[[str], None]) -> Bundle:
-    """Open the folder's bundle, or make it."""
-    path = folder.path / BUNDLE
+    """Open the folder's bundle, with twins or without, or make it."""
+    path = folder.path / (BUNDLE if order.twins else ALONE)
     if not path.exists():
         started, stages = time.monotonic(), set()
 

@@ -34,6 +34,16 @@ def told(hearing: Hearing) -> Iterator[str]:
     yield from ("", *_wrong(hearing))
 
 
+def told_alone(hearing: Hearing) -> Iterator[str]:
+    """The verdicts of one population's bundle without twins."""
+    made = hearing.bundle.fingerprint
+    yield f"### {hearing.population}, without twins"
+    yield ""
+    yield f"{made.sheet.questions} points, {made.discrimination}: {made.reason}."
+    yield ""
+    yield from _verdicts(hearing)
+
+
 def _bundle(hearing: Hearing) -> Iterator[str]:
     made = hearing.bundle.fingerprint
     accuracies = {
