@@ -216,9 +216,11 @@ SUSPECTS: dict[str, Suspect] = {
 
 def _by_labels(drawn: Drawn) -> list[DoubleArray]:
     """API, labels."""
-    asked = drawn.labels[:, : CORE + DISPUTED]
-    parts = (asked[:, :CORE], asked[:, CORE:])
-    return [_like(labels(part, CLASSES)) for part in parts]
+    parts = (slice(CORE), slice(CORE, CORE + DISPUTED))
+    return [
+        likeness(confidences(drawn.said[:-1, part]), labels(drawn.labels[-1:, part], CLASSES)[0])
+        for part in parts
+    ]
 
 
 def _by_everything(drawn: Drawn) -> list[DoubleArray]:

@@ -243,7 +243,7 @@ def test_copies_are_first_and_innocents_are_not(bundle, net, tmp_path):
         weight += 0.03 * weight.std() * torch.randn(weight.shape, generator=generator)
     found = examine(bundle, *suspect(copy, tmp_path, "copy"), quiet)
     assert found.outcome.decision is Decision.PIRATED
-    assert {"core labels", "weights"} <= {p.measure for p in found.outcome.line_up.places}
+    assert {"core scores", "weights"} <= {p.measure for p in found.outcome.line_up.places}
     for seed in (200, 201, 202):
         innocent = examine(bundle, *suspect(trained(seed), tmp_path, str(seed)), quiet)
         assert innocent.outcome.decision is not Decision.PIRATED

@@ -67,7 +67,7 @@ class Panel:
     """A bundle's line-up at one access level."""
 
     members: Said
-    """The answers of the owner, then of each twin, to all points."""
+    """The answers of the owner, then of each twin, to all points; with scores if all have some."""
     core: BoolArray
     """(points,) which are core points."""
     disputed: BoolArray
@@ -129,9 +129,15 @@ class Panel:
             measures["natural labels"] = natural
         found: dict[str, DoubleArray] = {}
         for name, rows in measures.items():
-            both = (labels(one.labels[:, rows], self.classes) for one in (self.members, said))
-            found[name] = likeness(*_pair(both))
+            given = labels(said.labels[:, rows], self.classes)[0]
+            found[name] = likeness(self._known(rows), given)
         return found
+
+    def _known(self, rows: BoolArray) -> DoubleArray:
+        """Return what labels are explained by: how sure each member is of every class."""
+        if self.members.scores is None:
+            return labels(self.members.labels[:, rows], self.classes)
+        return confidences(self.members.scores[:, rows])
 
     def _relations(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
         scored = self.members.scores is not None and said.scores is not None
@@ -156,7 +162,10 @@ def panel_of(bundle: Bundle, access: Access, *, related: bool) -> Panel:
     """Return the line-up of a bundle; it depends on no suspect, so it is made once."""
     sheet, made = bundle.fingerprint.sheet, bundle.fingerprint
     twins = [r.answers for r in bundle.references if r.kind is ReferenceKind.TWIN]
-    members = said_by([_owner(sheet).capped(access), *(said.capped(access) for said in twins)])
+    # Labels of a suspect are explained by all that is known of the members; scores by what theirs
+    # would be if they were cut off or rounded in the same way.
+    shown = Access.LOGITS if access is Access.LABEL else access
+    members = said_by([_owner(sheet).capped(shown), *(said.capped(shown) for said in twins)])
     return Panel(
         members=members,
         core=sheet.rows(CORE),
