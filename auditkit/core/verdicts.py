@@ -37,6 +37,7 @@ class ReasonCode(enum.StrEnum):
     NOT_OUTSTANDING = "not-outstanding"
     UNLIKE_COPIES = "unlike-copies"
     COPIES_UNSEEN = "copies-unseen"
+    FIRST_BY_ONE = "first-by-one-measure"
     LABELS_ALONE = "labels-alone-clear-nobody"
     WEIGHTS_ALONE = "weights-alone-clear-nobody"
     # Verdicts by the bundle's thresholds.

@@ -88,6 +88,10 @@ SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but so might "
         f"copies of most kinds: {', '.join(f['unseen']) or 'none were measured'}"
     ),
+    CODE.FIRST_BY_ONE: lambda f: (
+        f"it resembles twins of the owner as much as the owner (p {f['p']:.2g}), but by one of the "
+        "measures the owner is first, as it may be for a copy behind an input filter"
+    ),
     CODE.LABELS_ALONE: lambda f: (
         f"resembles its twins as much as the owner (the owner's place: p {f['p']:.2g}), as no copy "
         "would of the kinds that were measured; but an input filter changes a copy's labels on all "

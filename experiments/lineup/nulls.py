@@ -15,7 +15,14 @@ import numpy as np
 from scipy.optimize import brentq
 
 from auditkit.core.arrays import BoolArray, DoubleArray, IntArray
-from auditkit.judging.lineup.likeness import confidences, labels, likeness, relations, scores
+from auditkit.judging.lineup.likeness import (
+    beliefs,
+    confidences,
+    labels,
+    likeness,
+    relations,
+    scores,
+)
 from auditkit.judging.lineup.ranking import gap_p, standing
 from experiments.lineup.population import TWINS
 
@@ -217,8 +224,12 @@ SUSPECTS: dict[str, Suspect] = {
 def _by_labels(drawn: Drawn) -> list[DoubleArray]:
     """API, labels."""
     parts = (slice(CORE), slice(CORE, CORE + DISPUTED))
+    given, said = drawn.labels, drawn.said
     return [
-        likeness(confidences(drawn.said[:-1, part]), labels(drawn.labels[-1:, part], CLASSES)[0])
+        likeness(
+            beliefs(given[:-1, part], said[:-1, part], CLASSES),
+            labels(given[-1:, part], CLASSES)[0],
+        )
         for part in parts
     ]
 

@@ -7,8 +7,9 @@ regression with a little ridge), and a member's likeness is its share of the mix
 members have in common raises no share more than another's; neither does the scale of the suspect's
 scores, which a distillation temperature changes. Only a member's own peculiarities do.
 
-One regression serves all measures, which differ in what is explained: `labels`, `confidences`,
-`scores`, or `relations` between answers, for suspects of another label space.
+One regression serves all measures, which differ in what is explained: `labels`, by all `beliefs`
+of the members; `confidences`; `scores`; or `relations` between answers, for suspects of another
+label space.
 """
 
 import numpy as np
@@ -49,6 +50,23 @@ def labels(answers: IntArray, classes: int) -> DoubleArray:
     given = answers[..., None] == np.arange(classes)
     rows: DoubleArray = given.reshape(len(answers), -1).astype(np.float64)
     return rows
+
+
+def beliefs(answers: IntArray, scored: FloatArray | None, classes: int) -> DoubleArray:
+    """Return (models, points * classes): labels, and how likely each model finds each class.
+
+    What explains a suspect's labels. Labels alone can't tell members that are sure from those that
+    are not, and innocents stand out further by them than a bell curve allows.
+
+    Args:
+        answers: (models, points) labels.
+        scored: (models, points, classes) log-probabilities; None: there are labels only.
+        classes: How many classes there are.
+    """
+    given = labels(answers, classes)
+    if scored is None:
+        return given
+    return given + np.exp(scored.astype(np.float64)).reshape(given.shape)
 
 
 def confidences(answers: FloatArray) -> DoubleArray:

@@ -6,9 +6,10 @@ import numpy as np
 
 from auditkit.core.arrays import IntArray
 
-# The looks are fixed, so that nobody can choose the moment at which a suspect looks worst.
-FIRST, STEP, GROWTH = 10, 2, 1.1
-"""The first look is after 10 points; each next one after 2 more or a tenth more, if later."""
+# The looks are fixed, so that nobody can choose the moment at which a suspect looks worst. After a
+# few points an innocent suspect may share labels with one member and none with the others.
+FIRST, STEP, GROWTH = 40, 2, 1.1
+"""The first look is after 40 points; each next one after 2 more or a tenth more, if later."""
 
 
 def look_schedule(points: int) -> IntArray:

@@ -12,7 +12,14 @@ from auditkit.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from auditkit.core.models import ReferenceKind
 from auditkit.core.points import CORE, Sheet
 from auditkit.files.bundle import Bundle
-from auditkit.judging.lineup.likeness import confidences, labels, likeness, relations, scores
+from auditkit.judging.lineup.likeness import (
+    beliefs,
+    confidences,
+    labels,
+    likeness,
+    relations,
+    scores,
+)
 from auditkit.judging.lineup.looks import look_schedule
 from auditkit.judging.lineup.ranking import gap_p, standing
 
@@ -129,15 +136,10 @@ class Panel:
             measures["natural labels"] = natural
         found: dict[str, DoubleArray] = {}
         for name, rows in measures.items():
-            given = labels(said.labels[:, rows], self.classes)[0]
-            found[name] = likeness(self._known(rows), given)
+            sure = None if self.members.scores is None else self.members.scores[:, rows]
+            known = beliefs(self.members.labels[:, rows], sure, self.classes)
+            found[name] = likeness(known, labels(said.labels[:, rows], self.classes)[0])
         return found
-
-    def _known(self, rows: BoolArray) -> DoubleArray:
-        """Return what labels are explained by: how sure each member is of every class."""
-        if self.members.scores is None:
-            return labels(self.members.labels[:, rows], self.classes)
-        return confidences(self.members.scores[:, rows])
 
     def _relations(self, said: Said, answered: BoolArray) -> dict[str, DoubleArray]:
         scored = self.members.scores is not None and said.scores is not None

@@ -1,5 +1,7 @@
 """From a line-up to a verdict, with measured powers instead of constants."""
 
+import numpy as np
+
 from auditkit.core.verdicts import Decision, LineUp, Reason, ReasonCode
 from auditkit.judging.finding import Finding
 from auditkit.judging.lineup.panel import NATURAL_SCORES, WEIGHTS
@@ -11,7 +13,9 @@ def by_line_up(found: LineUp, level: float) -> Finding:
     - Pirated: the owner is first, and stands out by more than chance allows at `level`.
     - Homologous: the owner is not first, and copies of most measured kinds would have been. The
       reason names them, those that would not, and those that could not be measured.
-    - Inconclusive: everything else.
+    - Inconclusive: everything else, and a suspect that would be homologous but puts the owner first
+      by one measure, as a copy behind an input filter does. Files whose weights were compared are
+      only said not to be cleared of being a student behind one.
 
     Args:
         found: The line-up.
@@ -35,10 +39,12 @@ def by_line_up(found: LineUp, level: float) -> Finding:
         decision, code = Decision.PIRATED, ReasonCode.FIRST_IN_LINE_UP
     elif first:
         decision, code = Decision.INCONCLUSIVE, ReasonCode.NOT_OUTSTANDING
-    elif len(found.excluded) > len(found.unseen):
-        decision, code = Decision.HOMOLOGOUS, ReasonCode.UNLIKE_COPIES
-    else:
+    elif len(found.excluded) <= len(found.unseen):
         decision, code = Decision.INCONCLUSIVE, ReasonCode.COPIES_UNSEEN
+    elif _first_by_one(found) and not _seen_inside(found):
+        decision, code = Decision.INCONCLUSIVE, ReasonCode.FIRST_BY_ONE
+    else:
+        decision, code = Decision.HOMOLOGOUS, ReasonCode.UNLIKE_COPIES
     return Finding(decision, Reason(code, facts))
 
 
@@ -52,3 +58,14 @@ def by_more_than_labels(finding: Finding, found: LineUp) -> Finding:
         return finding
     reason = Reason(ReasonCode.LABELS_ALONE, dict(finding.reason.facts))
     return Finding(Decision.INCONCLUSIVE, reason)
+
+
+def _first_by_one(found: LineUp) -> bool:
+    """Whether the owner is first by any of the measures."""
+    # Filters change answers to odd inputs more than those to natural ones, or the other way round.
+    places = (np.array(place.likeness) for place in found.places)
+    return any(bool((likeness[0] > likeness[1:]).all()) for likeness in places)
+
+
+def _seen_inside(found: LineUp) -> bool:
+    return any(place.measure == WEIGHTS for place in found.places)
