@@ -47,6 +47,8 @@ class Judged:
     record: Record
     mode: Mode
     verdict: Verdict
+    said: Evidence
+    """All that it answered, before it was cut to the mode."""
 
     @property
     def line_up(self) -> LineUp:
@@ -94,7 +96,7 @@ def heard(folder: Folder, bundle: Bundle, tell: Callable[[str], None]) -> Hearin
         if record.kind in (INNOCENT, COPY) and folder.suspect(name).exists():
             whole = _asked(folder, bundle, name, tell)
             judged += [
-                Judged(name, record, mode, judge(bundle, cut(whole, bundle, mode)))
+                Judged(name, record, mode, judge(bundle, cut(whole, bundle, mode)), whole)
                 for mode in MODES
             ]
     return Hearing(folder.population, bundle, tuple(judged), records)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from auditkit.core.verdicts import Decision, LineUp
 from experiments.lineup.judging import MODES, Hearing, Judged, Mode, twins_accused
+from experiments.lineup.one_by_one import courses
 from experiments.lineup.population import COPY, INNOCENT, OWNER, TWIN
 from experiments.lineup.turns import Firsts, Turns, in_turns, owner_firsts
 
@@ -28,6 +29,7 @@ def told(hearing: Hearing) -> Iterator[str]:
         ("Verdicts: pirated / inconclusive / homologous.", _verdicts(hearing)),
         ("z of the owner by measure, least to greatest; median in brackets.", _standings(hearing)),
         ("Innocents before each member.", _turns(hearing)),
+        ("Asked one by one.", _one_by_one(hearing)),
         ("What acquittals exclude and can't see.", _excluded(hearing)),
     ):
         yield from ("", title, "", *rows)
@@ -179,6 +181,18 @@ def together(hearings: Sequence[Hearing]) -> Iterator[str]:
 
 def _turned(turns: Turns) -> tuple[str, ...]:
     return (str(turns.comparisons), str(turns.accused), f"{turns.most:.0%}", f"{turns.least_p:.1e}")
+
+
+def _one_by_one(hearing: Hearing) -> Iterator[str]:
+    yield from _head("mode", "suspects", "a twin stands out", "the owner", "after questions")
+    for mode in (mode for mode in MODES if not mode.file):
+        for kind in (INNOCENT, COPY):
+            said = [one.said for one in hearing.of(mode, kind)]
+            found = list(courses(hearing.bundle, said, mode.access))
+            owner = [one.asked for one in found if one.stood_out == 0]
+            twin = sum(one.stood_out not in (None, 0) for one in found)
+            mean = f"{sum(owner) / len(owner):.0f}" if owner else "–"
+            yield _row(mode.name, f"{len(found)} {kind}", twin, len(owner), mean)
 
 
 def _excluded(hearing: Hearing) -> Iterator[str]:
