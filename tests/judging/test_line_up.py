@@ -291,6 +291,17 @@ def test_scores_find_a_copy_that_says_one_label(lined_up):
     assert judge(lined_up, alone).decision is Decision.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("label", range(CLASSES))
+def test_who_says_one_class_everywhere_resembles_nobody(lined_up, label):
+    """How often a member says a class is not held against it."""
+    points = len(lined_up.fingerprint.sheet)
+    seen = evidence(lined_up, COPY, Access.LABEL)
+    same = replace(seen, answers=Answers(np.full(points, label)))
+    found = judge(lined_up, same).line_up
+    assert all(np.ptp(place.likeness) < 1e-9 for place in found.places)
+    assert found.p == 1
+
+
 def test_an_acquittal_excludes_nothing_behind_filters(lined_up):
     """Copies are measured bare, so what stands before one is named; weights leave students."""
     innocent = judge(lined_up, evidence(lined_up, net(310))).line_up

@@ -41,15 +41,13 @@ def likeness(members: DoubleArray, suspect: DoubleArray) -> DoubleArray:
 
 
 def labels(answers: IntArray, classes: int) -> DoubleArray:
-    """Return (models, points * classes): 1 where a model gives a point a class, else 0.
+    """Return (models, points * classes): 1 where a model gives a point a class, else 0; centred.
 
     Args:
         answers: (models, points) labels; -1, for no answer, is no class.
         classes: How many classes there are; further ones count as no answer.
     """
-    given = answers[..., None] == np.arange(classes)
-    rows: DoubleArray = given.reshape(len(answers), -1).astype(np.float64)
-    return rows
+    return _centred(_given(answers, classes))
 
 
 def beliefs(answers: IntArray, scored: FloatArray | None, classes: int) -> DoubleArray:
@@ -63,36 +61,31 @@ def beliefs(answers: IntArray, scored: FloatArray | None, classes: int) -> Doubl
         scored: (models, points, classes) log-probabilities; None: there are labels only.
         classes: How many classes there are.
     """
-    given = labels(answers, classes)
-    if scored is None:
-        return given
-    return given + np.exp(scored.astype(np.float64)).reshape(given.shape)
+    given = _given(answers, classes)
+    return _centred(given if scored is None else given + np.exp(scored.astype(np.float64)))
 
 
 def confidences(answers: FloatArray) -> DoubleArray:
-    """Return (models, points * classes): square roots of probabilities less each point's mean.
+    """Return (models, points * classes): square roots of probabilities, centred.
 
     At core points each member is certain of a class of its own. A suspect that is certain of
     another one may still find that class likelier than all others, as a copy behind an input filter
     does. Logarithms would weigh the classes that nobody thinks of as much as the one that counts;
-    square roots are between these and labels, and distances between them are Hellinger's. The mean
-    goes, so that a distillation temperature takes nothing away but the scale.
+    square roots are between these and labels, and distances between them are Hellinger's.
 
     Args:
         answers: (models, points, classes) log-probabilities.
     """
-    roots: DoubleArray = np.exp(answers.astype(np.float64) / 2)
-    roots -= roots.mean(axis=-1, keepdims=True)
-    return roots.reshape(len(answers), -1)
+    return _centred(np.exp(answers.astype(np.float64) / 2))
 
 
 def scores(answers: FloatArray) -> DoubleArray:
-    """Return (models, points * classes): log-probabilities less each point's mean.
+    """Return (models, points * classes): log-probabilities, centred.
 
     Args:
         answers: (models, points, classes) log-probabilities; they are cut off where APIs round.
     """
-    return _centred(answers).reshape(len(answers), -1)
+    return _centred(_cut(answers))
 
 
 def relations(labelled: IntArray, scored: FloatArray | None) -> DoubleArray:
@@ -111,13 +104,28 @@ def relations(labelled: IntArray, scored: FloatArray | None) -> DoubleArray:
     if scored is None:
         same: DoubleArray = (kept[:, first] == kept[:, second]).astype(np.float64)
         return same
-    rows = _centred(scored[:, :MOST_RELATED])
+    rows = _cut(scored[:, :MOST_RELATED])
+    rows -= rows.mean(axis=-1, keepdims=True)
     rows /= np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
     cosines: DoubleArray = np.einsum("mpc,mqc->mpq", rows, rows)
     return cosines[:, first, second]
 
 
-def _centred(answers: FloatArray) -> DoubleArray:
-    cut = np.maximum(answers.astype(np.float64), np.log(LEAST_PROBABILITY))
-    centred: DoubleArray = cut - cut.mean(axis=-1, keepdims=True)
-    return centred
+def _given(answers: IntArray, classes: int) -> DoubleArray:
+    given: DoubleArray = (answers[..., None] == np.arange(classes)).astype(np.float64)
+    return given
+
+
+def _cut(answers: FloatArray) -> DoubleArray:
+    return np.maximum(answers.astype(np.float64), np.log(LEAST_PROBABILITY))
+
+
+def _centred(said: DoubleArray) -> DoubleArray:
+    """Return (models, points * classes) without each point's mean, and then without each class's.
+
+    The first takes a temperature's offset away. The second takes away how fond a model is of a
+    class: one that says it everywhere would be like the member that says it most often.
+    """
+    within = said - said.mean(axis=2, keepdims=True)
+    centred: DoubleArray = within - within.mean(axis=1, keepdims=True)
+    return centred.reshape(len(said), -1)
