@@ -4,6 +4,7 @@ The file says of itself that it is a ledger, and of which version: SQLite has tw
 """
 
 import sqlite3
+import time
 from pathlib import Path
 
 from auditkit.core.errors import LedgerError
@@ -13,6 +14,8 @@ APPLICATION = 0x41554B54
 VERSION = 1
 BUSY = 30.0
 """Seconds for which another scan's step in the same ledger is waited for."""
+AGAIN = 0.02
+"""Seconds until it is tried again where SQLite does not wait by itself."""
 TABLES = (
     # The digest of a file is computed once, until its size, time or inode is another.
     """CREATE TABLE files (
@@ -83,13 +86,17 @@ def trouble(path: Path, error: sqlite3.Error) -> LedgerError:
 def _prepare(file: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
     # The file may come from a stranger: views and triggers in it must not run functions.
     file.execute("PRAGMA trusted_schema = OFF")
-    if _is_ledger(file, path):
+    # One look at all of it: another scan may be making the tables at this moment.
+    file.execute("BEGIN")
+    made = _is_ledger(file, path)
+    file.execute("COMMIT")
+    if made:
         if not read_only:
             _set_up(file)
         return
     if read_only:
         raise LedgerError(f"{str(path)!r} is an empty file and no ledger; auditkit scan makes one")
-    file.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(file)
     file.execute("BEGIN IMMEDIATE")
     # Another scan may have made it meanwhile.
     if not _is_ledger(file, path):
@@ -102,9 +109,22 @@ def _prepare(file: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
 
 
 def _set_up(file: sqlite3.Connection) -> None:
-    # In WAL mode this outlives a killed process; only a power cut can lose the last entries.
-    file.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(file)
+    # In this mode that outlives a killed process; only a power cut can lose the last entries.
     file.execute("PRAGMA synchronous = NORMAL")
+
+
+def _log_ahead(file: sqlite3.Connection) -> None:
+    """Let readers and one writer work at once; SQLite waits for others everywhere but here."""
+    until = time.monotonic() + BUSY
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(AGAIN)
 
 
 def _is_ledger(file: sqlite3.Connection, path: Path) -> bool:

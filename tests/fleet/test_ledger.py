@@ -1,7 +1,9 @@
 """The ledger's file: whose it is, who claims what in it, and what a full disk does."""
 
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -76,3 +78,18 @@ def test_a_full_disk_is_one_line(book):
     with pytest.raises(LedgerError, match=r"disk is full; make room and run the same command"):
         book.keep("b", "content", "how", "name", replace(JUDGED, report=bytes(1 << 20)))
     assert [*book.settled("content", "how")] == ["a"]
+
+
+def test_scans_that_begin_at_once_make_one_ledger(tmp_path):
+    """Nobody takes a ledger that another one is making for a stranger's, or for a held one."""
+    together = threading.Barrier(6)
+
+    def opened(path):
+        together.wait()
+        with Ledger.open(path, fresh=True) as ledger:
+            return ledger.bundles()
+
+    with ThreadPoolExecutor(6) as scans:
+        for number in range(20):
+            path = tmp_path / f"{number}.db"
+            assert list(scans.map(opened, [path] * 6)) == [{}] * 6

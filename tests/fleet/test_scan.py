@@ -99,8 +99,9 @@ def test_two_scans_share_a_ledger(folder, kept):
     """Two scans at once judge each pair once, and both report all."""
     fill(folder / "models", 8)
     both = [started("a.fp", "models", *HERE) for _ in range(2)]
-    told = [json.loads(one.communicate(timeout=120)[0]) for one in both]
-    assert [one.returncode for one in both] == [3, 3]
+    ended = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [3, 3], ended
+    told = [json.loads(out) for out, _ in ended]
     assert told[0]["pairs"] == told[1]["pairs"]
     assert len(kept()) == len(told[0]["pairs"]) == 11
 
