@@ -45,6 +45,13 @@ def test_alike_weights_accuse_in_any_label_space(bundle, classes):
     assert found.reason.code == ReasonCode.WEIGHTS_ALIKE
 
 
+def test_a_small_chance_accuses_nobody_who_is_unlike(bundle):
+    """Of a thousand independent models one has so small a chance; copies are alike by far more."""
+    rare = replace(UNLIKE, chance=6e-4)
+    found = verdict(weighed(bundle, from_scratch=True), STRANGER, rare)
+    assert found.decision is not Decision.PIRATED
+
+
 def test_a_possible_ancestor_makes_alike_weights_no_proof(bundle):
     """Without the owner's word innocents of one ancestor would be accused."""
     found = verdict(weighed(bundle, from_scratch=False), STRANGER, ALIKE)

@@ -43,7 +43,8 @@ def weigh_weights(bundle: Bundle, evidence: Evidence) -> Identification | None:
     }
     says: Decision | None = Decision.INCONCLUSIVE
     code = ReasonCode.WEIGHTS_BETWEEN
-    if seen.chance <= ALIKE:
+    # One independent model in a thousand has so small a chance; none is alike by as much as copies.
+    if seen.chance <= ALIKE and value >= least:
         says = Decision.PIRATED if own.from_scratch else None
         code = ReasonCode.WEIGHTS_ALIKE if own.from_scratch else ReasonCode.ANCESTOR_UNKNOWN
     elif seen.chance > UNLIKE and seen.is_comparable and value < least:
