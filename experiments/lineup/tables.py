@@ -16,6 +16,10 @@ EXCLUDED_AS = {
     "extracted by probabilities": ("distilled",),
 }
 """What auditkit calls kinds of copies that it names differently."""
+STUDENTS = ("distilled", "extracted", "data-free")
+"""How ways of copying begin that take answers and no weights."""
+LOST = 0.16
+"""Accuracy, 0..1, that a copy may lose and still be of use."""
 HUGE = 100
 """z above which its size tells nothing more."""
 
@@ -27,6 +31,7 @@ def told(hearing: Hearing) -> Iterator[str]:
     yield from _bundle(hearing)
     for title, rows in (
         ("Verdicts: pirated / inconclusive / homologous.", _verdicts(hearing)),
+        ("Copies found.", _found(hearing)),
         ("z of the owner by measure, least to greatest; median in brackets.", _standings(hearing)),
         ("Innocents before each member.", _turns(hearing)),
         ("Asked one by one.", _one_by_one(hearing)),
@@ -44,6 +49,13 @@ def told_alone(hearing: Hearing) -> Iterator[str]:
     yield f"{made.sheet.questions} points, {made.discrimination}: {made.reason}."
     yield ""
     yield from _verdicts(hearing)
+    yield ""
+    yield from _found(hearing)
+    yield ""
+    for kind in (INNOCENT, COPY):
+        seen = (one.said.weights for one in hearing.of(MODES[-1], kind))
+        values = sorted(weights.likeness[0] for weights in seen if weights is not None)
+        yield f"Likeness of the weights, {kind}: {', '.join(f'{one:.2f}' for one in values)}"
 
 
 def _bundle(hearing: Hearing) -> Iterator[str]:
@@ -70,6 +82,28 @@ def _verdicts(hearing: Hearing) -> Iterator[str]:
             title = f"{kind}: {how}" if how else f"**{kind}, all**"
             span = f"{min(rights):.2f} – {max(rights):.2f}" if rights else "–"
             yield _row(title, len(rows[0]), span, *map(_counts, rows))
+
+
+def _found(hearing: Hearing) -> Iterator[str]:
+    yield from _head("copies", *(mode.name for mode in MODES))
+    rows = [hearing.of(mode, COPY) for mode in MODES]
+    for group in dict.fromkeys(_group(hearing, one) for one in rows[0]):
+        alike = [[one for one in row if _group(hearing, one) == group] for row in rows]
+        cells = [
+            f"{sum(one.verdict.decision is Decision.PIRATED for one in row)} of {len(row)}"
+            for row in alike
+        ]
+        yield _row(group, *cells)
+
+
+def _group(hearing: Hearing, one: Judged) -> str:
+    """What became of a copy, where it was made from the weights; else how it was made."""
+    if one.record.how.startswith(STUDENTS):
+        return one.record.how
+    if one.record.task or one.record.how.startswith("transferred"):
+        return "transferred"
+    owner = next(known.acc for known in hearing.records.values() if known.kind == OWNER)
+    return f"within {LOST} of the owner" if one.record.acc >= owner - LOST else "broken"
 
 
 def _how(one: Judged) -> str:
