@@ -18,6 +18,8 @@ NUMBER, MACHINE, FIRST_ARGUMENT = 0, 4, 16
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 EPERM, ENOSYS = 1, 38
 CLONE_THREAD = 0x00010000
+LOCAL = 1
+"""The family of sockets within a machine (AF_UNIX)."""
 NO_NEW_PRIVILEGES, SET_FILTER, FILTER_MODE = 38, 22, 2
 """Of prctl(2)."""
 
@@ -29,22 +31,28 @@ class Machine:
     code: int
     clone: int
     tgkill: int
+    socket: int
+    listening: tuple[int, int]
+    """bind and listen."""
     first_foreign: int | None
     """Numbers from this on belong to another calling convention."""
     refused: tuple[int, ...]
 
 
-# In the order of the groups: sockets; starting commands; signals; looking into other processes;
-# namespaces and mounts; kernel interfaces that go past a filter; keys; modules and the machine;
-# owners, modes, times and attributes of files, which Landlock does not cover.
+# In the order of the groups: sockets, but for what CUDA does with one; starting commands; signals;
+# looking into other processes; namespaces and mounts; kernel interfaces that go past a filter;
+# keys; modules and the machine; owners, modes, times and attributes of files, which Landlock does
+# not cover.
 MACHINES = {
     "x86_64": Machine(
         code=0xC000003E,
         clone=56,
         tgkill=234,
+        socket=41,
+        listening=(49, 50),
         first_foreign=0x40000000,
         refused=(
-            *(41, 42, 43, 44, 46, 49, 50, 53, 288, 307),
+            *(42, 43, 44, 46, 53, 288, 307),
             *(57, 58, 59, 322),
             *(62, 129, 200, 297, 424),
             *(101, 310, 311, 434, 438),
@@ -60,9 +68,11 @@ MACHINES = {
         code=0xC00000B7,
         clone=220,
         tgkill=131,
+        socket=198,
+        listening=(200, 201),
         first_foreign=None,
         refused=(
-            *(198, 199, 200, 201, 202, 203, 206, 211, 242, 269),
+            *(199, 202, 203, 206, 211, 242, 269),
             *(221, 281),
             *(129, 130, 138, 240, 424),
             *(117, 270, 271, 434, 438),
@@ -83,8 +93,12 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-def restrict() -> bool:
+def restrict(*, card: bool) -> bool:
     """Filter this thread's system calls, and those of all threads that it starts, for good.
+
+    Args:
+        card: Whether CUDA may be used, which listens on a socket within the machine and does not
+            start if it can't. Nobody is let in there, and no other socket can be reached.
 
     Returns:
         Whether it was done; False on a machine or kernel without it.
@@ -92,7 +106,7 @@ def restrict() -> bool:
     machine = MACHINES.get(platform.machine())
     if machine is None:
         return False
-    code = b"".join(_program(machine, os.getpid()))
+    code = b"".join(_program(machine, os.getpid(), card=card))
     kept = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(kept))
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -102,7 +116,7 @@ def restrict() -> bool:
     return bool(prctl(SET_FILTER, FILTER_MODE, ctypes.addressof(program), 0, 0) == 0)
 
 
-def _program(machine: Machine, process: int) -> Iterator[bytes]:
+def _program(machine: Machine, process: int, *, card: bool) -> Iterator[bytes]:
     yield _step(LOAD, MACHINE)
     yield _step(EQUAL, machine.code, yes=1)
     yield _step(RETURN, KILL)
@@ -112,8 +126,11 @@ def _program(machine: Machine, process: int) -> Iterator[bytes]:
         yield _step(RETURN, REFUSE | EPERM)
     # Its arguments lie in memory, where a filter can't look. Libraries then use clone.
     yield from _ends(CLONE3, REFUSE | ENOSYS)
-    for number in machine.refused:
+    of_cuda = (machine.socket, *machine.listening)
+    for number in machine.refused if card else (*machine.refused, *of_cuda):
         yield from _ends(number, REFUSE | EPERM)
+    if card:
+        yield from _ends_unless(machine.socket, LOCAL)
     # Threads are needed to compute; another process could outlive the audit.
     yield _step(EQUAL, machine.clone, no=4)
     yield _step(LOAD, FIRST_ARGUMENT)
@@ -126,6 +143,15 @@ def _program(machine: Machine, process: int) -> Iterator[bytes]:
     yield _step(EQUAL, process, yes=1)
     yield _step(RETURN, REFUSE | EPERM)
     yield _step(RETURN, ALLOW)
+
+
+def _ends_unless(number: int, argument: int) -> Iterator[bytes]:
+    """Refuse a call unless its first argument is this one."""
+    yield _step(EQUAL, number, no=4)
+    yield _step(LOAD, FIRST_ARGUMENT)
+    yield _step(EQUAL, argument, no=1)
+    yield _step(RETURN, ALLOW)
+    yield _step(RETURN, REFUSE | EPERM)
 
 
 def _ends(number: int, result: int) -> tuple[bytes, bytes]:

@@ -32,14 +32,23 @@ ROOM = (1 << 30) + CORES * (160 << 20)
 arena."""
 READ_BY_LIBRARIES = (
     *("/usr", "/lib", "/lib64", "/opt", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl"),
-    *("/proc/cpuinfo", "/proc/meminfo", "/proc/driver/nvidia", "/sys/devices", "/sys/fs/cgroup"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices", "/sys/fs/cgroup"),
     *("/dev/null", "/dev/zero", "/dev/urandom"),
 )
 CARDS = (
-    *("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"),
+    *("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset"),
+    *("/dev/nvidia-caps", "/dev/nvidia-caps-imex-channels", "/dev/dxg"),
     *(f"/dev/nvidia{n}" for n in range(16)),
 )
-"""Devices that CUDA writes to."""
+"""Devices of NVIDIA's cards, which CUDA writes to."""
+# What the driver needs is told by nobody; others found it by tracing it (docs/decisions/0013).
+READ_BY_CUDA = (
+    *("/proc/self", "/proc/devices", "/proc/modules", "/proc/stat", "/proc/filesystems"),
+    *("/proc/driver/nvidia", "/proc/driver/nvidia-uvm", "/proc/sys/vm", "/sys/bus/pci"),
+    *("/sys/module", "/etc/nvidia", "/run/nvidia-persistenced"),
+)
+THREADS = "/proc/self/task"
+"""CUDA writes the names of its threads there, and does not start if it can't."""
 
 
 class Wall(enum.StrEnum):
@@ -70,17 +79,23 @@ def half_of_memory() -> int:
     return most // 2
 
 
-def raise_walls(readable: Sequence[str], memory: int, *, cuda: bool) -> None:
+def has_card() -> bool:
+    """Return whether this machine has a card that CUDA may use."""
+    return any(Path(card).exists() for card in CARDS)
+
+
+def raise_walls(readable: Sequence[str], memory: int, *, card: bool) -> None:
     """Raise every wall that this machine has, for the rest of the process's life.
 
     Args:
         readable: Files and folders that may be read, besides those of Python and its libraries.
         memory: Bytes that may be used from now on, besides what is in use.
-        cuda: Whether a card may be used: it takes far more addresses than memory.
+        card: Whether a card may be used. CUDA takes far more addresses than memory, names its
+            threads, and listens on a socket that nobody can reach.
     """
-    _limit(memory, cuda=cuda)
-    _shut_files([*readable, *_of_python(), *READ_BY_LIBRARIES], cuda=cuda)
-    seccomp.restrict()
+    _limit(memory, card=card)
+    _shut_files([*readable, *_of_python(), *READ_BY_LIBRARIES], card=card)
+    seccomp.restrict(card=card)
 
 
 def held(memory: int) -> frozenset[Wall]:
@@ -88,13 +103,13 @@ def held(memory: int) -> frozenset[Wall]:
     return frozenset(wall for wall, attempt in _attempts(memory).items() if _fails(attempt))
 
 
-def _limit(memory: int, *, cuda: bool) -> None:
+def _limit(memory: int, *, card: bool) -> None:
     _set(resource.RLIMIT_CORE, 0)
-    _set(resource.RLIMIT_FSIZE, 0)
     used, addresses = _in_use()
     _set(resource.RLIMIT_DATA, used + memory)
-    if not cuda:
+    if not card:  # CUDA sets addresses aside for all of the card's memory, and makes nameless files
         _set(resource.RLIMIT_AS, addresses + memory + ROOM)
+        _set(resource.RLIMIT_FSIZE, 0)
 
 
 def _set(what: int, value: int) -> None:
@@ -113,22 +128,36 @@ def _in_use() -> tuple[int, int]:
     return found["VmData"], found["VmSize"]
 
 
-def _shut_files(readable: Sequence[str], *, cuda: bool) -> None:
+def _shut_files(readable: Sequence[str], *, card: bool) -> None:
     if landlockpy is None:
         return
-    reading = AccessFS.READ_FILE | AccessFS.READ_DIR
-    writing = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
     with contextlib.suppress(landlockpy.LandlockError, OSError):
         # Everything that the kernel can forbid is forbidden, and then some is allowed.
         ruleset = Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL)
         for path in readable:
-            access = reading if Path(path).is_dir() else AccessFS.READ_FILE
-            with contextlib.suppress(FileNotFoundError):
-                ruleset.allow_path(path, access)
-        for path in CARDS if cuda else ():
-            with contextlib.suppress(FileNotFoundError):
-                ruleset.allow_path(path, writing)
+            _allow(ruleset, path, AccessFS.READ_FILE)
+        if card:
+            _allow_cuda(ruleset)
         ruleset.restrict()
+
+
+def _allow_cuda(ruleset: "Ruleset") -> None:
+    for path in READ_BY_CUDA:
+        _allow(ruleset, path, AccessFS.READ_FILE)
+    for path in CARDS:
+        _allow(ruleset, path, AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV)
+    # Kept open for the process's life. The rule is for this very folder, which the kernel forgets
+    # when it is short of memory, and makes anew under the same name.
+    os.open(THREADS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _allow(ruleset, THREADS, AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.TRUNCATE)
+
+
+def _allow(ruleset: "Ruleset", path: str, access: "AccessFS") -> None:
+    """Allow a file, or what is in a folder, if it is there."""
+    if Path(path).is_dir():
+        access |= AccessFS.READ_DIR
+    with contextlib.suppress(FileNotFoundError):
+        ruleset.allow_path(path, access)
 
 
 def _of_python() -> list[str]:

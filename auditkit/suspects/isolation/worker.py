@@ -102,7 +102,8 @@ class _Task:
         os.dup2(1, 2)  # a stranger's messages are for nobody
         with contextlib.suppress(ImportError):  # opening tells what is missing
             kind.prepare(self._suspect.source)
-        walls.raise_walls(head["readable"], head["memory"], cuda=self._options.device != "cpu")
+        card = self._options.device != "cpu" and walls.has_card()
+        walls.raise_walls(head["readable"], head["memory"], card=card)
         held = sorted(walls.held(head["memory"]))
         # Before the file is opened: afterwards its author's code could say anything.
         digest = sha256(read_file(self._suspect.source)) if kind.runs_code else None
