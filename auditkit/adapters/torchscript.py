@@ -114,6 +114,8 @@ def _device(name: str) -> "torch.device":
     usable = torch.cuda.is_available()
     if name.startswith("cuda") and not usable:
         raise SuspectLoadError(f"--device {name}: torch sees no CUDA device; use --device cpu")
+    # Answers in shortened mantissas (TF32) are not those of a CPU.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(("cuda" if usable else "cpu") if name == "auto" else name)
 
 

@@ -4,19 +4,27 @@ Importing a package or asking a runtime for its providers is not enough: both su
 where the first inference fails.
 """
 
+import contextlib
 import ctypes
 import platform
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 
-from auditkit.core.arrays import FloatArray
+from auditkit.core.arrays import FloatArray, Rows
 from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
+from auditkit.core.requests import Options
+
+WEIGHTS = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+POINTS = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
+"""Of the small model that is run, and what it is asked."""
 
 # Two names for the same Python module: installed together they write over each other's files.
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
@@ -123,6 +131,9 @@ def _cuda() -> Iterator[Finding]:
         yield Finding("CUDA provider", State.ABSENT, why, "audits run on the CPU")
         return
     yield _seen("CUDA provider", lambda: _ran("cuda"), "compare the driver with `nvidia-smi`")
+    # The driver opens files and sockets when it starts, and suspects' files run behind walls.
+    advice = "update the driver; --isolation off asks ONNX files that you trust without walls"
+    yield _seen("CUDA behind walls", lambda: _ran_shut_in("cuda"), advice)
 
 
 def _libraries() -> Iterator[Finding]:
@@ -202,15 +213,36 @@ def _ran(device: str) -> str:
     """
     from auditkit.adapters import runtime
 
-    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
-    session = runtime.opened(_model(weights), device)
-    points = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
-    [found] = session.run(None, {"points": points})
-    # Loosely, because cards multiply float32 with shortened mantissas (TF32).
-    np.testing.assert_allclose(found, np.maximum(points @ weights, 0), atol=1e-2)
+    session = runtime.opened(_model(WEIGHTS), device)
+    _check(session.run(None, {"points": POINTS})[0])
     # ONNX Runtime silently runs nodes on the CPU that a provider can't run.
     nodes = ", ".join(f"{count} of its nodes" for count in runtime.placed(session).values())
     return f"a small model ran, {nodes} there" + (f", {_card()}" if device != "cpu" else "")
+
+
+def _ran_shut_in(device: str) -> str:
+    """Do the same as a suspect's file is asked: in a process behind walls.
+
+    Raises:
+        AuditkitError: The device can't be used there.
+        AssertionError: The answers are wrong.
+    """
+    from auditkit.adapters import identified
+    from auditkit.suspects.isolation import isolated
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "small.onnx"
+        path.write_bytes(_model(WEIGHTS))
+        adapter = isolated.opened(identified(str(path)), Options(device))
+        with contextlib.closing(adapter):
+            answers = adapter.answer(POINTS)
+            _check(answers["scores"] if isinstance(answers, Mapping) else answers)
+            return f"a small model ran, {adapter.runtime['provider']}"
+
+
+def _check(answers: Rows) -> None:
+    # Loosely, because cards multiply float32 with shortened mantissas (TF32).
+    np.testing.assert_allclose(answers, np.maximum(POINTS @ WEIGHTS, 0), atol=1e-2)
 
 
 def _model(weights: FloatArray) -> bytes:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from auditkit.owner.classifier import Owner
-from auditkit.owner.room import climbing_at_once
+from auditkit.owner.room import AtOnce, climbing_at_once
 from auditkit.owner.standins import StandIn
 from auditkit.owner.transports import Transport
 
@@ -126,7 +126,9 @@ class Climb:
         self._mean, self._square = torch.zeros_like(starts), torch.zeros_like(starts)
         self._step = 0
         self._level = 0.0
-        self._fit = climbing_at_once(lambda few: self._heights(few, targets[: len(few)])[0], starts)
+        self._fit = AtOnce(
+            climbing_at_once(lambda few: self._heights(few, targets[: len(few)])[0], starts)
+        )
 
     def to(self, level: float) -> Tensor:
         """Go on from where the points are to a depth of `level` units.
@@ -141,7 +143,7 @@ class Climb:
             if not len(alive):
                 break
             self._step += 1
-            alive = torch.cat([self._advance(rows) for rows in alive.split(self._fit)])
+            alive = self._fit.each(self._advance, alive)
         # Measured anew, because points whose steps ran out have moved since they were measured.
         deep = margins(self.owner.answers(self.points), self.targets) >= level * self.unit
         return deep & ~self._recognised()

@@ -15,7 +15,7 @@ from auditkit.core.requests import InputFacts
 from auditkit.owner.batches import BATCH, MODEL_ERRORS, checked, laid_out, sized
 from auditkit.owner.input_facts import declared_numbers, input_bounds, input_spec
 from auditkit.owner.opening import LoadedModel
-from auditkit.owner.room import answered_at_once
+from auditkit.owner.room import AtOnce, answered_at_once
 from auditkit.owner.samples import RawSamples, Samples, arrangements
 
 SATURATED = 1e-6
@@ -64,8 +64,7 @@ class Owner:
     @torch.no_grad()
     def answers(self, points: Tensor) -> Tensor:
         """Return `scores` of any number of points, without gradients."""
-        at_once = answered_at_once(points, BATCH)
-        return torch.cat([self.scores(batch) for batch in points.split(at_once)])
+        return AtOnce(answered_at_once(points, BATCH)).each(self.scores, points)
 
     def tensor(self, points: FloatArray) -> Tensor:
         """Copy an array to the owner's device."""
@@ -227,4 +226,6 @@ def torch_device(name: str) -> torch.device:
     # to run.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    # Convolutions in shortened mantissas (TF32) climb other ways than those of a CPU.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)

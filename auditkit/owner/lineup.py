@@ -7,6 +7,7 @@ were chosen because *it* stands out. Here every rule is symmetric in all members
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from auditkit.core.progress import Progress
 from auditkit.files.unfinished import NOWHERE, Part, Unfinished
 from auditkit.owner.ascent import domain, margins
 from auditkit.owner.classifier import Owner, snapped
-from auditkit.owner.room import climbing_at_once
+from auditkit.owner.room import AtOnce, climbing_at_once
 
 STEPS = 80
 """Adam steps of the climb, unless told otherwise."""
@@ -79,11 +80,9 @@ def joint_points(
     classes = members[0].record.classes
     codes = torch.randint(classes, (len(members), len(starts)), generator=generator)
     codes = codes.to(starts.device)
-    # Each member's margins are measured in its own unit, so that all of them pull alike.
-    units = [_unit(member, starts) for member in members]
-    parts = torch.arange(len(starts), device=starts.device).split(
-        min(climbing_at_once(member.scores, starts) for member in members)
-    )
+    crowd = _Crowd(members, codes, [_unit(member, starts) for member in members])
+    together = AtOnce(min(climbing_at_once(member.scores, starts) for member in members))
+    order = torch.arange(len(starts), device=starts.device)
     whole = domain(members[0])
     box = whole.near(starts, BOUND)
     change = torch.zeros_like(starts, requires_grad=True)  # as a share of the range
@@ -92,11 +91,7 @@ def joint_points(
     for step in range(begun, steps):
         progress("climbing with the twins", step, steps)
         points = (starts + change * whole.span).detach()
-        slope = torch.zeros_like(points)
-        for rows in parts:
-            for member, code, unit in zip(members, codes, units, strict=True):
-                slope[rows] += _slope(member, points[rows], code[rows], unit)
-        change.grad = -slope
+        change.grad = -together.each(partial(crowd.slope, points), order)
         adam.step()
         with torch.no_grad():
             change.copy_((box.clamp(starts + change * whole.span) - starts) / whole.span)
@@ -127,11 +122,24 @@ def _resumed(adam: Adam, change: Tensor, unfinished: Unfinished) -> int:
     return step
 
 
-def _slope(member: Owner, points: Tensor, code: Tensor, unit: float) -> Tensor:
-    """Return (n, *shape): where the member becomes surer of its code."""
-    leaf = points.requires_grad_()
-    depth = (margins(member.scores(leaf), code) / unit).clamp_max(DEPTH)
-    return torch.autograd.grad(depth.sum(), leaf)[0]
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """The members that climb together."""
+
+    members: Sequence[Owner]
+    codes: Tensor
+    """(members, n) int64: each member's class at each point."""
+    units: Sequence[float]
+    """What each member's margins are measured in, so that all of them pull alike."""
+
+    def slope(self, points: Tensor, rows: Tensor) -> Tensor:
+        """Return (rows, *shape): where all members become surer of their codes at these rows."""
+        slopes = torch.zeros_like(points[rows])
+        for member, code, unit in zip(self.members, self.codes, self.units, strict=True):
+            leaf = points[rows].requires_grad_()
+            depth = (margins(member.scores(leaf), code[rows]) / unit).clamp_max(DEPTH)
+            slopes += torch.autograd.grad(depth.sum(), leaf)[0]
+        return slopes
 
 
 def _unit(member: Owner, naturals: Tensor) -> float:

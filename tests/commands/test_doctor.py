@@ -32,6 +32,11 @@ def test_this_machine_is_fit_for_audits():
     assert fit_for(tuple(findings.values()), "auto")
 
 
+def test_a_small_model_runs_behind_walls():
+    """As a suspect's file does; on a card this is how it is found out whether CUDA starts there."""
+    assert diagnosis._ran_shut_in("cpu") == "a small model ran, CPUExecutionProvider"
+
+
 @WITHOUT
 def test_what_keeps_from_cuda_is_named():
     """The first missing thing and what to do; --device cuda is not fit, and says so by its code."""

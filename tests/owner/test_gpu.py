@@ -91,9 +91,11 @@ def test_points_do_not_depend_on_the_device(made, samples_file):
 
 @ONNX
 def test_doctor_sees_the_card():
-    """The small model ran on it, with its name."""
+    """The small model ran on it, with its name, and behind walls too."""
     findings = examine()
     [cuda] = [finding for finding in findings if finding.subject == "CUDA provider"]
     assert cuda.state is State.WORKS
     assert torch.cuda.get_device_name(0) in cuda.told
+    [shut_in] = [finding for finding in findings if finding.subject == "CUDA behind walls"]
+    assert (shut_in.state, shut_in.told) == (State.WORKS, "a small model ran, " + runtime.CUDA)
     assert fit_for(findings, "cuda")

@@ -72,9 +72,7 @@ def test_what_cuda_does_when_it_starts_is_let_through(expression):
     assert behind(expression, card=True) == "True"
 
 
-@pytest.mark.parametrize(
-    "expression", ["named('cuda')", "listening()", "nameless()", "reserved()"]
-)
+@pytest.mark.parametrize("expression", ["named('cuda')", "listening()", "nameless()", "reserved()"])
 def test_without_a_card_nobody_needs_it(expression):
     """Each is refused on other machines."""
     assert "True" not in behind(expression, card=False)
