@@ -169,6 +169,7 @@ def _prepare(_source: str) -> None:
     from auditkit.adapters import onnx_external, onnx_weights, runtime  # noqa: F401
 
     runtime.empty_folder()
+    runtime.why_no_cuda()  # its libraries are loaded once, and not by each worker
 
 
 def _prepare_many() -> None:
