@@ -10,10 +10,10 @@ import torch
 from auditkit.core.requests import InputFacts, Order
 from experiments.lineup import nulls, tables
 from experiments.lineup.judging import Hearing, heard, made_bundle
-from experiments.lineup.population import Folder, Population, train
-from experiments.lineup.small import PLANS, small
+from experiments.lineup.population import Folder
+from experiments.lineup.small import PLANS
+from experiments.lineup.training import ANCESTOR, tell, train_all
 
-ANCESTOR = "ancestor"
 METHODS = {ANCESTOR: ("lineup:questions=95,natural=150,steps=30", 30)}
 """Settings of the bundle and core points, where they aren't the default: each question to these
 models takes a hundred times as long as to the small ones."""
@@ -27,10 +27,13 @@ def main() -> None:
     training.add_argument("population", choices=(*PLANS, ANCESTOR))
     training.add_argument("--data", type=Path, required=True)
     training.add_argument("--public", type=Path, help="another task's images")
+    training.add_argument("--device", default="cpu")
+    training.add_argument("--workers", type=int, default=1, help="trainings at once")
     training.add_argument("-o", "--output", type=Path, required=True)
     judging = commands.add_parser("judge", help="print the tables of trained populations")
     judging.add_argument("folders", nargs="+", type=Path)
     judging.add_argument("--alone", action="store_true", help="without twins")
+    judging.add_argument("--device", default="cpu")
     drifting = commands.add_parser("drift", help="compare differences from the ancestor's weights")
     drifting.add_argument("folder", type=Path, help="of the population that has one")
     simulated = commands.add_parser("null", help="simulate line-ups without copies")
@@ -39,41 +42,31 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.command == "train":
-        train(_population(options), Folder(options.output), _tell)
+        train_all(options)
     elif options.command == "judge":
-        hearings = [_judged(Folder(path), options.alone) for path in options.folders]
+        hearings = [_judged(Folder(path), options) for path in options.folders]
         if len(hearings) > 1 and not options.alone:
             for line in tables.together(hearings):
-                _tell(line)
+                tell(line)
     elif options.command == "drift":
         from experiments.lineup import drift
 
         for line in drift.told(Folder(options.folder)):
-            _tell(line)
+            tell(line)
     else:
         for line in nulls.told(options.replicates, options.answered):
-            _tell(line)
+            tell(line)
 
 
-def _population(options: argparse.Namespace) -> Population:
-    if options.population == ANCESTOR:
-        from experiments.lineup.ancestor import ancestor
-
-        return ancestor(options.data, options.output)
-    if options.public is None and PLANS[options.population].copied:
-        raise SystemExit("--public FILE is needed: copies are transferred to another task")
-    return small(options.population, options.data, options.public)
-
-
-def _judged(folder: Folder, alone: bool) -> Hearing:
+def _judged(folder: Folder, options: argparse.Namespace) -> Hearing:
     """Print the tables of one population."""
-    order = _order(folder)
-    if alone:
+    order = replace(_order(folder), device=options.device)
+    if options.alone:
         order = replace(order, twins=(), method="", from_scratch=folder.population != ANCESTOR)
     bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
-    hearing = heard(folder, bundle, lambda line: print(line, file=sys.stderr))
-    for line in tables.told_alone(hearing) if alone else tables.told(hearing):
-        _tell(line)
+    hearing = heard(folder, bundle, options.device, lambda line: print(line, file=sys.stderr))
+    for line in tables.told_alone(hearing) if options.alone else tables.told(hearing):
+        tell(line)
     return hearing
 
 
@@ -84,15 +77,10 @@ def _order(folder: Folder) -> Order:
         samples=folder.samples,
         method=method,
         points=points,
-        device="cpu",
         facts=InputFacts(range=(0, 1)),
         twins=(folder.twins,),
         unfinished=folder.path / "lineup.part",
     )
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

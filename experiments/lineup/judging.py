@@ -88,13 +88,13 @@ def made_bundle(folder: Folder, order: Order, tell: Callable[[str], None]) -> Bu
     return bundles.read(path)
 
 
-def heard(folder: Folder, bundle: Bundle, tell: Callable[[str], None]) -> Hearing:
-    """Ask whom nobody asked yet, and judge everybody."""
+def heard(folder: Folder, bundle: Bundle, device: str, tell: Callable[[str], None]) -> Hearing:
+    """Ask whom nobody asked yet, on a device, and judge everybody."""
     records = folder.records()
     judged: list[Judged] = []
     for name, record in records.items():
         if record.kind in (INNOCENT, COPY) and folder.suspect(name).exists():
-            whole = _asked(folder, bundle, name, tell)
+            whole = _asked(folder, bundle, name, device, tell)
             judged += [
                 Judged(name, record, mode, judge(bundle, cut(whole, bundle, mode)), whole)
                 for mode in MODES
@@ -102,13 +102,15 @@ def heard(folder: Folder, bundle: Bundle, tell: Callable[[str], None]) -> Hearin
     return Hearing(folder.population, bundle, tuple(judged), records)
 
 
-def _asked(folder: Folder, bundle: Bundle, name: str, tell: Callable[[str], None]) -> Evidence:
+def _asked(
+    folder: Folder, bundle: Bundle, name: str, device: str, tell: Callable[[str], None]
+) -> Evidence:
     digest = bundle.digest.removeprefix("sha256:")[:8]
     path = folder.path / EVIDENCE / digest / f"{name}.evidence"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        asking = Asking(options=Options("cpu"), sequential=False, thorough=True)
+        asking = Asking(options=Options(device), sequential=False, thorough=True)
         evidences.write(query(bundle, str(folder.suspect(name)), asking), bundle, path)
         tell(f"asked {name} in {time.monotonic() - started:.1f} s")
     return evidences.read(path, bundle)

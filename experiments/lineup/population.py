@@ -1,7 +1,8 @@
 """What a population is: a list of models to train, and a folder that keeps them."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from experiments.zoo.nets import Shape
 
 OWNER, TWIN, INNOCENT, COPY = "owner", "twin", "innocent", "copy"
 TWINS = 19
-META, KIND = "meta.json", "population.json"
+META, KIND = "meta", "population.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Folder:
     def records(self) -> dict[str, Record]:
         """What is trained, by name."""
         found: dict[str, Record] = {}
-        for file in sorted(self.path.glob("meta*.json")):
+        for file in sorted(self.path.glob(f"{META}*.json")):
             found |= {name: Record(**entry) for name, entry in json.loads(file.read_text()).items()}
         return found
 
@@ -87,14 +88,15 @@ class Folder:
 
     def state(self, name: str) -> dict[str, Tensor]:
         """A trained model's weights."""
-        found: dict[str, Tensor] = torch.load(self.path / f"{name}.pt", weights_only=True)
+        path = self.path / f"{name}.pt"
+        found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return found
 
     def keep(self, name: str, net: nn.Module, record: Record) -> None:
         """Write one model; it counts only when both files are there."""
         torch.save(net.state_dict(), self.path / f"{name}.pt")
-        known = self.records() | {name: record}
-        _written(self.path / META, {key: asdict(entry) for key, entry in known.items()})
+        # A file for each, since several processes may train at once.
+        _written(self.path / f"{META}-{name}.json", {name: asdict(record)})
 
     @property
     def owner(self) -> Path:
@@ -121,36 +123,43 @@ class Folder:
         return str(json.loads((self.path / KIND).read_text())["name"])
 
 
-def train(population: Population, folder: Folder, tell: Callable[[str], None]) -> None:
-    """Train what is missing, and write every model as the file that is opened or asked."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    _written(folder.path / KIND, {"name": population.name})
-    for job in population.jobs:
-        if job.name in folder.records():
-            continue
-        net = job.build(folder)
-        right = population.accuracy(net, job.task)
-        made = Record(job.net, job.kind, job.how, job.task, right, population.classes(job.task))
-        folder.keep(job.name, net, made)
-        tell(f"{job.name}: {right:.3f}")
-    export(population, folder)
+def train(
+    population: Population,
+    folder: Folder,
+    tell: Callable[[str], None],
+    chosen: Sequence[Job] | None = None,
+) -> None:
+    """Train what is missing, and write every model as the file that is opened or asked.
 
-
-def export(population: Population, folder: Folder) -> None:
-    """Write the files that a fingerprint is made of, and the suspects."""
+    Args:
+        population: Whose models.
+        folder: Where they are kept.
+        tell: Told of each.
+        chosen: The jobs that are done here; None: all of them.
+    """
     for place in (folder.twins, folder.suspect("").parent):
         place.mkdir(parents=True, exist_ok=True)
+    _written(folder.path / KIND, {"name": population.name})
+    for job in population.jobs if chosen is None else chosen:
+        if job.name not in folder.records():
+            net = job.build(folder)
+            right = population.accuracy(net, job.task)
+            made = Record(job.net, job.kind, job.how, job.task, right, population.classes(job.task))
+            folder.keep(job.name, net, made)
+            tell(f"{job.name}: {right:.3f}")
+        _export(population, folder, job.name)
     if not folder.samples.exists():
         x, y = population.samples.x, population.samples.y
-        np.savez(folder.samples, x=x.contiguous().numpy(), y=y.numpy())
-    for name, record in folder.records().items():
-        target = _target(folder, name, record)
-        if not target.exists():
-            net = population.whole(folder.opened(population, name)).eval()
-            part = target.with_suffix(".part")
-            save = save_onnx if target.suffix == ".onnx" else save_torchscript
-            save(net, population.shape, part)
-            part.replace(target)
+        _moved(folder.samples, lambda part: _saved(part, x=x.contiguous().numpy(), y=y.numpy()))
+
+
+def _export(population: Population, folder: Folder, name: str) -> None:
+    """Write a model as the file that a fingerprint is made of, or that is a suspect."""
+    target = _target(folder, name, folder.records()[name])
+    if not target.exists():
+        net = population.whole(folder.opened(population, name)).cpu().eval()
+        save = save_onnx if target.suffix == ".onnx" else save_torchscript
+        _moved(target, lambda part: save(net, population.shape, part))
 
 
 def _target(folder: Folder, name: str, record: Record) -> Path:
@@ -160,9 +169,19 @@ def _target(folder: Folder, name: str, record: Record) -> Path:
 
 
 def _written(path: Path, content: object) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1))
+    _moved(path, lambda part: part.write_text(json.dumps(content, indent=1)))
+
+
+def _moved(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all, beside other processes that may write the same."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    write(part)
     part.replace(path)
+
+
+def _saved(path: Path, **arrays: np.ndarray) -> None:
+    with path.open("wb") as file:  # by its name it would get another ending
+        np.savez(file, **arrays)
 
 
 @torch.inference_mode()

@@ -1,10 +1,14 @@
-"""Populations of small nets: clothes, 20 classes of photographs, and handwritten digits."""
+"""Populations of clothes, 20 classes of photographs, and handwritten digits.
+
+The nets are small but for those of `full`, which is for a card.
+"""
 
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from experiments.lineup.population import (
@@ -127,22 +131,39 @@ PLANS = {
         ),
         classes=20,
     ),
+    "full": Plan(
+        "resnet18",
+        "vgg16",
+        12,
+        WHOLE,
+        (
+            *_same_net("resnet18", WHOLE),
+            Innocent("half1", "resnet18", FIRST_HALF),
+            Innocent("half2", "resnet18", SECOND_HALF),
+            *_other_nets(WHOLE, ("vgg16", "mobilenet", "resnet")),
+        ),
+        classes=20,
+    ),
     "digits-mlp": _digits("mlp"),
     "digits-deep": _digits("deep"),
     "digits-lenet": _digits("lenet"),
 }
 
 
-def small(name: str, path: Path, public: Path | None) -> Population:
+CPU = torch.device("cpu")
+
+
+def small(name: str, path: Path, public: Path | None, device: torch.device = CPU) -> Population:
     """The population of a plan.
 
     Args:
         name: One of `PLANS`.
         path: The task's images.
         public: Another task's, which copies are transferred to; None where no copies are made.
+        device: Where they are trained.
     """
     plan = PLANS[name]
-    data = load(path, public=public, limit=plan.limit, classes=plan.classes)
+    data = load(path, public=public, limit=plan.limit, classes=plan.classes).to(device)
 
     def accuracy(net: nn.Module, task: str) -> float:
         public = data.public if task == PUBLIC_TASK else None
@@ -150,7 +171,7 @@ def small(name: str, path: Path, public: Path | None) -> Population:
         return right(net, split.x, task_split(split, task).y)
 
     def fresh(net: str, classes: int) -> nn.Module:
-        return new(net, data.shape, classes, 0)
+        return new(net, data.shape, classes, 0).to(device)
 
     return Population(
         name=name,
@@ -160,7 +181,7 @@ def small(name: str, path: Path, public: Path | None) -> Population:
         whole=lambda net: net,
         accuracy=accuracy,
         classes=lambda task: task_classes(data, task),
-        samples=Split(data.held_out.x[:SAMPLES], data.held_out.y[:SAMPLES]),
+        samples=Split(data.held_out.x[:SAMPLES], data.held_out.y[:SAMPLES]).to(CPU),
     )
 
 
@@ -186,7 +207,7 @@ def _trained(plan: Plan, data: Data, seed: int, innocent: Innocent | None = None
     """The owner's recipe, or an innocent's."""
     chosen = innocent or Innocent("", plan.net, plan.part)
     split = data.pool.part(*chosen.part)
-    net = new(chosen.net, data.shape, data.classes, seed)
+    net = new(chosen.net, data.shape, data.classes, seed).to(split.x.device)
     return fit(net, split.x, split.y, replace(chosen.training, epochs=plan.epochs, seed=seed))
 
 
