@@ -88,13 +88,13 @@ class Folder:
 
     def state(self, name: str) -> dict[str, Tensor]:
         """A trained model's weights."""
-        path = self.path / f"{name}.pt"
-        found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        found: dict[str, Tensor] = torch.load(self.path / f"{name}.pt", weights_only=True)
         return found
 
     def keep(self, name: str, net: nn.Module, record: Record) -> None:
         """Write one model; it counts only when both files are there."""
-        torch.save(net.state_dict(), self.path / f"{name}.pt")
+        weights = {key: value.cpu() for key, value in net.state_dict().items()}
+        torch.save(weights, self.path / f"{name}.pt")
         # A file for each, since several processes may train at once.
         _written(self.path / f"{META}-{name}.json", {name: asdict(record)})
 
