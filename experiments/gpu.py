@@ -27,10 +27,13 @@ from auditkit.core.models import OwnerRecord
 from auditkit.core.points import CORE, Family, InputSpec, Sheet
 from auditkit.core.provenance import sha256
 from auditkit.core.requests import Asking, InputFacts, Options
+from auditkit.files import bundle as bundles
 from auditkit.files.bundle import Bundle
 from auditkit.owner.ascent import Climb, Gait
 from auditkit.owner.classifier import Owner, place, torch_device
 from auditkit.owner.opening import LoadedModel
+from auditkit.owner.room import climbing_at_once
+from experiments.gpu_commands import told
 from experiments.large_nets import CLASSES, LARGE, new
 from experiments.zoo.export import save_onnx
 
@@ -46,25 +49,59 @@ def main() -> None:
     parser.add_argument("--points", nargs="*", type=int, default=[10, 100, 1000, 10_000])
     parser.add_argument("--side", type=int, default=224, help="pixels, a multiple of 16")
     parser.add_argument("--steps", type=int, default=20, help="of a climb")
+    parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--suspects", type=int, default=24, help="of commands that take many")
     options = parser.parse_args()
+    device = torch_device(options.device)
     for finding in examine():
         print(f"{finding.subject}: {finding.state}, {finding.told}")
-    device = torch_device(options.device)
-    print(f"\n{options.side} pixels, {options.steps} steps, medians of {options.rounds} rounds\n")
-    print("| owner | points | climb s | of the bare passes' speed | times faster than one by one |")
-    print("|---|---|---|---|---|")
+    print(f"\n{options.side} pixels, {options.steps} steps, medians of {options.rounds} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        for part in options.parts.split(","):
+            for row in PARTS[part](Path(folder), options, device):
+                print(row, flush=True)
+
+
+def _climbs(_: Path, options: argparse.Namespace, device: torch.device) -> Iterator[str]:
+    yield "\n| owner | points | climb s | of the bare passes' speed | times faster than alone |"
+    yield "|---|---|---|---|---|"
     for name, count in _cases(options):
         owner = _owner(name, options.side, device)
-        print(_climbed(name, owner, count, options.steps, options.rounds), flush=True)
-    print("\n| suspect | MB | points | session s | audit s | over bare onnxruntime | suspects/s |")
-    print("|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, count in _cases(options):
-            path = Path(folder) / f"{name}.onnx"
-            if not path.exists():
-                save_onnx(new(name, options.side), (3, options.side, options.side), path)
-            print(_audited(name, path, count, options), flush=True)
+        yield _climbed(name, owner, count, options.steps, options.rounds)
+
+
+def _audits(folder: Path, options: argparse.Namespace, _: torch.device) -> Iterator[str]:
+    yield "\n| suspect | MB | points | session s | audit s | over bare onnxruntime | suspects/s |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, count in _cases(options):
+        yield _audited(name, _file(folder, name, options.side), count, options)
+
+
+def _commands(folder: Path, options: argparse.Namespace, _: torch.device) -> Iterator[str]:
+    name, count = options.nets[0], options.points[0]
+    yield f"\nWhole commands, {name}, {count} points\n"
+    yield "| command | suspects | s | over bare | suspects/s |"
+    yield "|---|---|---|---|---|"
+    points, bundle = _points(count, options.side), folder / "bundle.fp"
+    bundles.write(_bundle(points), bundle)
+    suspect = _file(folder, name, options.side)
+    yield from told(bundle, points, suspect, options.suspects, options.device, options.rounds)
+
+
+PARTS = {"climbs": _climbs, "audits": _audits, "commands": _commands}
+
+
+def _file(folder: Path, name: str, side: int) -> Path:
+    path = folder / f"{name}.onnx"
+    if not path.exists():
+        save_onnx(new(name, side), (3, side, side), path)
+    return path
+
+
+def _points(count: int, side: int) -> np.ndarray:
+    drawn = np.random.default_rng(0).integers(0, 256, (count, 3, side, side))
+    return (drawn / 255).astype(np.float32)
 
 
 def _cases(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
@@ -82,13 +119,15 @@ def _climbed(name: str, owner: Owner, count: int, steps: int, rounds: int) -> st
     starts = torch.rand((count, *owner.spec.shape), generator=generator).to(owner.device)
     targets = torch.randint(CLASSES, (count,), generator=generator).to(owner.device)
     gait = Gait(steps, 0.01, 0.0)
+    fit = climbing_at_once(owner.scores, starts)
 
     def climb() -> None:
         Climb(owner, starts, targets, (), 1.0, 1.0, gait).to(1e9)
 
     def bare() -> None:
         for _ in range(steps):
-            _passed(owner, starts)
+            for part in starts.split(fit):
+                _passed(owner, part)
         owner.answers(starts)
 
     def alone() -> None:
@@ -110,9 +149,7 @@ def _passed(owner: Owner, points: Tensor) -> None:
 
 
 def _audited(name: str, path: Path, count: int, options: argparse.Namespace) -> str:
-    shape = (3, options.side, options.side)
-    rng = np.random.default_rng(0)
-    points = (rng.integers(0, 256, (count, *shape)) / 255).astype(np.float32)
+    points = _points(count, options.side)
     bundle = _bundle(points)
     asking = Asking(options=Options(options.device))
     chunks = np.array_split(points, -(-count // 100))

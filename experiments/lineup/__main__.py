@@ -9,7 +9,7 @@ import torch
 
 from auditkit.core.requests import InputFacts, Order
 from experiments.lineup import nulls, tables
-from experiments.lineup.judging import Hearing, heard, made_bundle
+from experiments.lineup.judging import Asker, Hearing, heard, made_bundle
 from experiments.lineup.population import Folder
 from experiments.lineup.small import PLANS
 from experiments.lineup.training import ANCESTOR, tell, train_all
@@ -34,6 +34,7 @@ def main() -> None:
     judging.add_argument("folders", nargs="+", type=Path)
     judging.add_argument("--alone", action="store_true", help="without twins")
     judging.add_argument("--device", default="cpu")
+    judging.add_argument("--workers", type=int, default=1, help="suspects asked at once")
     drifting = commands.add_parser("drift", help="compare differences from the ancestor's weights")
     drifting.add_argument("folder", type=Path, help="of the population that has one")
     simulated = commands.add_parser("null", help="simulate line-ups without copies")
@@ -64,7 +65,8 @@ def _judged(folder: Folder, options: argparse.Namespace) -> Hearing:
     if options.alone:
         order = replace(order, twins=(), method="", from_scratch=folder.population != ANCESTOR)
     bundle = made_bundle(folder, order, lambda line: print(line, file=sys.stderr, flush=True))
-    hearing = heard(folder, bundle, options.device, lambda line: print(line, file=sys.stderr))
+    ask = Asker(folder, bundle, options.device, lambda line: print(line, file=sys.stderr))
+    hearing = heard(ask, options.workers)
     for line in tables.told_alone(hearing) if options.alone else tables.told(hearing):
         tell(line)
     return hearing

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from auditkit.core.access import Access
@@ -88,32 +89,46 @@ def made_bundle(folder: Folder, order: Order, tell: Callable[[str], None]) -> Bu
     return bundles.read(path)
 
 
-def heard(folder: Folder, bundle: Bundle, device: str, tell: Callable[[str], None]) -> Hearing:
-    """Ask whom nobody asked yet, on a device, and judge everybody."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Asker:
+    """Asks a folder's suspects all that a bundle has."""
+
+    folder: Folder
+    bundle: Bundle
+    device: str
+    tell: Callable[[str], None]
+
+    def evidence(self, name: str) -> Evidence:
+        """What a suspect said; nobody is asked twice."""
+        digest = self.bundle.digest.removeprefix("sha256:")[:8]
+        path = self.folder.path / EVIDENCE / digest / f"{name}.evidence"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            started = time.monotonic()
+            asking = Asking(options=Options(self.device), sequential=False, thorough=True)
+            said = query(self.bundle, str(self.folder.suspect(name)), asking)
+            evidences.write(said, self.bundle, path)
+            self.tell(f"asked {name} in {time.monotonic() - started:.1f} s")
+        return evidences.read(path, self.bundle)
+
+
+def heard(asker: Asker, workers: int) -> Hearing:
+    """Ask whom nobody asked yet, so many at once, and judge everybody."""
+    folder, bundle = asker.folder, asker.bundle
     records = folder.records()
-    judged: list[Judged] = []
-    for name, record in records.items():
-        if record.kind in (INNOCENT, COPY) and folder.suspect(name).exists():
-            whole = _asked(folder, bundle, name, device, tell)
-            judged += [
-                Judged(name, record, mode, judge(bundle, cut(whole, bundle, mode)), whole)
-                for mode in MODES
-            ]
+    names = [
+        name
+        for name, record in records.items()
+        if record.kind in (INNOCENT, COPY) and folder.suspect(name).exists()
+    ]
+    with ThreadPoolExecutor(workers) as pool:  # what answers has a process of its own
+        said = list(pool.map(asker.evidence, names))
+    judged = [
+        Judged(name, records[name], mode, judge(bundle, cut(whole, bundle, mode)), whole)
+        for name, whole in zip(names, said, strict=True)
+        for mode in MODES
+    ]
     return Hearing(folder.population, bundle, tuple(judged), records)
-
-
-def _asked(
-    folder: Folder, bundle: Bundle, name: str, device: str, tell: Callable[[str], None]
-) -> Evidence:
-    digest = bundle.digest.removeprefix("sha256:")[:8]
-    path = folder.path / EVIDENCE / digest / f"{name}.evidence"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
-        asking = Asking(options=Options(device), sequential=False, thorough=True)
-        evidences.write(query(bundle, str(folder.suspect(name)), asking), bundle, path)
-        tell(f"asked {name} in {time.monotonic() - started:.1f} s")
-    return evidences.read(path, bundle)
 
 
 def cut(evidence: Evidence, bundle: Bundle, mode: Mode) -> Evidence:
