@@ -116,6 +116,8 @@ def _device(name: str) -> "torch.device":
         raise SuspectLoadError(f"--device {name}: torch sees no CUDA device; use --device cpu")
     # Answers in shortened mantissas (TF32) are not those of a CPU.
     torch.backends.cudnn.allow_tf32 = False
+    if usable:  # else it is compiled for a size of batch, which takes longer than asking it
+        torch.jit.set_fusion_strategy([("STATIC", 0), ("DYNAMIC", 0)])
     return torch.device(("cuda" if usable else "cpu") if name == "auto" else name)
 
 

@@ -222,10 +222,18 @@ def torch_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputSpecError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
-    # The same command must give the same bundle, and cuDNN's fastest algorithms differ from run
-    # to run.
+    _settle()
+    return torch.device(name)
+
+
+def _settle() -> None:
+    """Have a card compute the same each time, as near as it can to what a CPU computes."""
+    # cuDNN's fastest algorithms differ from run to run.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     # Convolutions in shortened mantissas (TF32) climb other ways than those of a CPU.
     torch.backends.cudnn.allow_tf32 = False
-    return torch.device(name)
+    if torch.cuda.is_available():
+        # Else TorchScript is compiled anew for sizes of batches, seconds for each model, and a
+        # climb's batches shrink.
+        torch.jit.set_fusion_strategy([("STATIC", 0), ("DYNAMIC", 0)])
