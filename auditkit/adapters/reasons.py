@@ -74,6 +74,10 @@ KNOWN = (
         ),
     ),
     _Known(
+        r"(CUDA|CUDNN|CUBLAS) failure (\d+): ([^;\n]+)",
+        lambda m: f"{m[1]} fails on this card: {m[3].strip()} ({m[2]})",
+    ),
+    _Known(
         r"running (\S+) node\. Name:'([^']*)' Status Message: (?:/\S+:\d+ )?(?:.*\) )?([^\n]+)",
         lambda m: f"its node {m[2][:60] or m[1]} ({m[1]}) says: {m[3].strip()}",
     ),

@@ -55,16 +55,20 @@ def opened(
     # 4 is FATAL. onnxruntime logs to stderr from C++, where Python can't redirect it, and its
     # messages repeat names that a stranger chose.
     ort.set_default_logger_severity(4)
+    why = _why_not_on(device) if device.startswith("cuda") else None
+    if why is not None:
+        raise SuspectLoadError(_nothing_there(device, why))
     session = _session(data, device, beside or {}, threads)
     # Otherwise an error of CUDA while a batch runs would reopen the session on the CPU and go on,
     # and the report would name the wrong device.
     session.disable_fallback()
     if device.startswith("cuda") and not placed(session).get(CUDA):
-        raise SuspectLoadError(
-            f"--device {device}: nothing would run on CUDA here, since "
-            f"{why_no_cuda() or 'the model has no node for it'}; use --device cpu"
-        )
+        raise SuspectLoadError(_nothing_there(device, "the model has no node for it"))
     return session
+
+
+def _nothing_there(device: str, why: str) -> str:
+    return f"--device {device}: nothing would run on CUDA here, since {why}; use --device cpu"
 
 
 def values(beside: Mapping[str, Tensor]) -> dict[str, ort.OrtValue]:
@@ -148,7 +152,7 @@ def described(session: ort.InferenceSession) -> dict[str, str]:
     if len(nodes) > 1:
         told["nodes"] = ", ".join(f"{count} through {name}" for name, count in nodes.items())
     if provider == CPU and _loads(DRIVER):
-        told["not on CUDA"] = why_no_cuda() or "no node was placed there"
+        told["not on CUDA"] = _why_not_on("cuda") or "no node was placed there"
     return told
 
 
@@ -165,11 +169,36 @@ def why_no_cuda() -> str | None:
     return None
 
 
+def _why_not_on(device: str) -> str | None:
+    """Return why nothing can run on a card; None if nothing prevents it.
+
+    It starts the driver, so this process can't be forked any more.
+    """
+    return why_no_cuda() or _why_no_card(int(device.partition(":")[2] or 0))
+
+
+def _why_no_card(number: int) -> str | None:
+    if not (needed := _needed()):
+        return None
+    library, count = ctypes.CDLL(needed[0]), ctypes.c_int()
+    code = library.cudaGetDeviceCount(ctypes.byref(count))
+    if code:
+        library.cudaGetErrorString.restype = ctypes.c_char_p
+        return f"CUDA does not start: {library.cudaGetErrorString(code).decode()} ({code})"
+    if number >= count.value:
+        return f"CUDA finds {count.value} card{'s'[: count.value != 1]}, and counts them from 0"
+    return None
+
+
 def libraries() -> Mapping[str, bool]:
     """Names of the CUDA libraries that this onnxruntime needs, and whether each can be loaded."""
-    major = str(getattr(ort, "cuda_version", "")).partition(".")[0]
     preload()
-    return {name: _loads(name) for name in LIBRARIES.get(major, ())}
+    return {name: _loads(name) for name in _needed()}
+
+
+def _needed() -> Sequence[str]:
+    """Return the libraries of the CUDA that onnxruntime was built for, its runtime first."""
+    return LIBRARIES.get(str(getattr(ort, "cuda_version", "")).partition(".")[0], ())
 
 
 @functools.cache

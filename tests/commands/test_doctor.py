@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from auditkit.adapters import identified, open_suspect, runtime
 from auditkit.adapters.onnx import OnnxAdapter
+from auditkit.adapters.reasons import reason
 from auditkit.cli import app
 from auditkit.commands import diagnosis
 from auditkit.commands.diagnosis import Finding, State, examine, fit_for
@@ -148,3 +149,57 @@ def test_the_small_model_is_right():
     session = ort.InferenceSession(diagnosis._model(weights), providers=["CPUExecutionProvider"])
     [found] = session.run(None, {"points": np.array([[1, 1]], np.float32)})
     assert found.tolist() == [[3, 0]]
+
+
+class Said:
+    """A function of a library."""
+
+    def __init__(self, answer):
+        self.answer, self.restype = answer, None
+
+    def __call__(self, *arguments):
+        return self.answer(*arguments)
+
+
+class Cuda:
+    """As much of CUDA's runtime as says which cards there are."""
+
+    def __init__(self, code: int, count: int) -> None:
+        self.code, self.count = code, count
+        self.cudaGetDeviceCount = Said(self.counted)
+        self.cudaGetErrorString = Said(lambda code: f"error number {code}".encode())
+
+    def counted(self, count):
+        """Write the number of cards, and return an error's number."""
+        count._obj.value = self.count
+        return self.code
+
+
+@pytest.mark.parametrize(
+    ("cuda", "device", "why"),
+    [
+        (Cuda(35, 0), "cuda", "CUDA does not start: error number 35 (35)"),
+        (Cuda(0, 1), "cuda:1", "CUDA finds 1 card, and counts them from 0"),
+        (Cuda(0, 2), "cuda:9", "CUDA finds 2 cards, and counts them from 0"),
+    ],
+)
+def test_a_card_that_is_not_there_is_no_fault_of_the_file(tmp_path, monkeypatch, cuda, device, why):
+    """All of CUDA's libraries are there, but no card that it could use."""
+    monkeypatch.setattr(runtime, "why_no_cuda", lambda: None)
+    monkeypatch.setattr(runtime, "_needed", lambda: ("libcudart",))
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _name: cuda)
+    path = linear_onnx(tmp_path / "m.onnx")
+    with pytest.raises(SuspectLoadError, match="nothing would run on CUDA here") as refused:
+        open_suspect(identified(str(path)), Options(device))
+    assert why in str(refused.value)
+
+
+def test_what_fails_on_a_card_is_said_in_short():
+    """onnxruntime wraps CUDA's few words in several lines of its own source's names."""
+    long = (
+        "/src/cuda_call.cc:154 std::conditional_t<THRW> onnxruntime::CudaCall(ERRTYPE) CUDA "
+        "failure 35: CUDA driver version is insufficient ; GPU=-1 ; hostname=vm ; file=/x.cc"
+    )
+    assert reason(RuntimeError(long)) == (
+        "CUDA fails on this card: CUDA driver version is insufficient (35)"
+    )
