@@ -158,6 +158,7 @@ class Said:
         self.answer, self.restype = answer, None
 
     def __call__(self, *arguments):
+        """Answer."""
         return self.answer(*arguments)
 
 
@@ -195,7 +196,7 @@ def test_a_card_that_is_not_there_is_no_fault_of_the_file(tmp_path, monkeypatch,
 
 
 def test_what_fails_on_a_card_is_said_in_short():
-    """onnxruntime wraps CUDA's few words in several lines of its own source's names."""
+    """CUDA's few words come wrapped in several lines of names of onnxruntime's source."""
     long = (
         "/src/cuda_call.cc:154 std::conditional_t<THRW> onnxruntime::CudaCall(ERRTYPE) CUDA "
         "failure 35: CUDA driver version is insufficient ; GPU=-1 ; hostname=vm ; file=/x.cc"

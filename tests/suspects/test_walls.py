@@ -105,6 +105,13 @@ def test_nobody_gets_past_the_walls_of_a_machine_with_a_card(expression):
     assert "not permitted" in told or "denied" in told or told == "", told
 
 
+def test_who_takes_too_much_memory_is_ended_first():
+    """The kernel would otherwise end whoever is largest, perhaps the auditor."""
+    assert behind("open(f'/proc/self/task/{os.getpid()}/oom_score_adj').read()", card=True) == (
+        repr("1000\n")
+    )
+
+
 def test_every_wall_holds_beside_a_card():
     """Each is tried, as for any worker."""
     assert behind(f"walls.held({MEMORY}) == frozenset(walls.Wall)", card=True) == "True"

@@ -107,9 +107,12 @@ def _limit(memory: int, *, card: bool) -> None:
     _set(resource.RLIMIT_CORE, 0)
     used, addresses = _in_use()
     _set(resource.RLIMIT_DATA, used + memory)
-    if not card:  # CUDA sets addresses aside for all of the card's memory, and makes nameless files
+    # CUDA sets addresses aside for all of the card's memory, and makes nameless files.
+    if not card:
         _set(resource.RLIMIT_AS, addresses + memory + ROOM)
-        _set(resource.RLIMIT_FSIZE, 0)
+    _set(resource.RLIMIT_FSIZE, memory if card else 0)
+    with contextlib.suppress(OSError):  # whatever is not limited: the kernel ends this one first
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _set(what: int, value: int) -> None:
