@@ -114,6 +114,9 @@ def _device(name: str) -> "torch.device":
     usable = torch.cuda.is_available()
     if name.startswith("cuda") and not usable:
         raise SuspectLoadError(f"--device {name}: torch sees no CUDA device; use --device cpu")
+    count = torch.cuda.device_count() if usable else 0
+    if usable and int(name.partition(":")[2] or 0) >= count:
+        raise SuspectLoadError(f"--device {name}: torch counts its CUDA devices 0..{count - 1}")
     # Answers in shortened mantissas (TF32) are not those of a CPU.
     torch.backends.cudnn.allow_tf32 = False
     if usable:  # else it is compiled for a size of batch, which takes longer than asking it

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from auditkit.core.requests import Isolation
+from auditkit.core.errors import AuditkitError
+from auditkit.core.requests import Isolation, check_device
 
 BundlePath = Annotated[
     Path,
@@ -13,12 +14,22 @@ BundlePath = Annotated[
         metavar="BUNDLE", help="The fingerprint bundle (.fp) that `auditkit fingerprint` made."
     ),
 ]
+
+
+def _device(name: str) -> str:
+    try:
+        check_device(name)
+    except AuditkitError as error:
+        raise typer.BadParameter(str(error)) from error
+    return name
+
+
 Device = Annotated[
     str,
     typer.Option(
-        help="Where models are run: cpu, cuda, cuda:N for card N, or auto, which takes "
-        "a GPU if one "
-        "works."
+        callback=_device,
+        help="Where models are run: cpu, cuda, cuda:N for card N, or auto, which takes a GPU if "
+        "one works.",
     ),
 ]
 Format = Annotated[

@@ -1,13 +1,14 @@
 """What users ask for: a fingerprint, models to train, an audit. Nothing here needs torch."""
 
 import enum
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.core.access import Access
 from auditkit.core.arrays import FloatArray
-from auditkit.core.errors import FingerprintError
+from auditkit.core.errors import AuditkitError, FingerprintError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,16 @@ class Limits:
     """Most bytes of memory; None: half of what this machine has."""
 
 
+def check_device(name: str) -> None:
+    """Refuse a device that is not `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        AuditkitError: It is another.
+    """
+    if re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name) is None:
+        raise AuditkitError(f"--device wants auto, cpu, cuda or cuda:0, got {name[:40]!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How suspects are opened."""
@@ -90,6 +101,9 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     reach: Reach = field(default_factory=Reach)
     """The network policy for suspects behind an address."""
+
+    def __post_init__(self) -> None:
+        check_device(self.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +213,7 @@ class Order:
     goes on where it was; None: nothing is kept."""
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         _settle(self, "model", str)
         _settle(self, "samples", Path)
         _settle(self, "weights", Path)

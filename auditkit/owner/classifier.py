@@ -222,8 +222,12 @@ def torch_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputSpecError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
+    found = torch.device(name)
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise InputSpecError(f"--device {name}: torch counts the CUDA devices here 0..{count - 1}")
     _settle()
-    return torch.device(name)
+    return found
 
 
 def _settle() -> None:

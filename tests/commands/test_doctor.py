@@ -13,9 +13,9 @@ from auditkit.adapters.reasons import reason
 from auditkit.cli import app
 from auditkit.commands import diagnosis
 from auditkit.commands.diagnosis import Finding, State, examine, fit_for
-from auditkit.core.errors import SuspectLoadError
+from auditkit.core.errors import AuditkitError, SuspectLoadError
 from auditkit.core.points import InputSpec
-from auditkit.core.requests import Options, Patience
+from auditkit.core.requests import Options, Order, Patience
 from auditkit.suspects.client import Client
 from auditkit.suspects.log import Memory
 from tests.conftest import linear_onnx
@@ -149,6 +149,25 @@ def test_the_small_model_is_right():
     session = ort.InferenceSession(diagnosis._model(weights), providers=["CPUExecutionProvider"])
     [found] = session.run(None, {"points": np.array([[1, 1]], np.float32)})
     assert found.tolist() == [[3, 0]]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "CUDA", "cuda:-1", "cuda:9999"])
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["check", "b.fp", "s.onnx"], ["fingerprint", "m.pt"]]
+)
+def test_a_device_of_another_name_is_a_wrong_option(command, device):
+    """One line says which there are, before anything is opened."""
+    result = CliRunner().invoke(app, [*command, "--device", device])
+    assert result.exit_code == 2
+    assert f"--device wants auto, cpu, cuda or cuda:0, got {device!r}" in result.output
+
+
+def test_devices_are_checked_in_python_too():
+    """Whoever calls from Python is told the same."""
+    with pytest.raises(AuditkitError, match="--device wants"):
+        Options("gpu")
+    with pytest.raises(AuditkitError, match="--device wants"):
+        Order("m.pt", device="gpu")
 
 
 class Said:

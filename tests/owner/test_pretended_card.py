@@ -1,9 +1,12 @@
 """What a fingerprint is made of lies where the model does, as a card wants it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from auditkit import api
+from auditkit.core.errors import InputSpecError
 from auditkit.core.points import CORE
 from auditkit.core.requests import Order
 from auditkit.fingerprints import twins
@@ -38,6 +41,12 @@ def test_the_pretended_card_is_as_strict_as_one():
             torch.rand(3, generator=torch.Generator(), device=CARD)
         with pytest.raises((TypeError, RuntimeError)):
             there.numpy()
+
+
+def test_a_card_that_is_not_there_is_refused(samples):
+    """There is one, and it has the number 0."""
+    with pretended_card(), pytest.raises(InputSpecError, match=r"--device cuda:1: .* 0\.\.0"):
+        api.fingerprint(replace(ordered(samples), device="cuda:1"))
 
 
 def test_core_points_are_found_on_a_card(samples):

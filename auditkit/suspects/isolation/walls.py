@@ -159,7 +159,7 @@ def _allow(ruleset: "Ruleset", path: str, access: "AccessFS") -> None:
     """Allow a file, or what is in a folder, if it is there."""
     if Path(path).is_dir():
         access |= AccessFS.READ_DIR
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         ruleset.allow_path(path, access)
 
 
