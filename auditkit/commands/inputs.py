@@ -1,5 +1,7 @@
 """Reads what the options say about the owner's input: shape, range and normalisation."""
 
+import math
+
 import typer
 
 from auditkit.core.escape import clean
@@ -19,7 +21,7 @@ def input_facts(
     if limits and len(limits) != 2:
         raise typer.BadParameter(f"--input-range wants two numbers such as 0,1, got {bounds!r}")
     # Numbers are read as floats for all options alike, so 32.5 has to be refused here.
-    if any(size != int(size) or size < 1 for size in sizes):
+    if any(not size.is_integer() or size < 1 for size in sizes):
         raise typer.BadParameter(f"--input-shape wants sizes such as 3,32,32, got {shape!r}")
     return InputFacts(
         shape=tuple(int(size) for size in sizes) or None,
@@ -32,8 +34,9 @@ def input_facts(
 def _numbers(option: str, text: str | None) -> tuple[float, ...]:
     """Return numbers that are separated by commas; none if the option was not given."""
     try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
+        numbers = tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise typer.BadParameter(
-            f"{option} wants numbers between commas, got {clean(str(text))!r}"
-        ) from None
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise typer.BadParameter(f"{option} wants numbers between commas, got {clean(str(text))!r}")
+    return numbers

@@ -102,10 +102,13 @@ HowIsolated = Annotated[
         "in this process.",
     ),
 ]
+LONGEST = 1e7
+"""Seconds that an option may ask to wait, four months; clocks of the system take no number."""
 SuspectSeconds = Annotated[
     float,
     typer.Option(
         min=0.1,
+        max=LONGEST,
         help="Longest time in seconds to open a suspect's file and get all of its answers.",
     ),
 ]
@@ -113,6 +116,7 @@ SuspectMemory = Annotated[
     float | None,
     typer.Option(
         min=0.1,
+        max=1e6,
         help="Most memory in GB that a suspect's file may use; otherwise half of this machine's.",
         show_default=False,
     ),
@@ -228,6 +232,7 @@ Longest = Annotated[
     typer.Option(
         "--patience",
         min=0,
+        max=LONGEST,
         help="How many seconds a failing request is retried before it is given up.",
     ),
 ]
@@ -241,7 +246,9 @@ Header = Annotated[
     ),
 ]
 # Of a whole reply and not of one read: a server that drips bytes could hold an audit for ever.
-Timeout = Annotated[float, typer.Option(min=0.1, help="How many seconds one reply may take.")]
+Timeout = Annotated[
+    float, typer.Option(min=0.1, max=LONGEST, help="How many seconds one reply may take.")
+]
 AllowHttp = Annotated[
     bool,
     typer.Option(

@@ -82,15 +82,28 @@ def check_apart(output: Sequence[Path] | Path | None, *read: str | Path | None) 
     """Check that nothing which a command reads would be written over by what it writes.
 
     Raises:
-        typer.BadParameter: An output is one of the files that are read, or is named twice.
+        typer.BadParameter: An output is one of the files that are read, has no name, or is named
+            twice.
     """
     written = [output] if isinstance(output, Path) else list(output or ())
+    for path in written:
+        check_named(path, "-o")
     if len(set(written)) < len(written):
         raise typer.BadParameter("two -o name one file; name each once")
     known = [one for one in map(str, filter(None, read)) if Path(one).exists()]
     for path in written:
         if any(path.exists() and path.samefile(one) for one in known):
             raise typer.BadParameter(f"-o would write over {clean(str(path))!r}; name another file")
+
+
+def check_named(path: Path, option: str) -> None:
+    """Check that a file to write has a name of its own: `.` and nothing at all have none.
+
+    Raises:
+        typer.BadParameter: It has none.
+    """
+    if not path.name:
+        raise typer.BadParameter(f"{option} wants a file's name, got {clean(str(path))!r}")
 
 
 class EvidenceFolder:

@@ -117,10 +117,10 @@ def fingerprint(
 
     # `package.module:factory` is no path; its colon would not even be allowed on Windows.
     name = model.partition("(")[0].replace(":", ".")
-    path = output or Path(Path(name).name).with_suffix(".fp")
-    parts = path.with_name(f"{path.name}.part")
+    path = output or Path(f"{Path(name).stem or 'model'}.fp")
     with errors(), progress_bar(quiet=quiet) as progress:
         check_apart(path, model, weights, samples, *(twins or ()))
+        parts = path.with_name(f"{path.name}.part")
         facts = input_facts(input_shape, input_range, mean, std)
         ways = tuple(name.strip() for name in robust.split(",") if name.strip())
         order = Order(

@@ -10,13 +10,14 @@ from auditkit.commands.asking import HowAsked
 from auditkit.commands.console import errors, tell
 from auditkit.commands.failing import Failing
 from auditkit.commands.options import (
+    LONGEST,
     PublicKeyPath,
     Quiet,
     StampAuthorities,
     TallyFormat,
     TallyOutput,
 )
-from auditkit.commands.output import check_apart
+from auditkit.commands.output import check_apart, check_named
 from auditkit.commands.sharing import spread
 from auditkit.commands.where import Where
 from auditkit.core.errors import FleetError
@@ -70,7 +71,7 @@ def scan(
     ] = False,
     every: Annotated[
         float,
-        typer.Option(min=0.05, help="Seconds between two looks with --watch."),
+        typer.Option(min=0.05, max=LONGEST, help="Seconds between two looks with --watch."),
     ] = 5.0,
     output_format: TallyFormat = "terminal",
     output: TallyOutput = None,
@@ -93,6 +94,7 @@ def scan(
 
     with errors():
         scanning.check_format(output_format)
+        check_named(ledger, "--ledger")
         check_apart(output, ledger, *named, failing.baseline)
         gate = failing.gate()  # read now: the baseline may be the very ledger that is written
         there = found(named)

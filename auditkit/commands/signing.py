@@ -7,6 +7,7 @@ import typer
 
 from auditkit.commands.console import errors, tell
 from auditkit.commands.options import StampAuthorities
+from auditkit.commands.output import check_named
 from auditkit.core.errors import SignatureError, SigningKeyError
 from auditkit.core.escape import clean
 from auditkit.core.reading import contents
@@ -33,6 +34,7 @@ def keygen(
     from auditkit.files.signing import keys
 
     with errors():
+        check_named(key, "KEY")
         made = keys.make(key)
     typer.echo(f"{key}: the private key; keep it secret, and keep a copy of it")
     typer.echo(f"{keys.public_path(key)}: the public key {made.fingerprint}")

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from auditkit.core.errors import SuspectLoadError
+from auditkit.core.escape import clean
 from auditkit.core.requests import Reach
 
 WATCH = 0.1
@@ -30,7 +31,7 @@ class Connection:
             verify=trusted,
             trust_env=False,
             follow_redirects=False,  # httpx would follow them to other hosts, unchecked
-            proxy=reach.proxy,
+            proxy=None if reach.proxy is None else _proxy(reach.proxy),
             timeout=reach.timeout,
             # One connection, so that the deadline belongs to it. httpx does not tell which
             # connection of a pool serves a request.
@@ -53,6 +54,20 @@ class Connection:
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
             except OSError:
                 return  # the other side has closed it already
+
+
+def _proxy(address: str) -> httpx.Proxy:
+    """Return a proxy.
+
+    Raises:
+        SuspectLoadError: It is no address that httpx can use.
+    """
+    try:
+        return httpx.Proxy(address)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise SuspectLoadError(
+            f"--proxy wants an address such as http://proxy:3128, got {clean(address, 60)!r}"
+        ) from error
 
 
 class Connections:
