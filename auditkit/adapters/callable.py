@@ -1,6 +1,5 @@
 """Suspects that are a Python function, plain or async: `python:package.module:function`."""
 
-import asyncio
 import importlib
 import inspect
 import sys
@@ -65,6 +64,8 @@ class _Loop:
     # to the loop in which it first ran, and fails in any other.
 
     def __init__(self) -> None:
+        import asyncio  # loaded for those alone who need it: it takes longer than to ask a file
+
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -75,7 +76,9 @@ class _Loop:
         Raises:
             QueryError: The coroutine ended the event loop or the interpreter.
         """
-        answer = asyncio.run_coroutine_threadsafe(_without_exits(call), self._loop)
+        from asyncio import run_coroutine_threadsafe
+
+        answer = run_coroutine_threadsafe(_without_exits(call), self._loop)
         # A stopped loop never completes its futures, so that waiting without limit would hang.
         while not wait([answer], timeout=LOOP_CHECK).done:
             if not self._thread.is_alive():

@@ -1,5 +1,6 @@
 """How suspects are asked: the options that `auditkit check` and `auditkit scan` share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,6 +80,17 @@ class HowAsked:
     def memory(self) -> int | None:
         """Most bytes that a suspect's file may use; None: that was not said."""
         return None if self.suspect_memory is None else int(self.suspect_memory * 1e9)
+
+    def expect(self, named: Sequence[str]) -> None:
+        """Begin to load what ONNX files among the suspects need, beside all that comes first.
+
+        Args:
+            named: The suspects as the user named them.
+        """
+        from auditkit.suspects.isolation import forks
+
+        if self.isolation is not Isolation.OFF and any(one.endswith(".onnx") for one in named):
+            forks.load("onnx")
 
     def asking(self, *, threads: int | None = None, memory: int | None = None) -> "Asking":
         """Return the options as one value, without a journal and a key.

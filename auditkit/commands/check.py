@@ -72,6 +72,7 @@ def check(
     The exit code tells the verdict: 0 independent (homologous), 3 pirated, 4
     inconclusive, 5 could not be audited; --fail-on and --baseline choose which count.
     """
+    how.expect(named)
     from auditkit import api
     from auditkit.fleet.finding import suspects_among
     from auditkit.reports.beside import Beside

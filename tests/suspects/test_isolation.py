@@ -170,6 +170,14 @@ def test_a_file_that_never_answers_is_refused_in_time(tmp_path, bundle):
     assert judged.outcome.decision is Decision.PIRATED
 
 
+@pytest.mark.parametrize("adapter", ["onnx", "torchscript", "nonsense", ""])
+def test_what_is_loaded_ahead_is_no_worker(tmp_path, bundle, adapter):
+    """Workers come when they are asked for, whatever was loaded before."""
+    forks.load(adapter)
+    [found] = api.audit(bundle, [str(linear_onnx(tmp_path / "m.onnx"))], ASKING)
+    assert isinstance(found.outcome, Verdict)
+
+
 def test_no_worker_outlives_its_suspect(tmp_path, bundle):
     """Whoever was asked has ended when the verdict is there, also one that hangs."""
     asking = Asking(options=Options("cpu", limits=Limits(seconds=2.0)))

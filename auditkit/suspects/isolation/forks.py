@@ -110,6 +110,11 @@ class Nursery:
             self._process.wait(seconds)
         return not self.is_alive
 
+    def load(self, adapter: str) -> None:
+        """Have it load what workers of an adapter need; nobody waits for that."""
+        with self._lock, contextlib.suppress(OSError):  # who forks is told that it has ended
+            self._socket.send(f"{adapter}/".encode())
+
     def fork(self, adapter: str, suffix: str) -> Worker:
         """Return a new worker for a suspect of an adapter, with a name that ends in `suffix`.
 
@@ -161,6 +166,12 @@ def fork(adapter: str, suffix: str) -> Worker:
     return _nursery(os.getpid()).fork(adapter, suffix)
 
 
+def load(adapter: str) -> None:
+    """Begin to load what workers of an adapter need, where there are workers (on Linux)."""
+    if sys.platform == "linux":
+        _nursery(os.getpid()).load(adapter)
+
+
 @functools.cache
 def _nursery(_process: int) -> Nursery:
     # By the process's number: a fork of this process must not share the socket.
@@ -170,7 +181,10 @@ def _nursery(_process: int) -> Nursery:
 
 
 def serve(control: int) -> None:
-    """Fork a worker for each message until the auditor's process has gone."""
+    """Load what each message names, and fork a worker if it brings pipes, until the auditor's gone.
+
+    The process that asks has gone once its messages end.
+    """
     from auditkit.adapters import adapter_kind
     from auditkit.suspects.isolation import worker
 
@@ -195,14 +209,17 @@ def serve(control: int) -> None:
                 with contextlib.suppress(OSError):  # the auditor's process may have been killed
                     Path.cwd().rmdir()
                 return
-            reading, writing, status = pipes_of_one
             with contextlib.suppress(Exception):  # the worker tells what is missing
                 adapter, _, suffix = name.decode().partition("/")
                 kind = adapter_kind(adapter)
                 kind.prepare(suffix)
                 if adapter in seen:
                     kind.prepare_many()
-                seen.add(adapter)
+                if pipes_of_one:
+                    seen.add(adapter)
+            if not pipes_of_one:
+                continue
+            reading, writing, status = pipes_of_one
             process = os.fork()
             if not process:
                 asked.close()
