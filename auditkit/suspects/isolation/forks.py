@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,7 +186,6 @@ def serve(control: int) -> None:
 
     The process that asks has gone once its messages end.
     """
-    from auditkit.adapters import adapter_kind
     from auditkit.suspects.isolation import worker
 
     asked = socket.socket(fileno=control)
@@ -196,29 +196,18 @@ def serve(control: int) -> None:
     while True:
         for end, _ in poll.poll():
             if end != control:
-                process, status = ended.pop(end)
                 poll.unregister(end)
-                os.close(end)
-                code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-                with contextlib.suppress(OSError):
-                    os.write(status, str(code).encode())
-                os.close(status)
+                _bury(end, *ended.pop(end))
                 continue
             name, pipes_of_one, _, _ = socket.recv_fds(asked, MESSAGE, 3)
             if not name:
                 with contextlib.suppress(OSError):  # the auditor's process may have been killed
                     Path.cwd().rmdir()
                 return
-            with contextlib.suppress(Exception):  # the worker tells what is missing
-                adapter, _, suffix = name.decode().partition("/")
-                kind = adapter_kind(adapter)
-                kind.prepare(suffix)
-                if adapter in seen:
-                    kind.prepare_many()
-                if pipes_of_one:
-                    seen.add(adapter)
+            _prepare(name, seen)
             if not pipes_of_one:
                 continue
+            seen.add(name.decode().partition("/")[0])
             reading, writing, status = pipes_of_one
             process = os.fork()
             if not process:
@@ -233,3 +222,24 @@ def serve(control: int) -> None:
             poll.register(watch, select.POLLIN)
             with contextlib.suppress(OSError):  # the auditor's process was killed meanwhile
                 asked.send(str(process).encode())
+
+
+def _prepare(name: bytes, seen: Collection[str]) -> None:
+    """Load what the workers of an adapter need, and what pays once there was one before."""
+    from auditkit.adapters import adapter_kind
+
+    with contextlib.suppress(Exception):  # the worker tells what is missing
+        adapter, _, suffix = name.decode().partition("/")
+        kind = adapter_kind(adapter)
+        kind.prepare(suffix)
+        if adapter in seen:
+            kind.prepare_many()
+
+
+def _bury(watch: int, process: int, status: int) -> None:
+    """Tell how a worker ended."""
+    os.close(watch)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    with contextlib.suppress(OSError):
+        os.write(status, str(code).encode())
+    os.close(status)
