@@ -1,9 +1,11 @@
-"""Reads what the options say about the owner's input: shape, range and normalisation."""
+"""Reads what options say: the owner's input's shape, range and normalisation, and devices."""
 
 import math
 
 import typer
 
+from auditkit.core.devices import check_device
+from auditkit.core.errors import AuditkitError
 from auditkit.core.escape import clean
 from auditkit.core.requests import InputFacts
 
@@ -29,6 +31,19 @@ def input_facts(
         mean=_numbers("--mean", mean),
         std=_numbers("--std", std),
     )
+
+
+def device(name: str) -> str:
+    """Return the name of a device.
+
+    Raises:
+        typer.BadParameter: There is none of that name.
+    """
+    try:
+        check_device(name)
+    except AuditkitError as error:
+        raise typer.BadParameter(str(error)) from error
+    return name
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...]:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from auditkit.core.errors import AuditkitError
-from auditkit.core.requests import Isolation, check_device
+from auditkit.commands.inputs import device
+from auditkit.core.requests import Isolation
 
 BundlePath = Annotated[
     Path,
@@ -14,20 +14,10 @@ BundlePath = Annotated[
         metavar="BUNDLE", help="The fingerprint bundle (.fp) that `auditkit fingerprint` made."
     ),
 ]
-
-
-def _device(name: str) -> str:
-    try:
-        check_device(name)
-    except AuditkitError as error:
-        raise typer.BadParameter(str(error)) from error
-    return name
-
-
 Device = Annotated[
     str,
     typer.Option(
-        callback=_device,
+        callback=device,
         help="Where models are run: cpu, cuda, cuda:N for card N, or auto, which takes a GPU if "
         "one works.",
     ),
@@ -240,9 +230,8 @@ Longest = Annotated[
 Header = Annotated[
     list[str] | None,
     typer.Option(
-        help="HTTP header 'NAME: VALUE' for each request; may be given several times. "
-        "Write secrets "
-        "as ${NAME} (environment variable) or ${file:PATH}."
+        help="HTTP header 'NAME: VALUE' for each request; may be given several times. Write "
+        "secrets as ${NAME} (environment variable) or ${file:PATH}."
     ),
 ]
 # Of a whole reply and not of one read: a server that drips bytes could hold an audit for ever.

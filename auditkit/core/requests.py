@@ -1,14 +1,14 @@
 """What users ask for: a fingerprint, models to train, an audit. Nothing here needs torch."""
 
 import enum
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditkit.core.access import Access
 from auditkit.core.arrays import FloatArray
-from auditkit.core.errors import AuditkitError, FingerprintError
+from auditkit.core.devices import check_device
+from auditkit.core.errors import FingerprintError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,6 @@ class Limits:
     """Longest time to open it and to answer everything."""
     memory: int | None = None
     """Most bytes of memory; None: half of what this machine has."""
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that is not `auto`, `cpu`, `cuda` or `cuda:N`.
-
-    Raises:
-        AuditkitError: It is another.
-    """
-    if re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name) is None:
-        raise AuditkitError(f"--device wants auto, cpu, cuda or cuda:0, got {name[:40]!r}")
 
 
 @dataclass(frozen=True, slots=True)
