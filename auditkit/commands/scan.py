@@ -49,8 +49,8 @@ def scan(
         typer.Option(
             min=1,
             max=1024,
-            help="Suspects that are examined at the same time; otherwise one for each core, or as "
-            "many as a Ray cluster has room for.",
+            help="Suspects that are examined at the same time; otherwise one for each core, four "
+            "on a card, or as many as a Ray cluster has room for.",
             show_default=False,
         ),
     ] = None,
@@ -101,7 +101,7 @@ def scan(
         _check(there, watch=watch)
         if there.left_out and not quiet:
             tell(there.told())
-        with opened(where.machines(how.device), workers) as place:
+        with opened(where.machines(how.device), workers, how.device) as place:
             asking = how.asking(threads=1, memory=place.memory)
             bundles = _bundles(there, public, authority, asking)
             plan = Plan(workers or place.slots, recycle, again=again)

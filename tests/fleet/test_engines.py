@@ -12,7 +12,7 @@ from auditkit.core.cluster import Desk
 from auditkit.core.commitment import Commitment
 from auditkit.core.errors import FleetError
 from auditkit.core.requests import Asking, Options
-from auditkit.fleet.engines import ray
+from auditkit.fleet.engines import local, ray
 from auditkit.fleet.tasks import Bundled, Done, Lost, Setup, Task
 from tests.calm import CalmCluster
 
@@ -112,3 +112,14 @@ def test_a_node_must_be_like_the_machine_that_asks(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_version", lambda: "0.0.1")
     with pytest.raises(FleetError, match=r"has auditkit 0\.0\.1, wanted"):
         here.take()
+
+
+@pytest.mark.parametrize(
+    ("device", "card", "workers"),
+    [("cpu", True, 16), ("auto", False, 16), ("auto", True, 4), ("cuda:1", True, 4)],
+)
+def test_few_workers_share_a_card(monkeypatch, device, card, workers):
+    """Each starts CUDA for itself, and a small card has no room for as many as there are cores."""
+    monkeypatch.setattr(local, "has_card", lambda: card)
+    monkeypatch.setattr(local.os, "sched_getaffinity", lambda _process: set(range(16)))
+    assert local.room(device) == workers

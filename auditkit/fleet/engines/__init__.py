@@ -65,12 +65,13 @@ class Place(Protocol):
 
 
 @contextmanager
-def opened(machines: Machines, workers: int | None) -> Iterator[Place]:
+def opened(machines: Machines, workers: int | None, device: str) -> Iterator[Place]:
     """Open an engine, and close it at the end.
 
     Args:
         machines: Which one.
         workers: Suspects that are examined at once; None: as many as there is room for.
+        device: Where they are run.
 
     Raises:
         MissingRuntimeError: It needs a package that is not installed.
@@ -85,6 +86,6 @@ def opened(machines: Machines, workers: int | None) -> Iterator[Place]:
         with joined(machines) as cluster:
             yield OnRay(cluster)
     else:
-        from auditkit.fleet.engines.local import Local, cores
+        from auditkit.fleet.engines.local import Local, room
 
-        yield Local(workers or cores())
+        yield Local(workers or room(device))

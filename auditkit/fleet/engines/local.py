@@ -18,7 +18,7 @@ from pathlib import Path
 
 from auditkit.core.errors import FleetError
 from auditkit.fleet.tasks import Broken, Done, Event, Lost, Ready, Setup, Task
-from auditkit.suspects.isolation.walls import half_of_memory
+from auditkit.suspects.isolation.walls import half_of_memory, has_card
 
 PACKAGES = Path(__file__).parents[3]
 """The folder in which this package lies."""
@@ -29,6 +29,9 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 LAST_WORDS = 5.0
 """Seconds that a worker may take to end."""
 
+ON_A_CARD = 4
+"""Workers that share a card where nobody says how many: each starts CUDA for itself, which takes
+some hundred megabytes of it."""
 LEAST_MEMORY = 1 << 30
 """Bytes that each suspect's file may use at least, however many workers there are."""
 
@@ -176,8 +179,7 @@ class _Crew:
             return hand.process.wait()
 
 
-def cores() -> int:
-    """Return how many workers this machine has cores for."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def room(device: str) -> int:
+    """Return how many workers this machine has room for: one for each core, but few on a card."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, ON_A_CARD) if device != "cpu" and has_card() else cores or 1
