@@ -12,7 +12,7 @@
 # device   cpu tries the script out, with small inputs
 # STEP     of: install machine doctor walls tests speed suspects train judge more; all by default
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 PYTHONPATH=$PWD
 python=${PYTHON:-python3} device=cuda wheels="" data="" steps=()
 out=$(mkdir -p "$1" && cd "$1" && pwd) || exit 2
