@@ -62,7 +62,7 @@ machine() {
     ls -l /dev/nvidia* /proc/driver/nvidia /sys/kernel/security/lsm
 }
 
-speed() { "$python" -m experiments.gpu --device "$device" --side "$side" --suspects 16 "$@"; }
+speed() { "$python" -m experiments.gpu --device "$device" --side "$side" --suspects 8 "$@"; }
 
 export -f installed machine speed
 export python wheels device side
@@ -73,7 +73,7 @@ step walls 60 doctor.txt "$python" -m experiments.walls_on_card --device "$devic
 step tests 150 tests.txt "$python" -m pytest -p no:cacheprovider -n 0 -v -W default \
     tests/owner/test_gpu.py tests/adapters/test_onnx.py
 step speed 120 speed.txt bash -c "speed --nets resnet50 --points $points --steps 10 --parts climbs"
-step suspects 150 speed.txt bash -c "speed --nets resnet18 --points $points --parts audits,commands"
+step suspects 150 speed.txt bash -c "speed --nets resnet18 --points $points --parts audits,commands --rounds 2"
 step train 240 train.txt "$python" -m experiments.lineup train "${plan[0]}" \
     --data "$data/${plan[1]}" --public "$data/${plan[2]}" -o "$population" \
     --device "$device" --workers "$workers"
