@@ -1,7 +1,7 @@
 """Whole commands on a card, started as a user starts them, beside a bare script of onnxruntime.
 
-Both start from nothing, so that CUDA's own start, seconds long, counts in both. What `experiments
-.gpu` compares in one process, one suspect costs more than bare, since it gets a process of its own.
+Both start from nothing, so that CUDA's own start counts in both. Audits from a running process,
+which `experiments.gpu` compares too, start CUDA anew for each suspect, and bare sessions don't.
 """
 
 import subprocess
@@ -25,6 +25,8 @@ for model in models:
     for start in range(0, len(points), 100):
         session.run(None, {"input": points[start : start + 100]})
 """
+DOCUMENTATION = 0x32
+"""Begins an ONNX model's documentation: field 6, of bytes."""
 
 
 def told(
@@ -45,7 +47,7 @@ def told(
     many = [folder / f"{number}.onnx" for number in range(count)]
     data = suspect.read_bytes()
     for number, path in enumerate(many):
-        path.write_bytes(data + bytes([*FIELD, 1, number]))  # another file of the same model
+        path.write_bytes(data + bytes([DOCUMENTATION, 1, number]))  # another file of the same model
     asked = suspect.with_suffix(".npy")
     np.save(asked, points)
 
@@ -74,10 +76,6 @@ def told(
             rounds,
         )
         yield _row(f"auditkit scan --workers {workers}", count, scanned, alone)
-
-
-FIELD = (0x32,)
-"""An ONNX model's documentation: field 6, of bytes."""
 
 
 def _row(what: str, count: int, seconds: float, bare: float) -> str:

@@ -93,7 +93,8 @@ class OnnxAdapter(SessionAdapter):
         self._beside = runtime.values(model.beside)
         try:
             session = runtime.opened(model.data, options.device, self._beside, options.threads)
-            super().__init__(session, model.digest, model.digest, runtime.described(session))
+            told = runtime.described(session, options.device)
+            super().__init__(session, model.digest, model.digest, told)
         except SuspectError:
             raise
         # onnxruntime has no common base class of its errors, and names that are no UTF-8 raise

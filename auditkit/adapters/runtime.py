@@ -141,17 +141,22 @@ def placed(session: ort.InferenceSession) -> Mapping[str, int]:
     return nodes
 
 
-def described(session: ort.InferenceSession) -> dict[str, str]:
+def described(session: ort.InferenceSession, device: str) -> dict[str, str]:
     """Version and providers for the report.
 
-    If the model runs on the CPU although the machine has an NVIDIA driver, the reason is added.
+    If the model runs on the CPU although the machine has an NVIDIA driver and nobody asked for the
+    CPU, the reason is added.
+
+    Args:
+        session: An open session.
+        device: What it was opened for: `auto`, `cpu`, `cuda` or `cuda:N`.
     """
     nodes = placed(session)
     provider = CUDA if nodes.get(CUDA) else CPU
     told = {"onnxruntime": str(ort.__version__), "provider": provider}
     if len(nodes) > 1:
         told["nodes"] = ", ".join(f"{count} through {name}" for name, count in nodes.items())
-    if provider == CPU and _loads(DRIVER):
+    if provider == CPU and device != "cpu" and _loads(DRIVER):
         told["not on CUDA"] = _why_not_on("cuda") or "no node was placed there"
     return told
 

@@ -95,7 +95,7 @@ def test_nodes_are_counted_where_they_run(tmp_path):
     placed = runtime.placed(session)
     assert list(placed) == [runtime.CPU]
     assert 1 <= placed[runtime.CPU] <= 3
-    assert runtime.described(session)["provider"] == runtime.CPU
+    assert runtime.described(session, "cpu")["provider"] == runtime.CPU
 
 
 @WITHOUT
@@ -106,14 +106,20 @@ def test_cuda_that_is_asked_for_is_not_replaced(tmp_path):
         open_suspect(identified(str(path)), Options("cuda"))
 
 
-@pytest.mark.parametrize("driver", [True, False])
-def test_a_card_that_is_not_used_is_told(tmp_path, monkeypatch, driver):
-    """With an NVIDIA driver, a session on the CPU says why; without one there is nothing to say."""
+@pytest.mark.parametrize(
+    ("driver", "device", "why"),
+    [
+        (True, "auto", "libcudnn.so.9 can't be loaded"),
+        (True, "cpu", None),
+        (False, "auto", None),
+    ],
+)
+def test_a_card_that_is_not_used_is_told(tmp_path, monkeypatch, driver, device, why):
+    """With an NVIDIA driver, a session on the CPU says why, unless the CPU was asked for."""
     monkeypatch.setattr(runtime, "_loads", lambda _library: driver)
     monkeypatch.setattr(runtime, "why_no_cuda", lambda: "libcudnn.so.9 can't be loaded")
     session = runtime.opened(linear_onnx(tmp_path / "m.onnx").read_bytes(), "cpu")
-    told = runtime.described(session)
-    assert told.get("not on CUDA") == ("libcudnn.so.9 can't be loaded" if driver else None)
+    assert runtime.described(session, device).get("not on CUDA") == why
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_nodes_really_run_on_the_card(made):
     session = runtime.opened(made[2].read_bytes(), "cuda")
     placed = runtime.placed(session)
     assert placed[runtime.CUDA] > placed.get(runtime.CPU, 0)
-    assert runtime.described(session)["provider"] == runtime.CUDA
+    assert runtime.described(session, "cuda")["provider"] == runtime.CUDA
 
 
 def test_points_do_not_depend_on_the_device(made, samples_file):
